@@ -1,0 +1,161 @@
+"""The training loop: one compiled step, Keras' optimizers and callbacks around it."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from segzoo.errors import ConfigError, TrainingError
+from segzoo.metrics import confusion, mean_iou
+from segzoo.pipeline import Arrays, order, prepare
+from segzoo.plugin import Job, Samples
+
+if TYPE_CHECKING:
+    from segzoo_keras import KerasTrainer
+
+
+def fit(options: KerasTrainer, build: Callable[[], keras.Model], train: Samples, val: Samples, job: Job) -> keras.Model:
+    """See `Trainer.fit`."""
+    check_backend()
+    train_set = prepare(train, job.frame, job.loss)
+    val_set = prepare(val, job.frame, job.loss)
+    with clean_state(job.seed):
+        model = with_pixels(build(), options.pixels, train_set)
+        optimizer = make_optimizer(options)
+        optimizer.build(model.trainable_variables)
+        train_step, test_step = compile_steps(model, optimizer, train_set, job)
+
+        best = job.folder / "best.weights.h5"
+        keep_best = keras.callbacks.ModelCheckpoint(
+            best, monitor="val_loss", mode="min", save_best_only=True, save_weights_only=True
+        )
+        callbacks = keras.callbacks.CallbackList([keep_best], model=model, epochs=job.epochs)
+        callbacks.on_train_begin()
+        for epoch in range(job.epochs):
+            callbacks.on_epoch_begin(epoch)
+            loss = train_epoch(train_step, train_set, options, job, epoch)
+            figures = {"loss": loss} | validate(test_step, val_set, options, job)
+            callbacks.on_epoch_end(epoch, figures)
+            job.report(figures)
+        callbacks.on_train_end()
+
+        if not best.exists():
+            raise TrainingError(diverged("val_loss was no number in any epoch", options))
+        model.load_weights(best)
+        best.unlink()  # the caller saves the model that is returned
+    return model
+
+
+def check_backend() -> None:
+    """Refuse a Keras that is set up for something this loop does not do."""
+    if keras.backend.backend() != "tensorflow":
+        raise ConfigError(
+            f"trainer 'keras' needs Keras on TensorFlow, but it runs on {keras.backend.backend()}: "
+            'set KERAS_BACKEND=tensorflow, or "backend": "tensorflow" in keras.json'
+        )
+    if keras.config.image_data_format() != "channels_last":
+        raise ConfigError(
+            'trainer \'keras\' needs images with channels last: set "image_data_format": "channels_last" in keras.json'
+        )
+
+
+@contextmanager
+def clean_state(seed: int) -> Iterator[None]:
+    """Float32 and seeded inside, and as it was found outside.
+
+    Keras draws the seeds of initializers and dropout from Python's `random`. `keras.utils.set_random_seed` would do as
+    well, but there is no way to undo it.
+    """
+    policy, python, numpy = keras.config.dtype_policy(), random.getstate(), np.random.get_state()
+    keras.config.set_dtype_policy("float32")
+    random.seed(seed)
+    np.random.seed(seed)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(policy)
+        random.setstate(python)
+        np.random.set_state(numpy)
+
+
+def with_pixels(network: keras.Model, pixels: str, data: Arrays) -> keras.Model:
+    """The network behind a layer that scales pixel values 0..255 to the range it wants."""
+    # A subclassed network has no input shape of its own.
+    shape = getattr(network, "input_shape", (None, *data.frame.input_size, data.images.shape[-1]))
+    inputs = keras.Input(shape[1:], name="pixels")
+    scaled = keras.layers.Rescaling(1 / 127.5, offset=-1, name="scale")(inputs) if pixels == "-1..1" else inputs
+    return keras.Model(inputs, network(scaled), name="segzoo")
+
+
+def make_optimizer(options: KerasTrainer) -> keras.optimizers.Optimizer:
+    """The Keras optimizer that the options name."""
+    rate = options.learning_rate
+    if options.optimizer == "sgd":
+        return keras.optimizers.SGD(rate, momentum=0.9, nesterov=True)
+    return keras.optimizers.get({"class_name": options.optimizer, "config": {"learning_rate": rate}})
+
+
+def compile_steps(
+    model: keras.Model, optimizer: keras.optimizers.Optimizer, data: Arrays, job: Job
+) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """A training step (batch to mean loss) and a test step (batch to the loss and the classes of each image).
+
+    The number of images is left open, so that a smaller last batch is not compiled again.
+    """
+    (height, width), (out_height, out_width) = data.frame.input_size, data.frame.output_size
+    signature = [
+        tf.TensorSpec((None, height, width, data.images.shape[-1]), tf.float32),
+        tf.TensorSpec((None, out_height, out_width), tf.int32),
+        tf.TensorSpec((None, out_height, out_width), tf.float32),
+    ]
+
+    @tf.function(input_signature=signature)
+    def train_step(images: Any, labels: Any, weights: Any) -> Any:
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(job.loss(labels, model(images, training=True), weights))
+            total = tf.add_n([loss, *model.losses])  # a network's own penalties, such as weight decay
+        optimizer.apply(tape.gradient(total, model.trainable_variables), model.trainable_variables)
+        return total
+
+    @tf.function(input_signature=signature)
+    def test_step(images: Any, labels: Any, weights: Any) -> Any:
+        logits = model(images, training=False)
+        return job.loss(labels, logits, weights), tf.argmax(logits, axis=-1, output_type=tf.int32)
+
+    return train_step, test_step
+
+
+def train_epoch(step: Callable[..., Any], data: Arrays, options: KerasTrainer, job: Job, epoch: int) -> float:
+    """All images once, in an order of the epoch's own; the mean loss."""
+    total = 0.0
+    for batch in data.batches(options.batch_size, order(len(data), job.seed, epoch)):
+        loss = float(step(*batch))
+        if not math.isfinite(loss):
+            raise TrainingError(diverged(f"the loss became {loss} in epoch {epoch + 1}", options))
+        total += loss * len(batch.images)
+        job.advance(len(batch.images))
+    return total / len(data)
+
+
+def diverged(what: str, options: KerasTrainer) -> str:
+    """What happened, and what helps."""
+    return f"{what}; lower the step size, as in --set trainer.learning_rate={options.learning_rate / 10:g}"
+
+
+def validate(step: Callable[..., Any], data: Arrays, options: KerasTrainer, job: Job) -> dict[str, float]:
+    """Loss and mean IoU of the validation images, at the size in which the network sees them."""
+    starts = range(0, len(data), options.batch_size)
+    losses, counts = [], np.zeros((job.num_classes, job.num_classes), np.int64)
+    for start, batch in zip(starts, data.batches(options.batch_size), strict=True):
+        loss, classes = step(*batch)
+        losses.extend(loss.numpy())
+        masks = data.masks[start : start + options.batch_size]
+        counts += confusion(masks, job.frame.cut(classes.numpy()), job.num_classes)
+    return {"val_loss": float(np.mean(losses)), "val_mean_iou": float(mean_iou(counts))}

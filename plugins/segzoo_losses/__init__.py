@@ -1,0 +1,121 @@
+"""Losses for segmentation: cross-entropy, soft Dice, focal, and cross-entropy with Dice.
+
+All share the interface of `segzoo.plugin.Loss`: one value for each image, in float32. Weights are relative within an
+image: multiplying all of them by a constant changes nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from segzoo.plugin import Loss
+
+
+class CrossEntropy(Loss):
+    """Minus the logarithm of the probability of the true class, the usual choice."""
+
+    def __call__(self, labels: Any, logits: Any, weights: Any) -> Any:
+        """See `Loss.__call__`."""
+        labels, logits, weights = counted(labels, logits, weights)
+        return image_sum(weights * cross_entropies(labels, logits))
+
+
+class Dice(Loss):
+    """One minus the soft Dice coefficient, which weighs classes alike however few pixels they have.
+
+    The mean is over the classes in the image's truth. For a class that is absent there, the coefficient is 0 whatever
+    the prediction, be it a trace of probability on one pixel: a constant without a gradient. Such a trace is punished
+    all the same, for the classes present lack it.
+    """
+
+    paper: ClassVar[str] = "Milletari, Navab, Ahmadi 2016, V-Net, arXiv:1606.04797"
+
+    def __call__(self, labels: Any, logits: Any, weights: Any) -> Any:
+        """See `Loss.__call__`; a weight is the share of a pixel in the sums of the coefficient."""
+        return dice_losses(*counted(labels, logits, weights))
+
+
+class Focal(Loss):
+    """Cross-entropy that fades for pixels already predicted well, by the factor (1 - p)^gamma.
+
+    The paper's balancing factor alpha has no option here: it is a class weight, and those come with the weights.
+    """
+
+    paper: ClassVar[str] = "Lin, Goyal, Girshick, He, Dollár 2017, Focal Loss, arXiv:1708.02002"
+
+    gamma: float = Field(2.0, ge=0, le=10, description="How fast well predicted pixels fade; 0 is cross-entropy.")
+
+    def __call__(self, labels: Any, logits: Any, weights: Any) -> Any:
+        """See `Loss.__call__`."""
+        from keras import ops
+
+        labels, logits, weights = counted(labels, logits, weights)
+        entropies = cross_entropies(labels, logits)
+        # 1 - p without cancellation; kept off 0, where the power has no finite gradient for gamma < 1.
+        missed = ops.maximum(-ops.expm1(-entropies), 1e-7)
+        return image_sum(weights * missed**self.gamma * entropies)
+
+
+class CrossEntropyDice(Loss):
+    """A weighted mean of cross-entropy and soft Dice: the even gradients of one, the balanced classes of the other.
+
+    At the default it is half the sum that the paper takes.
+    """
+
+    paper: ClassVar[str] = "Isensee et al. 2018, nnU-Net, arXiv:1809.10486"
+
+    dice_weight: float = Field(0.5, ge=0, le=1, description="Share of Dice; the rest is cross-entropy's.")
+
+    def __call__(self, labels: Any, logits: Any, weights: Any) -> Any:
+        """See `Loss.__call__`."""
+        labels, logits, weights = counted(labels, logits, weights)
+        entropy = image_sum(weights * cross_entropies(labels, logits))
+        return (1 - self.dice_weight) * entropy + self.dice_weight * dice_losses(labels, logits, weights)
+
+
+def counted(labels: Any, logits: Any, weights: Any) -> tuple[Any, Any, Any]:
+    """Labels, float32 logits, and weights that sum to 1 in each image, or to 0 where all are 0.
+
+    Pixels of weight 0 get label 0 and logits 0. Multiplying by their weight would not do: 0 times an overflow is NaN,
+    and their label IGNORE is no class.
+    """
+    from keras import ops
+
+    inside = weights > 0
+    labels = ops.where(inside, labels, 0)
+    logits = ops.where(ops.expand_dims(inside, -1), ops.cast(logits, "float32"), 0.0)
+    total = ops.sum(weights, axis=(1, 2), keepdims=True)
+    return labels, logits, weights / ops.where(total > 0, total, 1.0)
+
+
+def image_sum(values: Any) -> Any:
+    """Sum over the pixels of each image, (B, H, W) to (B,)."""
+    from keras import ops
+
+    return ops.sum(values, axis=(1, 2))
+
+
+def cross_entropies(labels: Any, logits: Any) -> Any:
+    """Cross-entropy of each pixel (B, H, W), from logits, so that it is finite where probabilities are 0 or 1."""
+    from keras import ops
+
+    return ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+
+
+def dice_losses(labels: Any, logits: Any, weights: Any) -> Any:
+    """One minus the mean soft Dice of the classes in each image's truth (B,); 0 without such a class.
+
+    V-Net's form, 2 sum(p g) / (sum(p^2) + sum(g^2)). It needs no smoothing term, since g is not empty.
+    """
+    from keras import ops
+
+    truth = ops.one_hot(labels, logits.shape[-1], dtype="float32")  # (B, H, W, C)
+    predicted = ops.softmax(logits, axis=-1)
+    weights = ops.expand_dims(weights, -1)
+    area = image_sum(weights * truth)  # (B, C); g^2 = g
+    present = ops.cast(area > 0, "float32")
+    squares = image_sum(weights * predicted**2) + area
+    loss = present - 2 * image_sum(weights * predicted * truth) / ops.where(area > 0, squares, 1.0)
+    return ops.sum(loss * present, axis=-1) / ops.maximum(ops.sum(present, axis=-1), 1.0)

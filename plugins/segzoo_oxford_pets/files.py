@@ -1,0 +1,163 @@
+"""Reading the files of the Oxford-IIIT Pet dataset: lists, splits, images and trimaps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from segzoo.errors import ConfigError, DataError
+from segzoo.plugin import IGNORE, Split
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from segzoo_oxford_pets import OxfordPets
+
+IMAGES, TRIMAPS = "images", "annotations/trimaps"
+
+ALL_PAIRS = 7_390
+"""Pairs of image and trimap in the archives; the lists name 41 less."""
+
+LABELS = {
+    "trimap": (0, 1, 2),
+    "binary_border_fg": (1, 0, 1),
+    "binary_border_ignore": (1, 0, IGNORE),
+}
+"""The labels of the values 1, 2 and 3 of a trimap, which are pet, background and border."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Images and their trimaps, decoded when asked for."""
+
+    folder: Path
+    names: tuple[str, ...]
+    labels: str
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """File names without suffix, such as `Abyssinian_1`."""
+        return self.names
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, index: int, /) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Image uint8 (H, W, 3) and mask uint8 (H, W).
+
+        Raises:
+            DataError: if a file cannot be read, has other values than a trimap, or another size than its fellow.
+        """
+        image_path = self.folder / IMAGES / f"{self.names[index]}.jpg"
+        trimap_path = self.folder / TRIMAPS / f"{self.names[index]}.png"
+        image, mask = read_image(image_path), read_trimap(trimap_path, self.labels)
+        if image.shape[:2] != mask.shape:
+            sizes = [f"{array.shape[1]}x{array.shape[0]}" for array in (image, mask)]
+            raise DataError(f"{image_path} is {sizes[0]} pixels, but {trimap_path} is {sizes[1]}")
+        return image, mask
+
+
+def split_names(folder: Path, split: Split, options: OxfordPets) -> list[str]:
+    """Names of the images of a split, in an order that depends on the names alone.
+
+    Raises:
+        DataError: if the folder has not the official layout, or lacks files that its lists name.
+        ConfigError: if `val_size` leaves nothing to train on.
+    """
+    lists = [f"annotations/{name}.txt" for name in ("trainval", "test") if options.split == "official"]
+    missing = [name for name in (IMAGES, TRIMAPS, *lists) if not (folder / name).exists()]
+    if missing:
+        raise DataError(
+            f"{folder} has not the layout of the Oxford-IIIT Pet dataset: it lacks {', '.join(missing)}; "
+            f"expected are {IMAGES}/*.jpg, {TRIMAPS}/*.png{''.join(f', {name}' for name in lists)}"
+        )
+    if options.split == "article":
+        names = pairs_in(folder)
+        if len(names) != ALL_PAIRS and not options.allow_missing:
+            raise DataError(
+                f"{folder} holds {len(names):,} of the {ALL_PAIRS:,} pairs that the article splits; "
+                "to take those that are there, add `--set dataset.allow_missing=true`"
+            )
+    else:
+        names = listed(folder, lists[split == "test"], options.allow_missing)
+    if not names:
+        raise DataError(f"{folder} holds no pairs of {IMAGES}/NAME.jpg and {TRIMAPS}/NAME.png for the split '{split}'")
+    if split == "test":
+        return names
+    train, val = divide(names, options.val_size or (1000 if options.split == "article" else max(1, len(names) // 10)))
+    return train if split == "train" else val
+
+
+def divide(names: Sequence[str], val_size: int) -> tuple[list[str], list[str]]:
+    """Names for training and for validation, shuffled as in the article: `Random(1337)`, the last `val_size` for val.
+
+    The article is the Keras example "Image segmentation with a U-Net-like architecture" (F. Chollet, 2019).
+    """
+    if val_size >= len(names):
+        raise ConfigError(
+            f"dataset 'oxford_pets', option 'val_size': {val_size:,} of {len(names):,} images leave none to train on; "
+            f"choose less, such as `--set dataset.val_size={max(1, len(names) // 10)}`"
+        )
+    shuffled = list(names)
+    Random(1337).shuffle(shuffled)
+    return shuffled[:-val_size], shuffled[-val_size:]
+
+
+def pairs_in(folder: Path) -> list[str]:
+    """Names for which there are an image and a trimap, in the order of their file names."""
+    names = stems(folder / IMAGES, ".jpg") & stems(folder / TRIMAPS, ".png")
+    return sorted(names, key=lambda name: f"{name}.jpg")  # sorted as the article does: by the whole file name
+
+
+def listed(folder: Path, file: str, allow_missing: bool) -> list[str]:
+    """Names that a list of the dataset names, sorted; without those that lack a file, where that is allowed."""
+    lines = (folder / file).read_text("utf-8").splitlines()
+    names = sorted({line.split()[0] for line in lines if line.strip() and not line.startswith("#")})
+    complete = set(pairs_in(folder))
+    missing = [name for name in names if name not in complete]
+    if missing and not allow_missing:
+        paths = [path for name in missing[:3] for path in (f"{IMAGES}/{name}.jpg", f"{TRIMAPS}/{name}.png")]
+        absent = [path for path in paths if not (folder / path).exists()]
+        raise DataError(
+            f"{folder / file} names {len(names):,} images, {len(missing):,} of which lack the photo or the trimap: "
+            f"{', '.join(absent)}{' and more' if missing[3:] else ''} are not there; "
+            "to take those that are, add `--set dataset.allow_missing=true`"
+        )
+    return [name for name in names if name in complete]
+
+
+def stems(folder: Path, suffix: str) -> set[str]:
+    """File names of a suffix, without it; not the hidden `._*` that macOS put into the official archive."""
+    return {path.stem for path in folder.iterdir() if path.suffix == suffix and not path.name.startswith(".")}
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """Any image file, whatever its suffix says, as uint8 (H, W, 3): first frame, alpha dropped."""
+    # The orientation in the EXIF data stays out of it: the trimaps were drawn on the pixels as they are stored.
+    return np.array(decode(path, "RGB"))
+
+
+def read_trimap(path: Path, labels: str) -> NDArray[np.uint8]:
+    """A trimap as a mask uint8 (H, W), by one of the policies of LABELS."""
+    trimap = decode(path)
+    if trimap.mode not in ("L", "P"):
+        raise DataError(f"{path} is no trimap: it has the mode {trimap.mode} instead of 8 bits in one channel")
+    values = np.asarray(trimap)
+    if wrong := sorted(set(np.unique(values).tolist()) - {1, 2, 3}):
+        raise DataError(f"{path} is no trimap: it has the values {wrong}, besides 1 pet, 2 background and 3 border")
+    return np.take(np.array([IGNORE, *LABELS[labels]], np.uint8), values)
+
+
+def decode(path: Path, mode: str | None = None) -> Image.Image:
+    """The first frame of an image file, in the mode given or in its own."""
+    try:
+        with Image.open(path) as image:
+            return image.convert(mode) if mode else image.copy()
+    except Exception as error:  # broken files make decoders raise anything, from SyntaxError to struct.error
+        raise DataError(f"cannot read {path}: {error}") from error

@@ -1,0 +1,5 @@
+"""`python -m segzoo` does what `segzoo` does."""
+
+from segzoo.cli import main
+
+main()

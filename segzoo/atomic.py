@@ -1,0 +1,53 @@
+"""Files that get their name only when they are whole: nobody ever reads half of one."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from secrets import token_hex
+
+from segzoo.errors import SegzooError
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A path beside `path` to write to, of the same suffix, which becomes `path` when the block ends well.
+
+    When it does not, be it for Ctrl-C, what was written is removed, and an earlier file of that name is left as it was.
+
+    Raises:
+        SegzooError: if the folder cannot be written or its disk is full.
+    """
+    temporary = path.with_name(f".{token_hex(4)}-{path.name}")
+    try:
+        temporary.touch()  # a folder that cannot be written shows now, not after the work of the block
+        yield temporary
+        with temporary.open("rb+") as file:  # else a power cut could leave the name without the bytes
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        # The block may fail for files of its own, which is none of our business.
+        if error.errno in (errno.ENOSPC, errno.EDQUOT) or str(error.filename) == str(temporary):
+            raise unwritable(path.parent, error) from error
+        raise
+    finally:
+        if temporary.exists():
+            temporary.unlink()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, UTF-8 with Unix line ends, as `whole` does."""
+    with whole(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def unwritable(folder: Path, error: OSError, needed: int = 0) -> SegzooError:
+    """What to tell the user when writing in a folder failed; `needed` is the number of bytes to write, if known."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        amount = f"{needed:,} bytes are needed" if needed else "make room"
+        return SegzooError(f"the disk of {folder} is full: {amount}, or choose a folder on another disk")
+    reason = (error.strerror or str(error)).lower()
+    return SegzooError(f"cannot write in {folder}: {reason}; choose a folder that you can write")

@@ -1,0 +1,106 @@
+"""What can be said of one plugin: its options, where it comes from, and what it makes of an image."""
+
+from __future__ import annotations
+
+import inspect
+import tempfile
+from collections.abc import Mapping
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from segzoo import registry
+from segzoo.config import cache_folder
+from segzoo.network import build
+from segzoo.pipeline import Frame
+from segzoo.plugin import Dataset, Model, Plugin
+from segzoo.terminal import chatter_to
+
+CHANNELS = 3
+"""Image channels for which a network is shown."""
+
+
+def show(
+    name: str, options: Mapping[str, Any], image_size: tuple[int, int] = (256, 256), classes: int = 3
+) -> dict[str, Any]:
+    """The facts of a plugin, ready for JSON; of a network also parameters and shapes, for which it is built.
+
+    Raises:
+        SegzooError: if there is no such plugin, or several, or it does not load, or an option does not fit.
+    """
+    kind, short = registry.locate(name)
+    plugin = registry.create(kind, short, options)
+    entry = next(entry for entry in registry.entries(kind) if entry.name == short)
+    facts: dict[str, Any] = {
+        "name": short,
+        "kind": kind.kind,
+        "distribution": f"{entry.distribution} {entry.version}",
+        "class": entry.target,
+        "description": inspect.getdoc(type(plugin)) or "",
+        "paper": plugin.paper,
+        "options": option_table(plugin),
+    }
+    if isinstance(plugin, Model):
+        facts |= _network(plugin, short, image_size, classes)
+    if isinstance(plugin, Dataset):
+        facts |= _data(plugin)
+    return facts
+
+
+def option_table(plugin: Plugin) -> list[dict[str, Any]]:
+    """Name, type, default, range, description and value of each option."""
+    properties = type(plugin).model_json_schema()["properties"] if type(plugin).model_fields else {}
+    values = plugin.model_dump(mode="json")
+    return [
+        {
+            "name": name,
+            "type": _type(schema),
+            "default": schema.get("default"),
+            "range": _range(schema),
+            "description": schema.get("description", ""),
+            "value": values[name],
+        }
+        for name, schema in properties.items()
+    ]
+
+
+def _type(schema: Mapping[str, Any]) -> str:
+    if "anyOf" in schema:
+        return " | ".join(_type(part) for part in schema["anyOf"])
+    if "enum" in schema:
+        return " | ".join(f'"{value}"' for value in schema["enum"])
+    return str({"path": "folder"}.get(schema.get("format", ""), schema.get("type", "any")))
+
+
+def _range(schema: Mapping[str, Any]) -> str:
+    bounds = {"minimum": ">= ", "exclusiveMinimum": "> ", "maximum": "<= ", "exclusiveMaximum": "< "}
+    parts = [schema, *schema.get("anyOf", [])]
+    return ", ".join(f"{sign}{part[bound]}" for part in parts for bound, sign in bounds.items() if bound in part)
+
+
+def _network(model: Model, name: str, image_size: tuple[int, int], classes: int) -> dict[str, Any]:
+    frame = Frame.around(image_size, model)
+    with tempfile.TemporaryDirectory() as folder, chatter_to(Path(folder) / "log.txt"):
+        network = build(model, name, frame, CHANNELS, classes)
+    return {
+        "published_parameters": model.parameters.published if model.parameters else "",
+        "parameters": network.count_params(),
+        "trainable_parameters": sum(prod(variable.shape) for variable in network.trainable_variables),
+        "image_size": list(image_size),
+        "input_shape": [*frame.input_size, CHANNELS],
+        "output_shape": [*frame.output_size, classes],
+        "stride": model.stride,
+        "offset": model.offset,
+        "margin": model.margin,
+    }
+
+
+def _data(dataset: Dataset) -> dict[str, Any]:
+    info = dataset.describe(cache_folder())
+    return {
+        "classes": list(info.classes),
+        "channels": info.channels,
+        "splits": list(info.splits),
+        "image_size": list(info.image_size),
+        "epochs": info.epochs,
+    }

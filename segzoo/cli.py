@@ -1,0 +1,180 @@
+"""The command line: parse, call, print."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from segzoo.errors import ConfigError, SegzooError, suggestion
+
+if TYPE_CHECKING:
+    from segzoo.experiment import Result
+
+app = typer.Typer(
+    help="A zoo of segmentation networks, datasets and trainers in which everything is a plugin.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Settings = Annotated[
+    list[str], typer.Option("--set", metavar="KEY=VALUE", help="An option of a plugin, as in model.filters=16.")
+]
+ImageSize = Annotated[str | None, typer.Option(metavar="160|160x224", help="Side, or height x width, in pixels.")]
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run one command and exit: 0 done, 2 an error of the user's, 130 interrupted."""
+    try:
+        app(arguments)
+    except SegzooError as error:
+        print(f"segzoo: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+@app.command("list")
+def list_plugins(
+    kind: Annotated[str, typer.Argument(metavar="[models|datasets|trainers|losses]")] = "", as_json: AsJson = False
+) -> None:
+    """Show what is installed, and what is broken and why; imports none of it."""
+    from segzoo import registry
+
+    kinds = {registry.plural(k): k for k in registry.KINDS}
+    if kind and kind not in kinds:
+        raise ConfigError(f"there are no plugins called '{kind}'{suggestion(kind, kinds)}")
+    found = {name: registry.entries(k) for name, k in kinds.items() if kind in ("", name)}
+    if as_json:
+        print(json.dumps([entry.row() for entries in found.values() for entry in entries], indent=2))
+        return
+    for name, entries in found.items():
+        print(name)
+        for entry in entries:
+            text = f"BROKEN: {entry.problem}" if entry.problem else entry.summary
+            print(f"  {entry.name:<20} {entry.distribution + ' ' + entry.version:<20} {text}")
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="As in `segzoo list`, or models/NAME.")],
+    settings: Settings = [],  # noqa: B006
+    image_size: ImageSize = None,
+    classes: Annotated[int, typer.Option(min=1, max=255, help="Classes for which a network is built.")] = 3,
+    as_json: AsJson = False,
+) -> None:
+    """Show one plugin: its options, its paper; of a network also its parameters and shapes."""
+    from segzoo import catalog, config, registry
+
+    kind = registry.locate(name)[0].kind
+    options = {}
+    for setting in settings:
+        key, value = config.parse_setting(setting)
+        if not key.startswith(f"{kind}."):
+            raise ConfigError(f"--set {key}: '{name}' is a {kind}, so keys begin with {kind}.")
+        options[key.removeprefix(f"{kind}.")] = value
+    facts = catalog.show(name, options, _size(image_size) or (256, 256), classes)
+    print(json.dumps(facts, indent=2) if as_json else _facts_text(facts))
+
+
+@app.command()
+def run(
+    model: Annotated[str | None, typer.Argument(metavar="MODEL")] = None,
+    dataset: Annotated[str | None, typer.Argument(metavar="DATASET")] = None,
+    trainer: Annotated[str | None, typer.Option(help="Name of a trainer.  [default: keras]")] = None,
+    loss: Annotated[str | None, typer.Option(help="Name of a loss.  [default: cross_entropy]")] = None,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE.toml", help="Take what is not said here from it.")
+    ] = None,
+    settings: Settings = [],  # noqa: B006
+    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the training images.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Decides every random draw.  [default: 0]")] = None,
+    image_size: ImageSize = None,
+    out: Annotated[
+        Path | None, typer.Option(help="A new folder for the results.  [default: runs/MODEL-DATASET]")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the whole configuration and stop.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train MODEL on DATASET, score it and draw what it sees."""
+    from segzoo import experiment
+    from segzoo.config import compose, parse_setting
+
+    names = {"model": model, "dataset": dataset, "trainer": trainer, "loss": loss}
+    numbers = {"epochs": epochs, "image_size": _size(image_size), "seed": seed}
+    resolved = experiment.resolve(compose(config, names | numbers, dict(map(parse_setting, settings))))
+    if dry_run:
+        print(resolved.config.to_toml(), end="")
+        return
+    try:
+        result = experiment.conduct(resolved, out)
+    except KeyboardInterrupt:
+        print("segzoo: interrupted", file=sys.stderr)
+        raise typer.Exit(130) from None
+    if as_json:
+        print(json.dumps({"folder": str(result.folder), **result.metrics}, indent=2))
+    else:
+        _print_scores(result)
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    """`160` or `160x224` as height and width."""
+    if text is None:
+        return None
+    sides = text.lower().split("x")
+    if len(sides) > 2 or not all(side.isdecimal() and int(side) > 0 for side in sides):
+        raise ConfigError(f"--image-size {text}: write a side, as in 160, or height x width, as in 160x224")
+    return int(sides[0]), int(sides[-1])
+
+
+def _print_scores(result: Result) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    scores = result.metrics
+    split = f"{scores['split']} split, {scores['images']} images"
+    if scores["selected_on_this_split"]:
+        split += ", on which the best epoch was chosen too"
+    table = Table(title=split, title_justify="left")
+    for heading in ("class", "IoU", "Dice"):
+        table.add_column(heading, justify="left" if heading == "class" else "right")
+    for name, value in scores["iou"].items():
+        table.add_row(name, _number(value), _number(scores["dice"][name]))
+    table.add_section()
+    table.add_row("mean", _number(scores["mean_iou"]), _number(scores["mean_dice"]))
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    console.print(table)
+    console.print(f"pixel accuracy {_number(scores['pixel_accuracy'])}")
+    for name in ("iou", "dice", "mean_iou"):
+        console.print(f"{name}: {scores['definitions'][name]}", style="dim")
+    console.print(f"results in {result.folder}")
+
+
+def _number(value: float | None) -> str:
+    return "absent" if value is None else f"{value:.4f}"
+
+
+def _facts_text(facts: dict[str, Any]) -> str:
+    """The facts of a plugin as a page of text: what is long below, what is short in lines `key: value`."""
+    lines = [f"{facts['name']} ({facts['kind']}, {facts['distribution']}, {facts['class']})", "", facts["description"]]
+    short = {key: value for key, value in facts.items() if key not in ("name", "kind", "distribution", "class")}
+    lines.append("")
+    for key, value in short.items():
+        if key not in ("description", "options") and value not in ("", []):
+            lines.append(f"{key.replace('_', ' ')}: {_value_text(value)}")
+    if facts["options"]:
+        lines += ["", "options"]
+    for option in facts["options"]:
+        bounds = f" {option['range']}" if option["range"] else ""
+        lines.append(f"  {option['name']} = {_value_text(option['value'])}   ({option['type']}{bounds})")
+        lines.append(f"      {option['description']}")
+    return "\n".join(lines)
+
+
+def _value_text(value: Any) -> str:
+    if isinstance(value, list):
+        return (" x " if all(isinstance(part, int) for part in value) else ", ").join(map(str, value))
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

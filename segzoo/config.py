@@ -1,0 +1,169 @@
+"""What a run is: names, options and a few numbers, from defaults < TOML file < command line.
+
+A file looks like this; all but the names may be left out:
+
+    epochs = 15
+    image_size = [160, 160]
+    seed = 0
+
+    [model]
+    name = "unet"
+    filters = 16
+
+    [dataset]
+    name = "oxford_pets"
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+from platformdirs import user_cache_path
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from segzoo.errors import ConfigError, suggestion
+from segzoo.registry import explain
+
+SECTIONS = ("model", "dataset", "trainer", "loss")
+DEFAULTS = {"trainer": "keras", "loss": "cross_entropy"}
+
+
+class Choice(BaseModel):
+    """A plugin by name, and the options that differ from its defaults; one table of the file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    options: dict[str, Any] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_table(cls, table: Any) -> Any:
+        if isinstance(table, Mapping):
+            return {"name": table.get("name"), "options": {k: v for k, v in table.items() if k != "name"}}
+        return table
+
+
+class RunConfig(BaseModel):
+    """All that decides the outcome of a run."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: Choice
+    dataset: Choice
+    trainer: Choice
+    loss: Choice
+    epochs: int | None = Field(
+        None, ge=1, description="Passes over the training images; else the dataset's suggestion."
+    )
+    image_size: tuple[int, int] | None = Field(
+        None, description="Height and width that images are resized to for the network; else the dataset's suggestion."
+    )
+    seed: int = Field(0, ge=0, lt=2**32, description="Every random draw is a function of it.")
+
+    @model_validator(mode="after")
+    def _positive_size(self) -> RunConfig:
+        if self.image_size and min(self.image_size) < 1:
+            raise ConfigError(f"image_size: {list(self.image_size)} is not a size; give a height and a width in pixels")
+        return self
+
+    def to_toml(self) -> str:
+        """The file that `compose` reads back to an equal configuration."""
+        tables = {key: {"name": getattr(self, key).name, **getattr(self, key).options} for key in SECTIONS}
+        numbers = self.model_dump(exclude=set(SECTIONS), exclude_none=True, mode="json")
+        return tomli_w.dumps(numbers | tables)
+
+
+def compose(file: Path | None = None, words: Mapping[str, Any] = {}, settings: Mapping[str, Any] = {}) -> RunConfig:
+    """The configuration of a TOML file, overridden by top-level words and by settings such as `model.filters`.
+
+    Words that are None leave the file's value.
+
+    Raises:
+        ConfigError: if the file cannot be read, or a key or value does not fit.
+    """
+    table = _read(file) if file else {}
+    for key, value in words.items():
+        if value is None:
+            continue
+        if key in SECTIONS:
+            _section(table, key)["name"] = value
+        else:
+            table[key] = value
+    for key, value in settings.items():
+        _assign(table, key, value)
+    for section in SECTIONS:
+        name = _section(table, section).setdefault("name", DEFAULTS.get(section))
+        if name is None:
+            raise ConfigError(f"no {section} given: name one, as in `segzoo run unet shapes`; see `segzoo list`")
+    try:
+        return RunConfig.model_validate(table)
+    except ValidationError as error:
+        raise ConfigError(explain(error, f"{file or 'configuration'}, key", RunConfig.model_fields)) from error
+
+
+def parse_setting(text: str) -> tuple[str, Any]:
+    """`model.filters=16` to a key and a value: a TOML or JSON literal, else the text itself.
+
+    Raises:
+        ConfigError: if there is no `=`.
+    """
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise ConfigError(f"--set {text}: write KEY=VALUE, as in --set model.filters=16")
+    return key.strip(), _literal(value.strip())
+
+
+def cache_folder() -> Path:
+    """Where datasets and prepared data are kept: `$SEGZOO_CACHE`, else the platform's cache folder."""
+    return Path(os.environ.get("SEGZOO_CACHE") or user_cache_path("segzoo")).expanduser().absolute()
+
+
+def _literal(text: str) -> Any:
+    try:
+        parsed = tomllib.loads(f"value = {text}")
+        if set(parsed) == {"value"} and isinstance(parsed["value"], bool | int | float | str | list | dict):
+            return parsed["value"]
+    except tomllib.TOMLDecodeError:
+        pass
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read the configuration {file}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} is not TOML: {error}") from error
+
+
+def _section(table: dict[str, Any], key: str) -> dict[str, Any]:
+    section = table.setdefault(key, {})
+    if not isinstance(section, dict):
+        raise ConfigError(f"'{key}' must be a table: write [{key}] and name = \"{section}\" below it")
+    return section
+
+
+def _assign(table: dict[str, Any], key: str, value: Any) -> None:
+    section, _, path = key.partition(".")
+    if section in RunConfig.model_fields and section not in SECTIONS:
+        raise ConfigError(f"--set {key}: write --{section.replace('_', '-')} instead")
+    if section not in SECTIONS or not path:
+        raise ConfigError(
+            f"--set {key}: keys begin with {', '.join(f'{s}.' for s in SECTIONS)}{suggestion(section, SECTIONS)}"
+        )
+    *parents, last = path.split(".")
+    target = _section(table, section)
+    for parent in parents:
+        target = target.setdefault(parent, {})
+    target[last] = value

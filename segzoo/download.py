@@ -1,0 +1,265 @@
+"""Downloads that survive a bad network, and archives unpacked as what strangers sent.
+
+Not by pooch: it deletes its temporary file when a download breaks off, so that nothing is left to go on from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tarfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import requests
+from filelock import FileLock, Timeout
+from requests import Response
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from urllib3.exceptions import HTTPError
+
+from segzoo.atomic import unwritable
+from segzoo.errors import DataError, SegzooError
+
+PAUSES: Sequence[float] = (1, 2, 4)
+"""Seconds to wait before all addresses are tried again; counted anew whenever something has come."""
+TIMEOUT = (10, 30)
+"""Seconds to wait for a connection, and for the next bytes."""
+CHUNK = 2**18
+"""Bytes written at a time."""
+
+
+class _BrokenError(Exception):
+    """An address that failed in a way that may pass."""
+
+
+class _RefusedError(Exception):
+    """An address that need not be asked again."""
+
+
+def fetch(urls: Sequence[str], path: Path, sha256: str, size: int, report: Callable[[int], None]) -> Path:
+    """The file of that digest and size in bytes, from the first address that gives it unless it is at `path` already.
+
+    What has come is kept as `<name>.part` when the connection fails, and the next call goes on from there. `report` is
+    called with the number of bytes that are there.
+
+    Raises:
+        DataError: if no address gives the file, or the file that is there is another one.
+        SegzooError: if the folder cannot be written or its disk is too full.
+    """
+    part = _part(path)
+    with holding(path.parent):
+        if path.exists():
+            if (found := _digest(path)) != sha256:
+                raise DataError(f"{path} is not the file wanted: its SHA-256 is {found}, not {sha256}; delete it")
+            return path
+        if _length(part) >= size and _digest(part) != sha256:
+            part.unlink()
+        ensure_room(path.parent, remaining(path, size))
+        try:
+            _from_any(urls, path, sha256, size, report)
+            part.replace(path)
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            raise unwritable(path.parent, error, size) from error
+    return path
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """Turn an archive into the folder of the name `folder.name` that it holds. The archive is deleted.
+
+    Raises:
+        DataError: if the archive is damaged, lacks the folder, or has members that are unsafe; it is deleted.
+        SegzooError: if the place cannot be written or its disk is too full; the archive is kept.
+    """
+    temporary = _part(folder)
+    with holding(folder.parent):
+        ensure_room(folder.parent, archive.stat().st_size)
+        shutil.rmtree(temporary, ignore_errors=True)  # of a process that was killed
+        try:
+            _extract(archive, temporary)
+            if not (temporary / folder.name).is_dir():
+                raise DataError(f"the archive {archive} holds no folder '{folder.name}'")
+            (temporary / folder.name).replace(folder)
+        except OSError as error:
+            raise unwritable(folder.parent, error, archive.stat().st_size) from error
+        except DataError:
+            archive.unlink()
+            raise
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+        archive.unlink()
+
+
+@contextmanager
+def holding(folder: Path) -> Iterator[None]:
+    """Keep other processes and threads out of a folder, which is made if need be; its holder may come in again.
+
+    Raises:
+        SegzooError: if the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / ".lock", is_singleton=True)
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            Console(stderr=True).print(f"waiting for another process to fill {folder}", markup=False, soft_wrap=True)
+            lock.acquire()
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def remaining(path: Path, size: int) -> int:
+    """The bytes that `fetch` has yet to bring of a file of that size."""
+    return 0 if path.exists() else size - _length(_part(path))
+
+
+def ensure_room(folder: Path, needed: int) -> None:
+    """Raise a SegzooError unless the disk of a folder has as many bytes free as are needed."""
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise SegzooError(
+            f"the disk of {folder} is too full: {needed:,} bytes are needed, {free:,} are free; "
+            f"make room, or name a folder on another disk in SEGZOO_CACHE"
+        )
+
+
+@contextmanager
+def progress(name: str, size: int) -> Iterator[Callable[[int], None]]:
+    """A bar on the user's terminal, nothing where there is none; to be called with the bytes that are there."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
+        task = bar.add_task(name, total=size)
+
+        def report(done: int) -> None:
+            if bar.tasks[0].completed:
+                bar.update(task, completed=done)
+            else:  # what an earlier run left says nothing of today's speed
+                bar.reset(task, completed=done)
+
+        yield report
+
+
+def _from_any(urls: Sequence[str], path: Path, sha256: str, size: int, report: Callable[[int], None]) -> None:
+    """Fill the part file from the addresses in turn, again and again while that may help."""
+    part, left, reasons = _part(path), list(urls), dict.fromkeys(urls, "")
+    most, pauses = _length(part), iter(PAUSES)
+    while True:
+        for url in tuple(left):
+            try:
+                _receive(url, part, size, report)
+                _verify(part, sha256)
+            except _BrokenError as error:
+                reasons[url] = str(error)
+            except _RefusedError as error:
+                reasons[url] = str(error)
+                left.remove(url)
+            else:
+                return
+        if _length(part) > most:
+            most, pauses = _length(part), iter(PAUSES)
+        pause = next(pauses, None)
+        if pause is None or not left:
+            kept = f"; the {_length(part):,} bytes that came are kept, to go on from" if _length(part) else ""
+            tried = "".join(f"\n  {url}: {reasons[url]}" for url in urls)
+            raise DataError(f"cannot download {path.name}{kept}{tried}")
+        time.sleep(pause)
+
+
+def _receive(url: str, part: Path, size: int, report: Callable[[int], None]) -> None:
+    """Append to the part file what it lacks."""
+    if (have := _length(part)) == size:
+        return
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
+    try:
+        with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
+            mode = "ab" if _goes_on(response, part, size) else "wb"
+            with part.open(mode) as file:
+                report(file.tell())
+                # Not `iter_content`, which would unpack what a server declares to be gzip-encoded.
+                for chunk in response.raw.stream(CHUNK, decode_content=False):
+                    file.write(chunk)
+                    report(file.tell())
+                    if file.tell() > size:  # else it could go on until the disk is full
+                        break
+                file.flush()
+                os.fsync(file.fileno())
+    except requests.Timeout as error:
+        raise _BrokenError("no answer in time") from error
+    except requests.exceptions.SSLError as error:
+        raise _BrokenError("its certificate is not trusted") from error
+    except requests.ConnectionError as error:
+        raise _BrokenError("no connection") from error
+    except requests.RequestException as error:
+        raise _RefusedError(str(error)) from error
+    except HTTPError:
+        pass  # the length tells
+    if _length(part) < size:
+        raise _BrokenError(f"the connection broke off after {_length(part):,} of {size:,} bytes")
+
+
+def _goes_on(response: Response, part: Path, size: int) -> bool:
+    """Whether a response begins where the part file ends, rather than with the first byte."""
+    status, have = response.status_code, _length(part)
+    if status == requests.codes.partial:
+        offered = response.headers.get("Content-Range", "")
+        if offered != f"bytes {have}-{size - 1}/{size}":
+            raise _RefusedError(f"offers '{offered}' when asked for the bytes from {have} of {size}")
+        return True
+    if status == requests.codes.requested_range_not_satisfiable:
+        part.unlink()
+        raise _BrokenError("the file is shorter than what has come of it")
+    if status != requests.codes.ok:
+        passing = status >= 500 or status in (requests.codes.request_timeout, requests.codes.too_many_requests)
+        raise (_BrokenError if passing else _RefusedError)(f"HTTP {status} {response.reason}")
+    length = response.headers.get("Content-Length")
+    if length not in (None, str(size)):
+        raise _RefusedError(f"offers {length} bytes instead of {size}")
+    return False
+
+
+def _extract(archive: Path, folder: Path) -> None:
+    try:
+        with tarfile.open(archive, "r:*") as tar:
+            tar.extractall(folder, filter="data")
+    except tarfile.FilterError as error:
+        raise DataError(f"the archive {archive} is refused: its member '{error.tarinfo.name}' is unsafe") from error
+    except Exception as error:  # every compression has errors of its own
+        if isinstance(error, OSError) and error.errno:
+            raise
+        raise DataError(f"the archive {archive} is damaged: {error}") from error
+
+
+def _verify(part: Path, sha256: str) -> None:
+    found = _digest(part)
+    if found != sha256:
+        part.unlink()
+        raise _RefusedError(f"the SHA-256 of what came is {found}, not {sha256}")
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _part(path: Path) -> Path:
+    return path.with_name(f"{path.name}.part")
+
+
+def _length(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0

@@ -1,0 +1,37 @@
+"""What segzoo says when the user, a plugin or the world got in the way.
+
+Every message names the culprit and what to type or do next. The command line prints it without a traceback and exits
+with code 2; in Python it is an ordinary exception.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class SegzooError(Exception):
+    """Something the reader of the message can mend. Base of all errors that segzoo raises on purpose."""
+
+
+class ConfigError(SegzooError):
+    """A name, an option or a configuration file that does not fit."""
+
+
+class PluginError(SegzooError):
+    """A plugin that cannot be loaded, or breaks the interface it promised."""
+
+
+class DataError(SegzooError):
+    """Images, masks or archives that are missing, unreadable or wrong."""
+
+
+class TrainingError(SegzooError):
+    """A training that cannot go on, such as a loss that is no longer a number."""
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """`; did you mean 'unet'?` for the nearest known word, else the known words, else nothing."""
+    known = sorted(known)
+    nearest = get_close_matches(word, known, n=1)
+    if nearest:
+        return f"; did you mean '{nearest[0]}'?"
+    return f"; there are: {', '.join(known)}" if known else ""

@@ -1,0 +1,137 @@
+"""Scores of a segmentation, all of them functions of one count: the confusion matrix of a whole split.
+
+Count first, divide last: evaluation makes one int64 matrix (C, C) an image, rows truth and columns prediction. Their
+sum gives the scores of the split, the stack (N, C, C) those of each image. Every function but `confusion` and `scores`
+takes any leading axes, so `mean_iou(stack)` is one value an image. Averages of per-batch scores are not offered,
+because they change with the batch size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from segzoo.errors import DataError
+from segzoo.plugin import IGNORE
+
+Counts = npt.NDArray[np.int64]
+Scores = npt.NDArray[np.float64]
+
+DEFINITIONS: dict[str, str] = {
+    "iou": "Of a class: pixels of both truth and prediction over pixels of either, counted over all images together.",
+    "dice": "Of a class: twice the pixels of both truth and prediction over the pixels of truth plus those of "
+    "prediction, counted over all images together.",
+    "mean_iou": "The mean of IoU over the classes that occur in truth or prediction, all weighing the same.",
+    "mean_dice": "The mean of Dice over the classes that occur in truth or prediction, all weighing the same.",
+    "pixel_accuracy": "The share of labelled pixels whose predicted class is the true one, over all images together.",
+    "image_mean_iou": "The mean over images of each image's own mean IoU, taken over the classes that occur in that "
+    "image's truth or prediction.",
+    "absent_classes": "Classes without a pixel in truth or prediction; they have no score and are in no mean.",
+    "confusion": "Labelled pixels of all images, counted by true class (rows) and predicted class (columns).",
+}
+"""What each figure means, in a sentence, to be printed beside the number. Ignored pixels are in none of them."""
+
+
+def confusion(labels: npt.NDArray[Any], predictions: npt.NDArray[Any], num_classes: int) -> Counts:
+    """Pixels by true class (rows) and predicted class (columns), from integers of any one shape.
+
+    Pixels labelled IGNORE are left out, whatever is predicted there. Raises DataError for other labels outside
+    0..num_classes-1, ValueError for such predictions and for shapes that differ, TypeError for floats.
+    """
+    if labels.shape != predictions.shape:
+        raise ValueError(f"labels have the shape {labels.shape}, predictions {predictions.shape}")
+    counted = labels != IGNORE
+    truth, predicted = labels[counted], predictions[counted]
+    if wrong := outside(truth, num_classes):
+        allowed = f"0 to {num_classes - 1}, or {IGNORE} for pixels to be ignored"
+        raise DataError(f"the mask has the labels {wrong}; with {num_classes} classes they must be {allowed}")
+    if wrong := outside(predicted, num_classes):
+        raise ValueError(f"predicted classes {wrong} are not among 0 to {num_classes - 1}")
+    # Widened before the product, which 8 bits do not hold; "same_kind" refuses floats, which would be truncated.
+    cells = truth.astype(np.int64, casting="same_kind") * num_classes + predicted.astype(np.int64, casting="same_kind")
+    return np.bincount(cells, minlength=num_classes**2).astype(np.int64).reshape(num_classes, num_classes)
+
+
+def iou(counts: Counts) -> Scores:
+    """Intersection over union of each class (Jaccard index), (..., C, C) to (..., C); NaN for absent classes."""
+    hits = diagonal(counts)
+    return ratio(hits, counts.sum(-1) + counts.sum(-2) - hits)
+
+
+def dice(counts: Counts) -> Scores:
+    """Dice coefficient of each class (F1 score), (..., C, C) to (..., C); NaN for absent classes."""
+    return ratio(2 * diagonal(counts), counts.sum(-1) + counts.sum(-2))
+
+
+def mean_iou(counts: Counts) -> Scores:
+    """Mean IoU of the classes that occur, (..., C, C) to (...); NaN where nothing is labelled."""
+    return mean(iou(counts))
+
+
+def mean_dice(counts: Counts) -> Scores:
+    """Mean Dice of the classes that occur, (..., C, C) to (...); NaN where nothing is labelled."""
+    return mean(dice(counts))
+
+
+def pixel_accuracy(counts: Counts) -> Scores:
+    """Share of labelled pixels that are right, (..., C, C) to (...); NaN where nothing is labelled."""
+    return ratio(diagonal(counts).sum(-1), counts.sum((-2, -1)))
+
+
+def image_mean_iou(counts: Counts) -> Scores:
+    """Mean over images of their own mean IoU, (..., N, C, C) to (...); images without a labelled pixel are left out."""
+    return mean(mean_iou(counts))
+
+
+def absent(counts: Counts) -> npt.NDArray[np.bool_]:
+    """Which classes occur in neither truth nor prediction, (..., C, C) to (..., C)."""
+    missing: npt.NDArray[np.bool_] = np.equal(counts.sum(-1) + counts.sum(-2), 0)
+    return missing
+
+
+def scores(counts: Counts, classes: Sequence[str]) -> dict[str, Any]:
+    """All scores of one confusion matrix (C, C), ready for JSON: NaN is None, and the definitions stand beside."""
+    if counts.shape != (len(classes), len(classes)):
+        raise ValueError(f"a confusion matrix of shape {counts.shape} does not fit {len(classes)} class names")
+    figures: dict[str, Any] = {
+        "mean_iou": number(mean_iou(counts)),
+        "mean_dice": number(mean_dice(counts)),
+        "pixel_accuracy": number(pixel_accuracy(counts)),
+        "iou": dict(zip(classes, map(number, iou(counts)), strict=True)),
+        "dice": dict(zip(classes, map(number, dice(counts)), strict=True)),
+        "absent_classes": [name for name, missing in zip(classes, absent(counts), strict=True) if missing],
+        "confusion": counts.tolist(),
+    }
+    return {**figures, "definitions": DEFINITIONS}
+
+
+def number(value: npt.ArrayLike) -> float | None:
+    """One score as JSON has it, which knows no NaN."""
+    return None if np.isnan(value) else float(np.asarray(value))
+
+
+def outside(values: npt.NDArray[Any], num_classes: int) -> str:
+    """The first of the values that are no class, as text; empty if all are classes."""
+    wrong = np.unique(values[(values < 0) | (values >= num_classes)])
+    return ", ".join(map(str, wrong[:10])) + (", …" if len(wrong) > 10 else "")
+
+
+def diagonal(counts: Counts) -> Counts:
+    """Pixels of each class that are right, (..., C, C) to (..., C)."""
+    return np.diagonal(counts, axis1=-2, axis2=-1)
+
+
+def ratio(part: npt.NDArray[Any], whole: npt.NDArray[Any]) -> Scores:
+    """Quotients, NaN where there is nothing to divide by."""
+    quotients = np.full(np.shape(whole), np.nan)
+    np.divide(part, whole, out=quotients, where=whole > 0)
+    return quotients
+
+
+def mean(values: Scores) -> Scores:
+    """Mean over the last axis of the values that are not NaN; NaN if none is left."""
+    known = ~np.isnan(values)
+    return ratio(np.where(known, values, 0.0).sum(-1), known.sum(-1))

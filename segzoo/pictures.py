@@ -1,0 +1,197 @@
+"""Pictures for the eye: an image, its true mask and the predicted one side by side, with a legend."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+from segzoo.plugin import IGNORE
+
+Pixels = npt.NDArray[np.uint8]
+
+# Okabe and Ito 2008, Color Universal Design: told apart by colour-blind eyes too. Ordered so that the first three, all
+# that most datasets need, differ in lightness as well as in hue.
+OKABE_ITO = (
+    (0, 114, 178),  # blue
+    (230, 159, 0),  # orange
+    (0, 158, 115),  # bluish green
+    (204, 121, 167),  # reddish purple
+    (86, 180, 233),  # sky blue
+    (213, 94, 0),  # vermilion
+    (240, 228, 66),  # yellow
+    (0, 0, 0),  # black
+)
+USUAL, LARGEST = 256, 512  # pixels of a panel's longer side
+MARGIN, GAP, SWATCH = 24, 16, 16  # pixels
+INK, FRAME = (45, 45, 45), (205, 205, 205)
+
+
+def palette(n: int) -> Pixels:
+    """Colours (n, 3) of n classes, all different; those of fewer classes are the first of more."""
+    colours = list(np.array(OKABE_ITO))
+    steps = np.linspace(0, 255, 9)
+    others = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(-1, 3)
+    others = others[np.ptp(others, axis=1) > 90]  # grey is for ignored pixels
+    gaps = np.min([distance(others, colour) for colour in colours], axis=0)
+    while len(colours) < n:
+        colours.append(others[np.argmax(gaps)])  # the one farthest from all so far
+        gaps = np.minimum(gaps, distance(others, colours[-1]))
+    return np.rint(colours[:n]).astype(np.uint8).reshape(n, 3)
+
+
+def comparison(
+    image: npt.NDArray[Any],
+    truth: npt.NDArray[Any],
+    prediction: npt.NDArray[Any],
+    classes: Sequence[str],
+    title: str = "",
+) -> Image.Image:
+    """Image (H, W, C), truth and prediction (H, W) side by side, with captions and a legend.
+
+    Of the channels the first three are shown as red, green and blue, of fewer the first as grey; other values than
+    uint8 are stretched from their minimum to their maximum. Raises ValueError for shapes or labels that do not fit.
+    """
+    check(image, {"truth": truth, "prediction": prediction}, len(classes))
+    size = panel_size(image.shape[1], image.shape[0])
+    enlarged = size[0] > image.shape[1]
+    photo = Image.fromarray(rgb(image)).resize(size, Image.Resampling.NEAREST if enlarged else Image.Resampling.LANCZOS)
+    colours = palette(len(classes))
+    swatches = [(name, np.full((SWATCH, SWATCH, 3), colour)) for name, colour in zip(classes, colours, strict=True)]
+    if (truth == IGNORE).any() or (prediction == IGNORE).any():
+        swatches.append(("ignored", hatch(SWATCH, SWATCH)))
+    panels = {"image": photo, "truth": drawn(photo, truth, colours), "prediction": drawn(photo, prediction, colours)}
+    row = panel_row(panels)
+    heading = [paragraph(title, row.width, 19)] if title else []
+    return page([*heading, row, legend(swatches, row.width)])
+
+
+def check(image: npt.NDArray[Any], masks: dict[str, npt.NDArray[Any]], num_classes: int) -> None:
+    """Raise ValueError for a mask of another size than the image, or with labels that are no class."""
+    for name, mask in masks.items():
+        if mask.shape != image.shape[:2]:
+            raise ValueError(f"the {name} has the shape {mask.shape}, the image {image.shape}")
+        wrong = np.unique(mask[((mask < 0) | (mask >= num_classes)) & (mask != IGNORE)])
+        if wrong.size:
+            raise ValueError(f"the {name} has the labels {wrong.tolist()}, which are none of the {num_classes} classes")
+
+
+def distance(colours: npt.NDArray[Any], colour: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """How different colours (n, 3) look from one, roughly: the eye is keenest on green and weakest on red."""
+    return np.asarray(((colours - colour) ** 2) @ (2, 4, 3))
+
+
+def panel_size(width: int, height: int) -> tuple[int, int]:
+    """Width and height in which an image is shown; enlarged only by whole factors, so that pixels stay square."""
+    longest = max(width, height)
+    factor = LARGEST / longest if longest > LARGEST else max(1, round(USUAL / longest))
+    return max(1, round(width * factor)), max(1, round(height * factor))
+
+
+def rgb(image: npt.NDArray[Any]) -> Pixels:
+    """Any image (H, W, C) as uint8 (H, W, 3)."""
+    shown = image[..., :3] if image.shape[-1] >= 3 else image[..., [0, 0, 0]]
+    if shown.dtype == np.uint8:
+        return np.ascontiguousarray(shown)
+    low, high = float(shown.min()), float(shown.max())
+    return np.rint((shown.astype(np.float64) - low) * (255 / ((high - low) or 1))).astype(np.uint8)
+
+
+def drawn(photo: Image.Image, mask: npt.NDArray[Any], colours: Pixels) -> Image.Image:
+    """A mask as colour over the greyed photo, with outlines in full colour."""
+    labels = np.asarray(Image.fromarray(mask.astype(np.uint8)).resize(photo.size, Image.Resampling.NEAREST))
+    table = np.zeros((256, 3), np.uint8)
+    table[: len(colours)] = colours
+    ignored = (labels == IGNORE)[..., None]
+    colour = np.where(ignored, hatch(*labels.shape), table[labels])
+    grey = 96 + 0.6 * np.asarray(photo.convert("L"), np.float32)[..., None]  # lifted: on black, colours drown
+    opacity = np.where(outlines(labels), 1.0, 0.6)[..., None]
+    return Image.fromarray(np.rint(opacity * colour + (1 - opacity) * grey).astype(np.uint8))
+
+
+def outlines(labels: Pixels) -> npt.NDArray[np.bool_]:
+    """Pixels with a neighbour of another class, (H, W)."""
+    edges = np.zeros(labels.shape, bool)
+    for here, there in ((np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1])):
+        differs = labels[here] != labels[there]
+        edges[here] |= differs
+        edges[there] |= differs
+    return edges
+
+
+def hatch(height: int, width: int) -> Pixels:
+    """Grey diagonal stripes (H, W, 3), which no class looks like."""
+    stripes = np.add.outer(np.arange(height), np.arange(width)) // 4 % 2
+    return np.repeat(np.where(stripes, 225, 150).astype(np.uint8)[..., None], 3, axis=-1)
+
+
+def panel_row(panels: dict[str, Image.Image]) -> Image.Image:
+    """Panels of one size in a row, framed, each below its caption."""
+    framed = {caption: ImageOps.expand(panel, border=1, fill=FRAME) for caption, panel in panels.items()}
+    width, height = next(iter(framed.values())).size
+    step = max(width, 100) + GAP  # captions want 100 pixels
+    top = 26
+    row = Image.new("RGB", (len(panels) * step - GAP, top + height), "white")
+    for i, (caption, panel) in enumerate(framed.items()):
+        row.paste(paragraph(caption, step, 15), (i * step, 0))
+        row.paste(panel, (i * step, top))
+    return row
+
+
+def legend(swatches: list[tuple[str, Pixels]], width: int) -> Image.Image:
+    """Names beside their colours, in as many rows as the width (pixels) asks for."""
+    x, y, bottom, spots = 0, 0, 0, []
+    for name, swatch in swatches:
+        text = paragraph(name, width - SWATCH - 8, 14)
+        if x and x + SWATCH + 8 + text.width > width:
+            x, y = 0, bottom
+        spots.append((x, y, swatch, text))
+        x += SWATCH + 8 + text.width + 20
+        bottom = max(bottom, y + text.height + 4)
+    picture = Image.new("RGB", (width, max(1, bottom)), "white")
+    for x, y, swatch, text in spots:
+        picture.paste(Image.fromarray(swatch), (x, y + 1))
+        picture.paste(text, (x + SWATCH + 8, y))
+    return picture
+
+
+def paragraph(text: str, width: int, size: int) -> Image.Image:
+    """Text of a font size, broken into lines no wider than a width (both in pixels)."""
+    font = ImageFont.load_default(size)
+    lines = wrapped(text, font, width)
+    line_height = round(1.35 * size)
+    longest = max(int(font.getlength(line)) + 1 for line in lines)
+    picture = Image.new("RGB", (longest, line_height * len(lines)), "white")
+    draw = ImageDraw.Draw(picture)
+    for i, line in enumerate(lines):
+        draw.text((0, i * line_height), line, INK, font)
+    return picture
+
+
+def wrapped(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> list[str]:
+    """Lines no wider than a width in pixels, broken between words, or within a word that is wider by itself."""
+    lines = [""]
+    for word in text.split():
+        if lines[-1] and font.getlength(f"{lines[-1]} {word}") <= width:
+            lines[-1] += f" {word}"
+            continue
+        lines.append("")
+        for letter in word:
+            if lines[-1] and font.getlength(lines[-1] + letter) > width:
+                lines.append("")
+            lines[-1] += letter
+    return lines[1:] or lines
+
+
+def page(blocks: list[Image.Image]) -> Image.Image:
+    """Blocks below each other on white, within a margin."""
+    height = sum(block.height for block in blocks) + GAP * (len(blocks) - 1)
+    sheet = Image.new("RGB", (max(block.width for block in blocks) + 2 * MARGIN, height + 2 * MARGIN), "white")
+    y = MARGIN
+    for block in blocks:
+        sheet.paste(block, (MARGIN, y))
+        y += block.height + GAP
+    return sheet

@@ -1,0 +1,220 @@
+"""The interfaces of segzoo: the one file that the author of a plugin reads.
+
+A plugin is a class that inherits from `Model`, `Dataset`, `Loss` or `Trainer`, declares its options as Pydantic fields,
+and is named by an entry point of its distribution:
+
+    [project.entry-points."segzoo.models"]
+    mynet = "segzoo_mynet:MyNet"
+
+An instance *is* its validated options: frozen, and unknown options are refused. The module an entry point names imports
+only the standard library, pydantic and segzoo; NumPy, Pillow and TensorFlow are imported inside the methods, so that
+looking at a plugin never costs their start-up.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+
+    from segzoo.pipeline import Frame
+
+__all__ = [
+    "IGNORE",
+    "Count",
+    "Dataset",
+    "Folder",
+    "Info",
+    "Job",
+    "Loss",
+    "Model",
+    "Plugin",
+    "Samples",
+    "Split",
+    "Trainer",
+]
+
+IGNORE = 255
+"""The label of pixels that count neither in a loss nor in a score."""
+
+Split = Literal["train", "val", "test"]
+
+Folder = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
+"""The type of an option that names a folder: kept absolute, so that a saved configuration means the same anywhere."""
+
+
+class Plugin(BaseModel, ABC):
+    """What all plugins share: options that are validated, frozen and complete."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, protected_namespaces=())
+
+    group: ClassVar[str]
+    """The entry-point group, such as `segzoo.models`."""
+    kind: ClassVar[str]
+    """What to call one of the group in a message, such as `model`."""
+    paper: ClassVar[str] = ""
+    """Where it comes from: authors, year and arXiv id or DOI."""
+
+    @classmethod
+    def example(cls) -> Self:
+        """A small instance for quick checks; by default the one with default options."""
+        return cls()
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many trainable parameters a network has, so that a check can tell whether it is the one it claims to be."""
+
+    trainable: int
+    """At the default options, for these classes and channels."""
+    classes: int
+    channels: int = 3
+    published: str = ""
+    """What others state, where, and why it differs if it does."""
+
+
+class Model(Plugin):
+    """A network: images float32 (B, H, W, C) in [-1, 1] to logits (B, H - 2 margin, W - 2 margin, num_classes).
+
+    Legal heights and widths are `stride * k + offset` for k >= 1; the pipeline mirrors the border of an image up to the
+    next legal size and cuts the frame off the prediction, so any image fits any network.
+    """
+
+    group: ClassVar[str] = "segzoo.models"
+    kind: ClassVar[str] = "model"
+    parameters: ClassVar[Count | None] = None
+    """Trainable parameters at the default options, beside what the paper or a reference implementation states."""
+    width: ClassVar[str | None] = None
+    """The option that scales the network's width, for comparisons at equal parameter counts."""
+    fixed_size: ClassVar[bool] = False
+    """True if the graph holds for one image size only; else it is built for (None, None, C)."""
+    global_context: ClassVar[bool] = False
+    """True if a pixel's prediction depends on the whole image, as after global pooling."""
+
+    @property
+    def stride(self) -> int:
+        """Step between legal image heights and widths, in pixels."""
+        return 1
+
+    @property
+    def offset(self) -> int:
+        """What legal sizes exceed multiples of `stride` by, in pixels."""
+        return 0
+
+    @property
+    def margin(self) -> int:
+        """Pixels that the output loses on each side, as unpadded convolutions do."""
+        return 0
+
+    @abstractmethod
+    def build(self, image_shape: tuple[int | None, int | None, int], num_classes: int) -> keras.Model:
+        """The network for images (H, W, C), without activation at its end; H and W are None unless `fixed_size`."""
+
+
+@dataclass(frozen=True)
+class Info:
+    """What a dataset holds, and what it suggests to a run that does not say otherwise."""
+
+    classes: tuple[str, ...]
+    """Class names; the labels of the masks are their indices."""
+    channels: int
+    """Channels of the images."""
+    splits: tuple[Split, ...]
+    """The splits that can be opened; `train` and `val` at least."""
+    image_size: tuple[int, int] = (256, 256)
+    """Suggested height and width that images are resized to for the network, in pixels."""
+    epochs: int = 20
+    """Suggested number of passes over the training images."""
+
+
+class Samples(Protocol):
+    """One split of a dataset: a sequence of images and masks at their original size, readable from many threads."""
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """A name for each sample that is stable, unique in the dataset, and leads the user to the file."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> tuple[np.ndarray, np.ndarray]:
+        """Image uint8 or uint16 (H, W, C), and mask uint8 (H, W) of class indices or IGNORE; always the same bytes."""
+
+
+class Dataset(Plugin):
+    """Images with their masks, in splits."""
+
+    group: ClassVar[str] = "segzoo.datasets"
+    kind: ClassVar[str] = "dataset"
+
+    def prepare(self, cache: Path) -> None:
+        """Download, verify and unpack what is missing, into a folder of its own below `cache`; cheap if it is there."""
+        return
+
+    @abstractmethod
+    def describe(self, cache: Path) -> Info:
+        """What the dataset holds. Never downloads, so that a run can be looked at before it starts."""
+
+    @abstractmethod
+    def open(self, cache: Path, split: Split) -> Samples:
+        """The samples of one split, after `prepare`. Decoding waits until a sample is asked for."""
+
+
+class Loss(Plugin):
+    """A number for each image that training makes small."""
+
+    group: ClassVar[str] = "segzoo.losses"
+    kind: ClassVar[str] = "loss"
+
+    @abstractmethod
+    def __call__(self, labels: Any, logits: Any, weights: Any) -> Any:
+        """The loss of each image, float32 (B,), as a mean over its pixels weighted by `weights`; 0 where all weigh 0.
+
+        Labels are int32 (B, H, W), logits (B, H, W, C) of any float type, weights float32 (B, H, W) that are 0 where
+        the label is IGNORE. A pixel of weight 0 changes neither value nor gradient. Compute in float32.
+        """
+
+    def weight_map(self, mask: np.ndarray) -> np.ndarray | None:
+        """Pixel weights float32 (H, W) of a mask (H, W), or None for equal weights. Computed once for each sample."""
+        return None
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a run asks of a trainer, beyond the network and the samples."""
+
+    loss: Loss
+    num_classes: int
+    frame: Frame
+    """How images of any size become batches for the network and how its output maps back; see `segzoo.pipeline`."""
+    epochs: int
+    seed: int
+    folder: Path
+    """The run's folder, for checkpoints."""
+    report: Callable[[Mapping[str, float]], None]
+    """To be called at the end of each epoch with its figures, `loss` and `val_loss` at least."""
+    advance: Callable[[int], None]
+    """To be called after each training step with its number of images."""
+
+
+class Trainer(Plugin):
+    """Fits a network to samples."""
+
+    group: ClassVar[str] = "segzoo.trainers"
+    kind: ClassVar[str] = "trainer"
+
+    @abstractmethod
+    def fit(self, build: Callable[[], keras.Model], train: Samples, val: Samples, job: Job) -> keras.Model:
+        """The trained network, float32 and uncompiled, from pixel values 0..255 (B, H, W, C) to logits.
+
+        `build` makes the network anew, from images in [-1, 1] to logits; it is called under the precision policy or the
+        distribution strategy that the trainer wants. Every random draw is a function of (job.seed, epoch, sample), and
+        Keras' global state is left as it was found.
+        """

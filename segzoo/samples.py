@@ -1,0 +1,76 @@
+"""Samples that are checked whenever they are read, whoever reads them, and that know their fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from segzoo.errors import DataError, PluginError
+from segzoo.metrics import outside
+from segzoo.pipeline import in_parallel
+from segzoo.plugin import IGNORE, Info, Samples, Split
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class CheckedSamples:
+    """The samples of a split, each checked against what the dataset says of itself before anyone sees it."""
+
+    source: Samples
+    info: Info
+    split: Split
+    _digests: dict[int, bytes] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if len(self.source) == 0:
+            raise DataError(f"the split '{self.split}' has no images")
+        if len(set(self.ids)) != len(self.source):
+            raise PluginError(f"the split '{self.split}' has {len(self.source)} samples, but not as many different ids")
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """The ids of the source."""
+        return self.source.ids
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, index: int, /) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+        image, mask = self.source[index]
+        self._check(image, mask, f"'{self.ids[index]}' of the split '{self.split}'")
+        self._digests[index] = hashlib.sha256(repr(image.shape).encode() + image.tobytes() + mask.tobytes()).digest()
+        return image, mask
+
+    def fingerprint(self) -> str:
+        """SHA-256 over ids, sizes and pixels, in order; reads only samples that nobody has read yet."""
+        in_parallel(self.__getitem__, [index for index in range(len(self)) if index not in self._digests])
+        total = hashlib.sha256()
+        for index, name in enumerate(self.ids):
+            total.update(name.encode() + b"\0" + self._digests[index])
+        return total.hexdigest()
+
+    def _check(self, image: NDArray[Any], mask: NDArray[Any], name: str) -> None:
+        if image.dtype not in (np.uint8, np.uint16) or image.ndim != 3:
+            raise PluginError(f"image {name} is {image.dtype} {image.shape}, not uint8 or uint16 (H, W, C)")
+        if mask.dtype != np.uint8 or mask.ndim != 2:
+            raise PluginError(f"the mask of {name} is {mask.dtype} {mask.shape}, not uint8 (H, W)")
+        if image.shape[2] != self.info.channels:
+            raise DataError(f"image {name} has {image.shape[2]} channels, the dataset says {self.info.channels}")
+        if image.shape[:2] != mask.shape:
+            raise DataError(f"image {name} is {_size(image)} pixels, its mask {_size(mask)}")
+        if wrong := outside(mask[mask != IGNORE], len(self.info.classes)):
+            last = len(self.info.classes) - 1
+            raise DataError(
+                f"the mask of {name} has labels that are no class: {wrong}; allowed are 0 to {last}, "
+                f"and {IGNORE} for pixels to leave out"
+            )
+
+
+def _size(array: NDArray[Any]) -> str:
+    return f"{array.shape[1]}x{array.shape[0]}"

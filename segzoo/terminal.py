@@ -1,0 +1,88 @@
+"""What the user sees while a run works: a progress bar and a line an epoch, and nothing of TensorFlow's chatter."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from io import UnsupportedOperation
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from segzoo.errors import SegzooError
+
+TAIL = 20
+"""Lines of the log that are shown after a crash."""
+
+
+@contextmanager
+def chatter_to(log: Path) -> Iterator[None]:
+    """Send what C++ code writes to file descriptor 2 to `log`; Python's own sys.stderr still reaches the user.
+
+    TensorFlow writes there while it is imported and first used, whatever TF_CPP_MIN_LOG_LEVEL says.
+    """
+    sys.stderr.flush()
+    kept, python_stderr = os.dup(2), sys.stderr
+    with suppress(AttributeError, UnsupportedOperation):  # a notebook's stderr has no descriptor, and needs no care
+        if sys.stderr.fileno() == 2:
+            sys.stderr = os.fdopen(os.dup(kept), "w", buffering=1, encoding=sys.stderr.encoding, errors="replace")
+    with log.open("ab") as file:
+        os.dup2(file.fileno(), 2)
+    crashed = False
+    try:
+        yield
+    except Exception as error:
+        crashed = not isinstance(error, SegzooError)
+        raise
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        if sys.stderr is not python_stderr:
+            sys.stderr.close()
+            sys.stderr = python_stderr
+        if crashed:
+            print(*log.read_text("utf-8", "replace").splitlines()[-TAIL:], sep="\n", file=sys.stderr)
+
+
+class Bar:
+    """A progress bar over images on the user's terminal; where there is no terminal, only the lines between."""
+
+    def __init__(self, total: int) -> None:
+        self._console = Console(stderr=True)
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:3.0f} %"),
+            _Rate(),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=not self._console.is_terminal,
+            transient=True,
+        )
+        self._task = self._progress.add_task("reading images", total=total)
+
+    def __enter__(self) -> Bar:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._progress.stop()
+
+    def advance(self, images: int, doing: str) -> None:
+        """Some images done, of what is now being done."""
+        self._progress.update(self._task, advance=images, description=doing)
+
+    def line(self, text: str) -> None:
+        """A line that stays, above the bar."""
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+class _Rate(ProgressColumn):
+    """Images a second over the last seconds."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:.1f} images/s" if task.speed else "")

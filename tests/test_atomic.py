@@ -1,0 +1,88 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from segzoo.atomic import whole, write_text
+from segzoo.errors import SegzooError
+
+
+def names(folder):
+    return [path.name for path in folder.iterdir()]
+
+
+def test_a_file_gets_its_name_only_when_it_is_whole(tmp_path):
+    path = tmp_path / "model.weights.h5"
+    with whole(path) as temporary:
+        temporary.write_bytes(b"all of it")
+        assert temporary.parent == tmp_path
+        assert temporary.name.endswith(".weights.h5")
+        assert not path.exists()
+    assert path.read_bytes() == b"all of it"
+    assert names(tmp_path) == ["model.weights.h5"]
+
+
+@pytest.mark.parametrize("failure", [ValueError, KeyboardInterrupt, SystemExit])
+def test_a_block_that_fails_leaves_the_earlier_file_and_nothing_else(tmp_path, failure):
+    path = tmp_path / "scores.json"
+    path.write_text("earlier")
+
+    def fail(temporary):
+        temporary.write_text("half")
+        raise failure
+
+    with pytest.raises(failure), whole(path) as temporary:
+        fail(temporary)
+    assert path.read_text() == "earlier"
+    assert names(tmp_path) == ["scores.json"]
+
+
+@pytest.mark.parametrize("folder", ["missing", "file"])
+def test_a_folder_that_cannot_be_written_is_named_before_the_block_runs(tmp_path, folder):
+    (tmp_path / "file").touch()
+    reached = False
+    with pytest.raises(SegzooError, match=str(tmp_path / folder)), whole(tmp_path / folder / "a.txt"):
+        reached = True
+    assert not reached
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
+def test_a_read_only_folder_is_named(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(SegzooError, match=f"cannot write in {tmp_path}"):
+        write_text(tmp_path / "a.txt", "text")
+    tmp_path.chmod(0o700)
+
+
+def test_a_name_that_is_taken_by_a_folder_is_an_error(tmp_path):
+    (tmp_path / "a.txt" / "inside").mkdir(parents=True)
+    with pytest.raises(SegzooError, match="cannot write in"):
+        write_text(tmp_path / "a.txt", "text")
+    assert names(tmp_path) == ["a.txt"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full to stand for a full disk")
+def test_a_full_disk_is_said_with_its_folder(tmp_path):
+    with pytest.raises(SegzooError, match=f"disk of {tmp_path} is full"), whole(tmp_path / "a.txt"):
+        Path("/dev/full").write_text("text")
+    assert not names(tmp_path)
+
+
+def test_an_error_of_the_block_itself_is_not_taken_for_one_of_writing(tmp_path):
+    with pytest.raises(FileNotFoundError, match="elsewhere"), whole(tmp_path / "a.txt"):
+        (tmp_path / "elsewhere").read_text()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+def test_others_may_read_what_the_umask_lets_them(tmp_path):
+    before = os.umask(0o022)
+    try:
+        write_text(tmp_path / "a.txt", "text")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a.txt").stat().st_mode & 0o777 == 0o644
+
+
+def test_text_is_the_same_bytes_on_every_system(tmp_path):
+    write_text(tmp_path / "a.txt", "naïve\nsecond\n")
+    assert (tmp_path / "a.txt").read_bytes() == b"na\xc3\xafve\nsecond\n"

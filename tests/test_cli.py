@@ -1,0 +1,190 @@
+"""Commands: what they print, and the one line for each mistake."""
+
+import json
+import subprocess
+import sys
+import tomllib
+
+import pytest
+
+from segzoo import cli
+
+NET = '''
+    from segzoo.plugin import Model
+
+    class Net(Model):
+        """A network for tests."""
+
+        def build(self, image_shape, num_classes):
+            raise NotImplementedError
+'''
+
+
+def test_list_shows_every_kind_and_what_is_broken(command, install):
+    install("segzoo-test-net", {"segzoo.models": "net = segzoo_test_net:Gone"}, NET)
+    done = command("list")
+    assert done.code == 0
+    for word in ("models", "datasets", "trainers", "losses", "unet", "oxford_pets", "shapes", "keras", "focal"):
+        assert word in done.out
+    assert "BROKEN: module 'segzoo_test_net' has no class 'Gone'" in done.out
+
+
+def test_list_as_json_and_of_one_kind(command):
+    rows = json.loads(command("list", "models", "--json").out)
+    assert {row["kind"] for row in rows} == {"model"}
+    unet = next(row for row in rows if row["name"] == "unet")
+    assert unet["distribution"] == "segzoo"
+    assert unet["problem"] == ""
+
+
+def test_listing_loads_neither_tensorflow_nor_a_plugin():
+    code = (
+        "import sys; from segzoo.cli import main\n"
+        "try: main(['list'])\n"
+        "except SystemExit as end: assert not end.code\n"
+        "heavy = [m for m in sys.modules if m in ('tensorflow', 'keras') or m.startswith('segzoo_')]\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_show_a_network(command):
+    arguments = ("show", "unet", "--set", "model.filters=4", "--image-size", "32x48", "--classes", "5", "--json")
+    facts = json.loads(command(*arguments).out)
+    assert facts["paper"].endswith("arXiv:1505.04597")
+    assert facts["output_shape"] == [32, 48, 5]
+    assert 0 < facts["trainable_parameters"] < facts["parameters"]
+    filters = next(option for option in facts["options"] if option["name"] == "filters")
+    assert (filters["type"], filters["default"], filters["range"], filters["value"]) == ("integer", 64, ">= 1", 4)
+    assert filters["description"]
+
+
+@pytest.mark.parametrize("name", ["keras", "shapes", "datasets/oxford_pets", "focal"])
+def test_show_other_kinds_as_text(command, name):
+    done = command("show", name)
+    assert done.code == 0
+    assert done.out.startswith(name.rpartition("/")[2])
+
+
+def test_a_dry_run_prints_the_whole_configuration_and_makes_nothing(command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = command("run", "unet", "shapes", "--set", "model.filters=4", "--epochs", "2", "--dry-run")
+    config = tomllib.loads(done.out)
+    assert config["model"]["filters"] == 4
+    assert (config["epochs"], config["image_size"]) == (2, [64, 64])
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "printed.toml").write_text(done.out)
+    assert command("run", "--config", "printed.toml", "--dry-run").out == done.out
+
+
+QUICK = ("--set", "model.filters=2", "--set", "model.depth=1", "--set", "dataset.train=4", "--epochs", "1")
+
+
+def test_run_prints_a_table_and_nothing_of_tensorflow(tmp_path):
+    arguments = [sys.executable, "-m", "segzoo", "run", "unet", "shapes", *QUICK, "--out", str(tmp_path / "run")]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=True)
+    assert "triangle" in done.stdout
+    assert "results in" in done.stdout
+    lines = done.stderr.splitlines()
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("epoch 1/1   loss ")
+
+
+def test_run_as_json(command, tmp_path):
+    done = command("run", "unet", "shapes", *QUICK, "--out", tmp_path / "run", "--json")
+    assert json.loads(done.out)["mean_iou"] >= 0
+
+
+PETS = ("run", "unet", "oxford_pets")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("run", "uent", "shapes"), "no model 'uent'; did you mean 'unet'?"),
+        (("run", "unet", "shape"), "no dataset 'shape'; did you mean 'shapes'?"),
+        (("run", "unet", "shapes", "--loss", "dise"), "no loss 'dise'; did you mean 'dice'?"),
+        (("run", "unet", "shapes", "--trainer", "kears"), "no trainer 'kears'; did you mean 'keras'?"),
+        (("run", "unet", "shapes", "--set", "trainer.learning_rat=1"), "did you mean 'learning_rate'?"),
+        (("run", "unet", "shapes", "--set", "model.filters=many"), "option 'filters': input should be a valid integer"),
+        (("run", "unet", "shapes", "--set", "filters=3"), "--set filters: keys begin with model."),
+        (("run", "unet", "shapes", "--set", "model.filters"), "write KEY=VALUE"),
+        (("run", "unet", "shapes", "--image-size", "0"), "--image-size 0: write a side"),
+        (("run", "unet", "shapes", "--image-size", "160x"), "--image-size 160x: write a side"),
+        (("run", "unet"), "no dataset given"),
+        (("run", "--config", "gone.toml"), "cannot read the configuration gone.toml"),
+        (("list", "modles"), "did you mean 'models'?"),
+        (("show", "uent"), "no plugin 'uent'; did you mean 'unet'?"),
+        (("show", "unet", "--set", "dataset.size=3"), "'unet' is a model, so keys begin with model."),
+    ],
+)
+def test_a_mistake_is_one_line_and_code_2(command, arguments, message):
+    done = command(*arguments)
+    assert done.code == 2
+    assert done.out == ""
+    assert message in done.err
+    assert done.err.startswith("segzoo: ")
+    assert done.err.count("\n") == 1
+
+
+def test_an_empty_folder_is_named(command, tmp_path):
+    (tmp_path / "nothing").mkdir()
+    done = command(*PETS, "--set", f"dataset.root={tmp_path / 'nothing'}", "--out", tmp_path / "run")
+    assert done.code == 2
+    assert str(tmp_path / "nothing") in done.err
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_output_folder_that_cannot_be_written_is_named(command, tmp_path):
+    (tmp_path / "file").write_text("")
+    done = command("run", "unet", "shapes", *QUICK, "--out", tmp_path / "file" / "run")
+    assert done.code == 2
+    assert f"cannot write to {tmp_path / 'file' / 'run'}" in done.err
+    assert done.err.count("\n") == 1
+
+
+def test_two_plugins_of_one_name(command, install):
+    for name in ("one", "two"):
+        install(f"segzoo-test-{name}", {"segzoo.models": f"net = segzoo_test_{name}:Net"}, NET)
+    done = command("run", "net", "shapes")
+    assert done.code == 2
+    assert "taken twice, by segzoo-test-one and segzoo-test-two" in done.err
+    assert command("list").out.count("taken twice") == 2
+
+
+def test_a_plugin_whose_import_fails(command, install):
+    install("segzoo-test-net", {"segzoo.models": "net = segzoo_test_net:Net"}, "import gone\nclass Net: pass")
+    done = command("run", "net", "shapes")
+    assert done.code == 2
+    assert "model 'net' of segzoo-test-net cannot be imported" in done.err
+
+
+def test_a_name_in_two_groups(command, install):
+    install("segzoo-test-net", {"segzoo.models": "shapes = segzoo_test_net:Net"}, NET)
+    done = command("show", "shapes")
+    assert done.code == 2
+    assert "write models/shapes or datasets/shapes" in done.err
+
+
+def test_an_interrupt_is_code_130_and_leaves_nothing(command, install, tmp_path):
+    code = '''
+        from segzoo.plugin import Trainer
+
+        class Stop(Trainer):
+            """Stops."""
+
+            def fit(self, build, train, val, job):
+                raise KeyboardInterrupt
+    '''
+    install("segzoo-test-stop", {"segzoo.trainers": "stop = segzoo_test_stop:Stop"}, code)
+    done = command("run", "unet", "shapes", "--trainer", "stop", "--out", tmp_path / "run")
+    assert done.code == 130
+    assert done.err == "segzoo: interrupted\n"
+    assert not (tmp_path / "run").exists()
+
+
+def test_every_command_has_help(command):
+    for name in (info.name or info.callback.__name__ for info in cli.app.registered_commands):
+        done = command(name, "--help")
+        assert done.code == 0
+        assert "Usage" in done.out

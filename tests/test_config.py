@@ -1,0 +1,107 @@
+"""Configurations: defaults < file < command line, and every mistake named."""
+
+import tomllib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from segzoo.config import RunConfig, compose, parse_setting
+from segzoo.errors import ConfigError
+
+WORDS = {"model": "unet", "dataset": "shapes"}
+
+
+def write(tmp_path, text):
+    path = tmp_path / "run.toml"
+    path.write_text(text)
+    return path
+
+
+def test_names_alone_suffice():
+    config = compose(words=WORDS)
+    assert (config.model.name, config.dataset.name) == ("unet", "shapes")
+    assert (config.trainer.name, config.loss.name) == ("keras", "cross_entropy")
+    assert (config.epochs, config.image_size, config.seed) == (None, None, 0)
+
+
+def test_file_then_words_then_settings(tmp_path):
+    path = write(tmp_path, 'epochs = 3\nseed = 4\n[model]\nname = "a"\nfilters = 8\ndepth = 2\n[dataset]\nname = "d"\n')
+    config = compose(path, {"model": "b", "epochs": 5, "seed": None}, {"model.filters": 9})
+    assert config.model.name == "b"
+    assert config.model.options == {"filters": 9, "depth": 2}
+    assert (config.epochs, config.seed, config.dataset.name) == (5, 4, "d")
+
+
+def test_toml_and_back():
+    settings = {"model.filters": 16, "dataset.root": "a folder", "trainer.x": [1, 2], "loss.y": {"z": 0.5}}
+    config = compose(words=WORDS | {"epochs": 2, "image_size": (160, 224), "seed": 7}, settings=settings)
+    assert RunConfig.model_validate(tomllib.loads(config.to_toml())) == config
+
+
+@given(
+    options=st.dictionaries(
+        st.from_regex(r"[a-z_]{1,8}", fullmatch=True).filter(lambda key: key != "name"),
+        st.one_of(
+            st.booleans(),
+            st.integers(-(2**63), 2**63 - 1),
+            st.floats(allow_nan=False),
+            st.text(),
+            st.lists(st.integers()),
+        ),
+    ),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_any_options_survive_the_file(options, seed):
+    config = compose(words=WORDS | {"seed": seed}, settings={f"model.{k}": v for k, v in options.items()})
+    assert RunConfig.model_validate(tomllib.loads(config.to_toml())) == config
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "value"),
+    [
+        ("model.filters=16", "model.filters", 16),
+        ("trainer.learning_rate=1e-3", "trainer.learning_rate", 1e-3),
+        ("dataset.allow_missing=true", "dataset.allow_missing", True),
+        ("dataset.root=../data", "dataset.root", "../data"),
+        ("dataset.root=a=b", "dataset.root", "a=b"),
+        ('dataset.split="article"', "dataset.split", "article"),
+        ("dataset.split=article", "dataset.split", "article"),
+        ("dataset.val_size=null", "dataset.val_size", None),
+        ("model.widths=[1, 2]", "model.widths", [1, 2]),
+        ('model.a={"b": 1}', "model.a", {"b": 1}),
+        ("dataset.root=2026-01-01", "dataset.root", "2026-01-01"),
+        ("model.filters=__import__('os')", "model.filters", "__import__('os')"),
+        ("model.a=", "model.a", ""),
+    ],
+)
+def test_settings_are_literals_else_text(text, key, value):
+    assert parse_setting(text) == (key, value)
+
+
+@pytest.mark.parametrize(
+    ("file", "settings", "message"),
+    [
+        ("epoch = 3", {}, "key 'epoch': unknown option; did you mean 'epochs'?"),
+        ("epochs = 0", {}, "key 'epochs': input should be greater than or equal to 1, not 0"),
+        ("image_size = [0, 3]", {}, "is not a size"),
+        ("epochs = = 3", {}, "is not TOML"),
+        ("model = 3", {}, "'model' must be a table"),
+        ("", {"epochs": 3}, "--set epochs: write --epochs instead"),
+        ("", {"modle.filters": 3}, "keys begin with model., dataset., trainer., loss.; did you mean 'model'?"),
+        ("", {"model": 3}, "keys begin with"),
+    ],
+)
+def test_mistakes_are_named(tmp_path, file, settings, message):
+    with pytest.raises(ConfigError) as caught:
+        compose(write(tmp_path, file), WORDS if "model = 3" not in file else {}, settings)
+    assert message in str(caught.value)
+
+
+def test_no_model_no_file_and_no_equals_sign(tmp_path):
+    with pytest.raises(ConfigError, match="no model given"):
+        compose()
+    with pytest.raises(ConfigError, match=r"cannot read the configuration .*gone\.toml"):
+        compose(tmp_path / "gone.toml")
+    with pytest.raises(ConfigError, match="write KEY=VALUE"):
+        parse_setting("model.filters")

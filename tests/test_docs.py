@@ -1,0 +1,287 @@
+"""The README and the documentation: their code runs, their commands and links are valid, and nothing is missing."""
+
+import inspect
+import io
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tomllib
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+from PIL import Image
+
+import segzoo
+from segzoo import catalog, cli, errors, plugin, registry
+from segzoo.config import compose
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+PAGES = {
+    path.relative_to(ROOT).as_posix(): path.read_text("utf-8")
+    for path in (ROOT / "README.md", ROOT / "benchmarks" / "README.md", *sorted(DOCS.rglob("*.md")))
+}
+PLUGIN_PAGE = "docs/how-to/write-a-plugin.md"
+FENCE = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
+WORDS = {"pip", "pytest", "python", ".", "mkdocs"}
+"""Commands of others that the pages use."""
+SMALL = {"model.filters": 2, "model.depth": 1, "dataset.size": 16, "dataset.train": 8, "dataset.val": 4}
+SHIPPED = [
+    (kind, entry.name) for kind in registry.KINDS for entry in registry.entries(kind) if entry.distribution == "segzoo"
+]
+COMMANDS = typer.main.get_command(cli.app).commands
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of a page; one with a title is a file. `output` is what a block of text right after it shows."""
+
+    page: str
+    language: str
+    title: str
+    text: str
+    output: str
+
+    def __str__(self) -> str:
+        return f"{self.page}:{self.text.splitlines()[0][:30]}"
+
+
+def blocks_of(page):
+    found = [*FENCE.finditer(PAGES[page]), None]
+    for match, after in pairwise(found):
+        language, title, text = match.groups()
+        if text.startswith("--8<--"):
+            text = (ROOT / text.split('"')[1]).read_text("utf-8")
+        shows = after and after[1] == "text" and not PAGES[page][match.end() : after.start()].strip()
+        yield Block(page, language, title or "", text, after[3] if shows else "")
+
+
+BLOCKS = [block for page in PAGES for block in blocks_of(page)]
+
+
+def pages_with(language):
+    return sorted({block.page for block in BLOCKS if block.language == language and not block.title})
+
+
+@pytest.fixture(scope="module")
+def finished_run(tmp_path_factory):
+    return segzoo.run("unet", "shapes", settings=SMALL, epochs=2, out=tmp_path_factory.mktemp("run") / "run").folder
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory):
+    """Where the package that a page describes is installed, for each page that describes one."""
+    sites = {}
+    for page in sorted({block.page for block in BLOCKS if block.title == "pyproject.toml"}):
+        source, sites[page] = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("site")
+        write_files(page, source)
+        offline = ["--no-deps", "--no-build-isolation", "--no-index", "--quiet", "--disable-pip-version-check"]
+        install = [sys.executable, "-m", "pip", "install", *offline, "--target", str(sites[page]), "."]
+        done = subprocess.run(install, cwd=source, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    return sites
+
+
+@pytest.fixture
+def workplace(tmp_path, monkeypatch, finished_run, packages):
+    """Makes a folder the current one in which the text of a page holds: its files, a finished run, its plugins."""
+
+    def enter(page):
+        shutil.copytree(finished_run, tmp_path / "runs" / "unet-shapes")
+        shutil.copytree(ROOT / "benchmarks" / "recipes", tmp_path / "benchmarks" / "recipes")
+        write_files(page, tmp_path)
+        if page in packages:
+            monkeypatch.syspath_prepend(packages[page])
+        monkeypatch.chdir(tmp_path)
+
+    return enter
+
+
+def write_files(page, folder):
+    for block in BLOCKS:
+        if block.page == page and block.title:
+            (folder / block.title).parent.mkdir(parents=True, exist_ok=True)
+            (folder / block.title).write_text(block.text, "utf-8")
+
+
+def test_every_block_is_of_a_language_that_is_checked():
+    assert {block.language for block in BLOCKS} == {"python", "toml", "sh", "text"}
+    for page, text in PAGES.items():
+        assert text.count("```") == 2 * len([block for block in BLOCKS if block.page == page]), page
+
+
+@pytest.mark.parametrize("page", pages_with("python"))
+def test_python_runs_and_prints_what_the_page_says(page, workplace):
+    workplace(page)
+    namespace = {}
+    for block in BLOCKS:
+        if (block.page, block.language, block.title) == (page, "python", ""):
+            with redirect_stdout(io.StringIO()) as printed:
+                exec(compile(block.text, str(block), "exec"), namespace)
+            if block.output:
+                assert printed.getvalue() == block.output
+
+
+@pytest.mark.parametrize("page", pages_with("sh"))
+def test_commands_are_accepted_and_print_what_the_page_says(page, workplace, command, monkeypatch):
+    workplace(page)
+    for block in BLOCKS:
+        if (block.page, block.language) == (page, "sh"):
+            lines = block.text.replace("\\\n", "").splitlines()
+            printed = "".join(typed(line, command, monkeypatch) for line in lines)
+            runs = "segzoo run" in block.text and "--dry-run" not in block.text
+            expected = [] if runs else [line for line in block.output.splitlines() if line != "..."]
+            assert [line for line in expected if line not in printed] == []
+
+
+def typed(line, command, monkeypatch):
+    """What a line prints that is typed into a terminal; nothing is trained, and only segzoo runs."""
+    printed = ""
+    for part in line.split(" && "):
+        words = shlex.split(part)
+        while "=" in words[0]:
+            monkeypatch.setenv(*words.pop(0).split("=", 1))
+        if words[0] != "segzoo":
+            assert words[0] in WORDS, line
+            assert set(re.findall(r"\[(\w+)\]", part)) <= set(project()["optional-dependencies"])
+            continue
+        words = [{"MODEL": "unet", "DATASET": "shapes"}.get(word, word) for word in words[1:]]
+        done = command(*words, *(["--dry-run"] if words[0] == "run" and "--dry-run" not in words else []))
+        assert done.code == 0, (line, done.err)
+        printed += done.out
+    return printed
+
+
+def project():
+    return tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+
+
+@pytest.mark.parametrize("block", [block for block in BLOCKS if block.language == "toml"], ids=str)
+def test_toml_is_a_package_or_a_configuration(block, tmp_path):
+    if block.title == "pyproject.toml":
+        assert tomllib.loads(block.text)["project"]["name"].startswith("segzoo-")
+        return
+    (tmp_path / "config.toml").write_text(block.text, "utf-8")
+    segzoo.experiment.resolve(compose(tmp_path / "config.toml"))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", PAGES[page]):
+        if not target.startswith("https://"):
+            assert (ROOT / page).parent.joinpath(target).exists(), target
+
+
+def test_every_page_is_in_the_navigation_and_named_in_the_readme():
+    navigation = (ROOT / "mkdocs.yml").read_text("utf-8")
+    for path in sorted(DOCS.rglob("*.md")):
+        name = path.relative_to(DOCS).as_posix()
+        assert f": {name}\n" in navigation
+        assert name in ("index.md", "changelog.md") or f"(docs/{name})" in PAGES["README.md"]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_of_every_command_is_in_the_reference(name):
+    page = PAGES["docs/reference/command-line.md"]
+    assert f"## segzoo {name}\n" in page
+    section = page.partition(f"## segzoo {name}\n")[2].partition("\n## ")[0]
+    rows = "".join(line for line in section.splitlines() if line.startswith("|"))
+    for parameter in COMMANDS[name].params:
+        written = parameter.opts[0] if parameter.opts[0].startswith("--") else parameter.metavar
+        for word in re.findall(r"[\w-]+", written):
+            assert f"`{word}" in rows, word
+
+
+def section(kind, name):
+    """What the reference says of a plugin."""
+    cls = registry.load(kind, name)
+    paper = [f"From: {cls.paper}.", ""] if cls.paper else []
+    lines = [f"### {name}", "", inspect.getdoc(cls), "", *paper]
+    rows = [
+        f"| `{option['name']}` | {kinds(option['type'])} | {value(option['default'])} | {option['range']} "
+        f"| {option['description']} |"
+        for option in catalog.option_table(cls())
+    ]
+    heading = ["| Option | Type | Default | Range | Meaning |", "|---|---|---|---|---|"]
+    return "\n".join([*lines, *([*heading, *rows] if rows else ["No options."])]) + "\n"
+
+
+def kinds(text):
+    return text.replace(" | null", "").replace('"', "`").replace("` | `", "`, `")
+
+
+def value(default):
+    return "unset" if default is None else f"`{default if isinstance(default, str) else json.dumps(default)}`"
+
+
+@pytest.mark.parametrize(("kind", "name"), SHIPPED)
+def test_every_plugin_that_ships_is_in_the_reference_with_its_options(kind, name):
+    assert section(kind, name) in PAGES["docs/reference/plugins.md"]
+    assert f"| {kind.kind} | `{name}` |" in PAGES["README.md"]
+
+
+def test_every_interface_and_every_error_is_in_the_reference():
+    page = PAGES["docs/reference/interfaces.md"]
+    for name in plugin.__all__:
+        assert f"::: segzoo.plugin.{name}\n" in page
+    for name, cls in inspect.getmembers(errors, inspect.isclass):
+        assert f"::: segzoo.errors.{name}\n" in page or not issubclass(cls, errors.SegzooError)
+    for name in segzoo.__all__:
+        assert f"::: segzoo.experiment.{name}\n" in page
+
+
+def test_every_file_and_key_of_a_run_is_in_the_reference(finished_run):
+    page = PAGES["docs/reference/run-folder.md"]
+    names = {f"{path.name}/" if path.is_dir() else path.name for path in finished_run.iterdir()}
+    for table in finished_run.glob("*.csv"):
+        names |= {re.sub("^iou_.*", "iou_CLASS", name) for name in table.read_text().splitlines()[0].split(",")}
+    for facts in finished_run.glob("*.json"):
+        names |= set(json.loads(facts.read_text()))
+    names |= set(json.loads((finished_run / "manifest.json").read_text())["machine"])
+    assert [name for name in sorted(names) if f"`{name}`" not in page] == []
+
+
+def test_the_package_of_the_page_is_listed_and_trains(packages, tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(packages[PLUGIN_PAGE])}
+
+    def program(*arguments):
+        words = [sys.executable, "-m", "segzoo", *arguments]
+        return subprocess.run(words, env=environment, capture_output=True, text=True, check=True, cwd=tmp_path).stdout
+
+    listed = json.loads(program("list", "--json"))
+    mine = {(row["kind"], row["name"]) for row in listed if row["distribution"] == "segzoo-tinynet"}
+    assert mine == {("model", "tinynet"), ("loss", "edge"), ("dataset", "photos")}
+    assert not [row["problem"] for row in listed if row["distribution"] == "segzoo-tinynet" and row["problem"]]
+    tiny = ("--set", "dataset.size=16", "--set", "dataset.train=8", "--set", "dataset.test=2", "--epochs", "1")
+    assert "results in runs/tinynet-shapes" in program("run", "tinynet", "shapes", *tiny)
+
+
+def test_the_loss_and_the_dataset_of_the_page_train(packages, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(packages[PLUGIN_PAGE])
+    for folder, shape in {"images": (18, 21, 3), "masks": (18, 21)}.items():
+        (tmp_path / folder).mkdir()
+        for i in range(10):
+            pixels = np.random.default_rng(i).integers(0, 2, shape, np.uint8)
+            Image.fromarray(pixels).save(tmp_path / folder / f"{i}.png")
+    settings = {"dataset.root": str(tmp_path), "model.filters": 2}
+    result = segzoo.run(
+        "tinynet", "photos", loss="edge", settings=settings, epochs=1, image_size=(17, 16), out=tmp_path / "run"
+    )
+    assert (result.metrics["split"], result.metrics["images"]) == ("test", 1)
+    assert np.sum(result.metrics["confusion"]) == 18 * 21
+
+
+def test_the_network_of_the_readme_trains(packages, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(packages["README.md"])
+    settings = {"model.filters": 2} | {key: size for key, size in SMALL.items() if key.startswith("dataset.")}
+    result = segzoo.run("plainnet", "shapes", settings=settings, epochs=1, out=tmp_path / "run")
+    assert result.metrics["images"] == 40

@@ -1,0 +1,490 @@
+import hashlib
+import io
+import random
+import shutil
+import subprocess
+import sys
+import tarfile
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from segzoo import download
+from segzoo.download import fetch, holding, progress, unpack
+from segzoo.errors import DataError, SegzooError
+
+CONTENT = random.Random(0).randbytes(10_000)
+DIGEST = hashlib.sha256(CONTENT).hexdigest()
+
+
+class Server(ThreadingHTTPServer):
+    """Answers each request with the next of its script, and for ever with the last one."""
+
+    daemon_threads = True
+
+    def __init__(self, *script):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.script = list(script)
+        self.ranges = []
+        self.go_on = threading.Event()
+        self.url = f"http://127.0.0.1:{self.server_port}/file.bin"
+
+    def handle_error(self, request, client_address):
+        """Clients that hang up are part of the tests."""
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        script = self.server.script
+        self.server.ranges.append(self.headers["Range"])
+        (script.pop(0) if len(script) > 1 else script[0])(self)
+
+    def log_message(self, *arguments):
+        pass
+
+    def answer(self, status, body, length, **headers):
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        if length is not None:
+            self.send_header("Content-Length", str(length))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def ranged(handler):
+    """Honours a Range."""
+    start = int((handler.headers["Range"] or "bytes=0-")[6:-1])
+    if not start:
+        return plain(handler)
+    place = f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}"
+    handler.answer(206, CONTENT[start:], len(CONTENT) - start, Content_Range=place)
+
+
+def plain(handler):
+    """Ignores a Range."""
+    handler.answer(200, CONTENT, len(CONTENT))
+
+
+def cut(handler):
+    """Promises all, hangs up after 4,000 bytes."""
+    start = int((handler.headers["Range"] or "bytes=0-")[6:-1])
+    place = f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}"
+    handler.answer(206 if start else 200, CONTENT[start:][:4000], len(CONTENT) - start, Content_Range=place)
+
+
+def stalling(handler):
+    """Sends 4,000 bytes, then nothing."""
+    handler.answer(200, CONTENT[:4000], len(CONTENT))
+    handler.wfile.flush()
+    handler.server.go_on.wait()
+
+
+def silent(handler):
+    handler.server.go_on.wait()
+
+
+def status(code):
+    return lambda handler: handler.answer(code, b"sorry", 5)
+
+
+def body(content, **headers):
+    """Other content, its length only where a header says it."""
+    return lambda handler: handler.answer(200, content, None, **headers)
+
+
+@pytest.fixture
+def serve():
+    servers = []
+
+    def start(*script):
+        servers.append(Server(*script))
+        threading.Thread(target=servers[-1].serve_forever, kwargs={"poll_interval": 0.01}).start()
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.go_on.set()
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch):
+    """No waiting between attempts, small chunks, no proxy between the tests and their servers."""
+    monkeypatch.setattr(download, "PAUSES", (0, 0, 0))
+    monkeypatch.setattr(download, "CHUNK", 1000)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "cache" / "file.bin"
+
+
+@pytest.fixture
+def nobody():
+    """An address where nothing listens."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        return f"http://127.0.0.1:{server.server_port}/file.bin"
+
+
+def get(path, *urls, report=lambda done: None, sha256=DIGEST):
+    return fetch(urls, path, sha256, len(CONTENT), report)
+
+
+def beside(path):
+    """What lies in the folder of a file, but for the lock."""
+    return sorted(other.name for other in path.parent.iterdir() if other.name != ".lock")
+
+
+def test_a_file_is_fetched_once_and_reported(serve, path):
+    server, done = serve(plain), []
+    assert get(path, server.url, report=done.append) == path
+    assert path.read_bytes() == CONTENT
+    assert done == sorted(done)
+    assert (done[0], done[-1]) == (0, len(CONTENT))
+    assert beside(path) == ["file.bin"]
+    get(path, server.url)
+    assert server.ranges == [None]
+
+
+@pytest.mark.parametrize("rest", [ranged, plain])
+def test_a_connection_cut_half_way_goes_on_where_it_can(serve, path, rest):
+    server = serve(cut, rest)
+    get(path, server.url)
+    assert path.read_bytes() == CONTENT
+    assert server.ranges == [None, "bytes=4000-"]
+
+
+def test_a_connection_that_is_cut_again_and_again_gets_there(serve, path, monkeypatch):
+    monkeypatch.setattr(download, "PAUSES", (0,))
+    server = serve(cut, cut, ranged)
+    get(path, server.url)
+    assert path.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("failing", [stalling, silent])
+def test_a_server_that_falls_silent_is_asked_again(serve, path, monkeypatch, failing):
+    monkeypatch.setattr(download, "TIMEOUT", (5, 0.5))
+    get(path, serve(failing, ranged).url)
+    assert path.read_bytes() == CONTENT
+
+
+def test_ctrl_c_keeps_what_came_for_the_next_call(serve, path):
+    def interrupt(done):
+        if done >= 3000:
+            raise KeyboardInterrupt
+
+    server = serve(ranged)
+    with pytest.raises(KeyboardInterrupt):
+        get(path, server.url, report=interrupt)
+    assert beside(path) == ["file.bin.part"]
+    done = []
+    get(path, server.url, report=done.append)
+    assert server.ranges == [None, "bytes=3000-"]
+    assert done[0] == 3000
+    assert path.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("part", "ranges"),
+    [(CONTENT + b"more", [None]), (bytes(len(CONTENT)), [None]), (CONTENT, []), (b"", [None])],
+    ids=["larger", "other", "whole", "empty"],
+)
+def test_a_part_of_an_earlier_call_is_used_only_if_it_can_be(serve, path, part, ranges):
+    path.parent.mkdir()
+    path.with_name("file.bin.part").write_bytes(part)
+    server = serve(ranged)
+    get(path, server.url)
+    assert path.read_bytes() == CONTENT
+    assert server.ranges == ranges
+
+
+def test_a_range_that_the_server_refuses_starts_over(serve, path):
+    path.parent.mkdir()
+    path.with_name("file.bin.part").write_bytes(CONTENT[:10])
+    server = serve(status(416), ranged)
+    get(path, server.url)
+    assert path.read_bytes() == CONTENT
+    assert server.ranges == ["bytes=10-", None]
+
+
+def test_a_range_other_than_the_one_asked_for_is_refused(serve, path):
+    path.parent.mkdir()
+    path.with_name("file.bin.part").write_bytes(CONTENT[:10])
+    wrong = serve(lambda handler: handler.answer(206, b"abc", 3, Content_Range="bytes 0-2/3"))
+    with pytest.raises(DataError, match="offers 'bytes 0-2/3' when asked for the bytes from 10"):
+        get(path, wrong.url)
+
+
+def test_a_passing_failure_is_tried_again_after_longer_and_longer_pauses(serve, path, monkeypatch):
+    monkeypatch.setattr(download, "PAUSES", (1, 2, 4))
+    waited = []
+    monkeypatch.setattr(download.time, "sleep", waited.append)
+    get(path, serve(status(503), status(429), plain).url)
+    assert path.read_bytes() == CONTENT
+    assert waited == [1, 2]
+
+
+def test_mirrors_are_tried_in_turn(serve, path, nobody):
+    gone, good = serve(status(404)), serve(plain)
+    get(path, nobody, gone.url, good.url)
+    assert path.read_bytes() == CONTENT
+    assert len(gone.ranges) == 1
+
+
+def test_a_failure_for_good_is_not_repeated(serve, path):
+    gone = serve(status(404))
+    with pytest.raises(DataError, match=rf"cannot download file.bin\n  {gone.url}: HTTP 404 Not Found"):
+        get(path, gone.url)
+    assert len(gone.ranges) == 1
+    assert beside(path) == []
+
+
+def test_every_address_that_failed_is_named_with_its_reason(serve, path, nobody):
+    down = serve(status(500))
+    with pytest.raises(DataError) as error:
+        get(path, nobody, down.url, "nonsense://a")
+    for reason in (f"{nobody}: no connection", f"{down.url}: HTTP 500", "nonsense://a: "):
+        assert reason in str(error.value)
+    assert len(down.ranges) == 1 + len(download.PAUSES)
+
+
+def test_without_a_network_what_came_earlier_is_kept(serve, path, nobody):
+    path.parent.mkdir()
+    path.with_name("file.bin.part").write_bytes(CONTENT[:4000])
+    with pytest.raises(DataError, match="4,000 bytes that came are kept"):
+        get(path, nobody)
+    server = serve(ranged)
+    get(path, server.url)
+    assert server.ranges == ["bytes=4000-"]
+    assert path.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+def test_wrong_bytes_are_deleted_and_named_with_both_digests(serve, path, resumed):
+    if resumed:
+        path.parent.mkdir()
+        path.with_name("file.bin.part").write_bytes(b"old" * 7)
+    wrong = bytes(21) + CONTENT[21:]
+    server = serve(ranged if resumed else body(wrong))
+    found = hashlib.sha256((b"old" * 7 if resumed else bytes(21)) + CONTENT[21:]).hexdigest()
+    with pytest.raises(DataError) as error:
+        get(path, server.url)
+    for word in (server.url, DIGEST, found):
+        assert word in str(error.value)
+    assert beside(path) == []
+
+
+def test_a_mirror_with_wrong_bytes_gives_way_to_the_next(serve, path):
+    get(path, serve(body(bytes(len(CONTENT)))).url, serve(ranged).url)
+    assert path.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("length", [len(CONTENT) - 1, len(CONTENT) + 1])
+def test_a_file_of_another_length_is_not_even_fetched(serve, path, length):
+    server = serve(lambda handler: handler.answer(200, CONTENT, length))
+    with pytest.raises(DataError, match=f"offers {length} bytes instead of {len(CONTENT)}"):
+        get(path, server.url)
+    assert beside(path) == []
+
+
+def test_a_body_without_end_is_cut(serve, path):
+    server = serve(body(CONTENT * 100))
+    done = []
+    with pytest.raises(DataError, match="SHA-256"):
+        get(path, server.url, report=done.append)
+    assert max(done) <= len(CONTENT) + download.CHUNK
+    assert beside(path) == []
+
+
+def test_bytes_are_kept_as_stored_whatever_encoding_the_server_declares(serve, path):
+    # Some servers declare a .tar.gz to be a gzip-encoded .tar, which clients then unpack.
+    get(path, serve(body(CONTENT, Content_Encoding="gzip")).url)
+    assert path.read_bytes() == CONTENT
+
+
+def test_a_file_put_there_by_hand_is_verified_and_used(path, nobody):
+    path.parent.mkdir()
+    path.write_bytes(CONTENT)
+    assert get(path, nobody) == path
+    path.write_bytes(b"another")
+    with pytest.raises(DataError, match=f"{path} is not the file wanted.*delete it"):
+        get(path, nobody)
+    assert path.read_bytes() == b"another"
+
+
+def test_too_little_room_is_said_before_anything_is_fetched(serve, path, monkeypatch):
+    usage = shutil.disk_usage(path.parent.parent)._replace(free=10)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)
+    server = serve(plain)
+    with pytest.raises(SegzooError, match=rf"{path.parent} is too full: 10,000 bytes are needed, 10 are free"):
+        get(path, server.url)
+    assert not server.ranges
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full to stand for a full disk")
+def test_a_disk_that_fills_up_is_said_and_nothing_stays(serve, path):
+    path.parent.mkdir()
+    path.with_name("file.bin.part").symlink_to("/dev/full")
+    with pytest.raises(SegzooError, match=f"disk of {path.parent} is full: 10,000 bytes are needed"):
+        get(path, serve(plain).url)
+    assert beside(path) == []
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path, nobody):
+    (tmp_path / "file").touch()
+    with pytest.raises(SegzooError, match=f"cannot write in {tmp_path / 'file' / 'cache'}"):
+        get(tmp_path / "file" / "cache" / "file.bin", nobody)
+
+
+def test_two_processes_fetch_once(serve, path):
+    server = serve(lambda handler: handler.server.go_on.wait() and plain(handler))
+    code = (
+        "import sys; from pathlib import Path; from segzoo.download import fetch\n"
+        "print('ready', flush=True)\n"
+        f"fetch([{server.url!r}], Path({str(path)!r}), {DIGEST!r}, {len(CONTENT)}, lambda done: None)"
+    )
+    processes = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) for _ in range(2)]
+    for process in processes:
+        assert process.stdout.readline() == b"ready\n"
+    server.go_on.set()
+    for process in processes:
+        process.communicate()
+        assert process.returncode == 0
+    assert path.read_bytes() == CONTENT
+    assert server.ranges == [None]
+
+
+def test_who_must_wait_is_told_so(tmp_path, capsys):
+    inside, entered = threading.Event(), []
+
+    def other():
+        inside.set()
+        with holding(tmp_path):
+            entered.append(True)
+
+    thread = threading.Thread(target=other)
+    with holding(tmp_path), holding(tmp_path):
+        thread.start()
+        inside.wait()
+        while "waiting for another" not in capsys.readouterr().err:
+            assert thread.is_alive()
+        assert not entered
+    thread.join()
+    assert entered
+
+
+def test_progress_is_shown_on_a_terminal_only(capsys, monkeypatch):
+    for variable, shown in (("", False), ("1", True)):
+        monkeypatch.setenv("FORCE_COLOR", variable)
+        with progress("file.bin", 1000) as report:
+            report(400)
+            report(1000)
+        output = capsys.readouterr()
+        assert ("file.bin" in output.err) == shown
+        assert not output.out
+
+
+def member(name, content=b"", **attributes):
+    info = tarfile.TarInfo(name)
+    info.size = len(content)
+    for attribute, value in attributes.items():
+        setattr(info, attribute, value)
+    return info, content
+
+
+def pack(path, *members, mode="w:gz"):
+    with tarfile.open(path, mode) as tar:
+        for info, content in members:
+            tar.addfile(info, io.BytesIO(content))
+    return path
+
+
+IMAGES = (member("images/a.jpg", b"a"), member("images/deep/b.jpg", b"b"), member("other/c.jpg", b"c"))
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
+def test_an_archive_becomes_the_folder_it_holds(tmp_path, mode):
+    (tmp_path / "images.part" / "images").mkdir(parents=True)
+    (tmp_path / "images.part" / "images" / "of a process that was killed").touch()
+    archive = pack(tmp_path / "images.tar.gz", *IMAGES, mode=mode)
+    unpack(archive, tmp_path / "images")
+    files = [path for path in (tmp_path / "images").rglob("*") if path.is_file()]
+    assert {path.name: path.read_text() for path in files} == {"a.jpg": "a", "b.jpg": "b"}
+    assert beside(archive) == ["images"]
+
+
+@pytest.mark.parametrize(
+    "evil",
+    [
+        member("../evil", b"evil"),
+        member("images/../../evil", b"evil"),
+        member("images/link", type=tarfile.SYMTYPE, linkname="../../evil"),
+        member("images/link", type=tarfile.SYMTYPE, linkname="/etc/passwd"),
+        member("images/link", type=tarfile.LNKTYPE, linkname="../evil"),
+        member("images/device", type=tarfile.CHRTYPE, devmajor=1, devminor=3),
+        member("images/pipe", type=tarfile.FIFOTYPE),
+    ],
+    ids=lambda evil: f"{evil[0].name} {evil[0].linkname}",
+)
+def test_an_unsafe_archive_is_refused_and_nothing_stays(tmp_path, evil):
+    (tmp_path / "place").mkdir()
+    archive = pack(tmp_path / "place" / "images.tar.gz", *IMAGES, evil)
+    with pytest.raises(DataError) as error:
+        unpack(archive, tmp_path / "place" / "images")
+    assert str(archive) in str(error.value)
+    assert f"'{evil[0].name}'" in str(error.value)
+    assert beside(archive) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["place"]
+
+
+def test_an_absolute_path_stays_inside(tmp_path):
+    outside = tmp_path / "outside"
+    archive = pack(tmp_path / "images.tar.gz", *IMAGES, member(str(outside), b"evil"))
+    unpack(archive, tmp_path / "images")
+    assert beside(archive) == ["images"]
+
+
+@pytest.mark.parametrize("kind", ["plain", "gzip", "text"])
+def test_a_damaged_archive_is_named_and_nothing_stays(tmp_path, kind):
+    archive = pack(
+        tmp_path / "images.tar.gz", *IMAGES, member("images/d.jpg", CONTENT), mode="w" if kind == "plain" else "w:gz"
+    )
+    archive.write_bytes(b"<html>" if kind == "text" else archive.read_bytes()[:6000])
+    with pytest.raises(DataError, match=f"{archive} is damaged"):
+        unpack(archive, tmp_path / "images")
+    assert beside(archive) == []
+
+
+def test_an_archive_without_the_folder_is_named(tmp_path):
+    archive = pack(tmp_path / "masks.tar.gz", *IMAGES)
+    with pytest.raises(DataError, match=f"{archive} holds no folder 'masks'"):
+        unpack(archive, tmp_path / "masks")
+    assert beside(archive) == []
+
+
+@pytest.mark.parametrize(
+    ("failure", "seen", "message"),
+    [
+        (OSError(28, "No space left on device"), SegzooError, "disk of .* is full"),
+        (KeyboardInterrupt(), KeyboardInterrupt, None),
+    ],
+    ids=["disk full", "Ctrl-C"],
+)
+def test_an_unpacking_that_ends_early_leaves_only_the_archive(tmp_path, monkeypatch, failure, seen, message):
+    archive = pack(tmp_path / "images.tar.gz", *IMAGES)
+    whole_files = tarfile.TarFile.makefile
+
+    def makefile(tar, info, target):
+        if info.name == "images/deep/b.jpg":
+            raise failure
+        whole_files(tar, info, target)
+
+    monkeypatch.setattr(tarfile.TarFile, "makefile", makefile)
+    with pytest.raises(seen, match=message):
+        unpack(archive, tmp_path / "images")
+    assert beside(archive) == ["images.tar.gz"]

@@ -1,0 +1,53 @@
+"""Predictions at the size of the image, whatever the network saw."""
+
+import keras
+import numpy as np
+import pytest
+
+from segzoo.evaluation import classify, evaluate, predict
+from segzoo.pipeline import Frame
+
+
+def brightness_network(margin=0):
+    """Logits (-x, x - 256) for pixel value x: class 1 where a pixel is brighter than 128; loses its margin."""
+    inputs = keras.Input((None, None, 3))
+    x = keras.layers.Cropping2D(margin)(inputs) if margin else inputs
+    first = keras.layers.Conv2D(2, 1, name="logits")
+    model = keras.Model(inputs, first(x))
+    kernel = np.zeros((1, 1, 3, 2), np.float32)
+    kernel[0, 0, 0] = -1, 1
+    first.set_weights([kernel, np.array([0, -256], np.float32)])
+    return model
+
+
+def half_bright(height, width):
+    image = np.zeros((height, width, 3), np.uint8)
+    image[:, width // 2 :] = 255
+    return image, (image[..., 0] > 128).astype(np.uint8)
+
+
+@pytest.mark.parametrize("margin", [0, 5])
+@pytest.mark.parametrize("size", [(16, 16), (20, 12), (7, 9)])
+def test_a_pixelwise_network_is_right_at_any_size_up_to_the_resized_edge(margin, size):
+    frame = Frame(size, stride=8, offset=2, margin=margin)
+    image, mask = half_bright(61, 90)
+    logits = predict(brightness_network(margin), frame, [image])[0]
+    assert logits.shape == (61, 90, 2)
+    assert logits.dtype == np.float32
+    wrong = classify(logits) != mask
+    edge = 90 // size[1] + 1
+    assert not wrong[:, : 45 - edge].any()
+    assert not wrong[:, 45 + edge :].any()
+
+
+def test_each_sample_gets_its_matrix_at_its_own_size():
+    class Photos(list):
+        ids = [str(i) for i in range(11)]  # noqa: RUF012
+
+    photos = Photos(half_bright(10 + i, 20 + 2 * i) for i in range(11))
+    told = []
+    matrices = list(evaluate(brightness_network(), Frame((32, 32)), photos, 2, told.append))
+    assert [matrix.sum() for matrix in matrices] == [image.shape[0] * image.shape[1] for image, _ in photos]
+    assert sum(told) == 11
+    for matrix in matrices:
+        assert np.trace(matrix) >= 0.85 * matrix.sum()

@@ -1,0 +1,280 @@
+"""Runs from start to end, with tiny networks on shapes."""
+
+import csv
+import json
+import random
+import subprocess
+import sys
+import tomllib
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+import segzoo
+from segzoo import experiment
+from segzoo.config import compose
+from segzoo.errors import ConfigError, DataError, PluginError, TrainingError
+
+SMALL = {
+    "model.filters": 4,
+    "model.depth": 2,
+    "dataset.size": 16,
+    "dataset.train": 8,
+    "dataset.val": 4,
+    "dataset.test": 5,
+}
+QUICK = SMALL | {"model.filters": 2, "model.depth": 1}
+FILES = {
+    "config.toml",
+    "history.csv",
+    "images.csv",
+    "log.txt",
+    "manifest.json",
+    "metrics.json",
+    "model.keras",
+    "samples",
+}
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "unet-shapes"
+    return segzoo.run("unet", "shapes", settings=SMALL, epochs=3, seed=5, out=folder)
+
+
+def rows(path):
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_run_leaves_a_folder_of_whole_files(done):
+    assert {path.name for path in done.folder.iterdir()} == FILES | {"timings.csv"}
+    assert len(list((done.folder / "samples").glob("*.png"))) == 5
+
+
+def test_history_has_a_row_an_epoch_and_no_times(done):
+    found = rows(done.folder / "history.csv")
+    assert [row["epoch"] for row in found] == ["1", "2", "3"]
+    assert set(found[0]) == {"epoch", "loss", "val_loss", "val_mean_iou"}
+    assert [float(row["loss"]) for row in found] == [row["loss"] for row in done.history]
+    assert [row["images"] for row in rows(done.folder / "timings.csv")] == ["8", "8", "8"]
+
+
+def test_scores_are_of_the_test_split_at_full_count(done):
+    scores = json.loads((done.folder / "metrics.json").read_text())
+    assert scores == done.metrics
+    assert (scores["split"], scores["selected_on_this_split"], scores["images"]) == ("test", False, 5)
+    assert np.sum(scores["confusion"]) == 5 * 16 * 16
+    assert 0 <= scores["mean_iou"] <= 1
+    assert set(scores["definitions"]) == set(scores) - {"split", "selected_on_this_split", "images", "definitions"}
+    assert set(scores["iou"]) == {"background", "circle", "square", "triangle"}
+    assert "counted over all images" in scores["definitions"]["iou"]
+    assert [row["id"] for row in rows(done.folder / "images.csv")] == [f"test/{i:04}" for i in range(5)]
+
+
+def test_the_manifest_says_where_the_numbers_come_from(done):
+    manifest = json.loads((done.folder / "manifest.json").read_text())
+    assert manifest["seed"] == 5
+    assert set(manifest["dataset_fingerprint"]) == {"train", "val", "test"}
+    assert manifest["versions"]["tensorflow"]
+    assert manifest["machine"]["threads"] >= 1
+
+
+def test_the_configuration_is_complete_and_repeats_the_run_to_the_bit(done, tmp_path):
+    config = tomllib.loads((done.folder / "config.toml").read_text())
+    assert (config["epochs"], config["image_size"], config["seed"]) == (3, [16, 16], 5)
+    assert config["model"]["bn_momentum"] == 0.9
+    assert config["trainer"]["name"] == "keras"
+    again = segzoo.run(config=done.folder / "config.toml", out=tmp_path / "again")
+    for name in ("config.toml", "history.csv", "metrics.json", "images.csv"):
+        assert (again.folder / name).read_text() == (done.folder / name).read_text(), name
+    first, second = (zipfile.ZipFile(run.folder / "model.keras") for run in (done, again))
+    one, two = (keras.saving.load_model(run.folder / "model.keras").get_weights() for run in (done, again))
+    assert first.namelist() == second.namelist()
+    assert all((a == b).all() for a, b in zip(one, two, strict=True))
+
+
+def test_another_seed_is_another_run(done, tmp_path):
+    other = segzoo.run("unet", "shapes", settings=SMALL, epochs=1, seed=6, out=tmp_path / "other")
+    assert other.history[0]["loss"] != done.history[0]["loss"]
+
+
+def test_the_saved_model_loads_without_segzoo_and_takes_pixels(done):
+    code = (
+        "import sys\n"
+        "class Blocked:\n"
+        "    def find_spec(self, name, *rest):\n"
+        "        if name.startswith('segzoo'): raise ImportError(name)\n"
+        "sys.meta_path.insert(0, Blocked())\n"
+        "import keras, numpy as np\n"
+        f"model = keras.saving.load_model({str(done.folder / 'model.keras')!r})\n"
+        "image = np.arange(16 * 24 * 3, dtype='float32').reshape(1, 16, 24, 3) % 256\n"
+        "np.save(sys.argv[1], model(image))"
+    )
+    saved = done.folder.parent / "logits.npy"
+    subprocess.run([sys.executable, "-c", code, str(saved)], check=True, capture_output=True)
+    logits = np.load(saved)
+    assert logits.shape == (1, 16, 24, 4)
+    assert logits.dtype == np.float32
+    model = keras.saving.load_model(done.folder / "model.keras")
+    assert not model.compiled
+    image = np.arange(16 * 24 * 3, dtype="float32").reshape(1, 16, 24, 3) % 256
+    np.testing.assert_allclose(model(image), logits, atol=1e-5)
+
+
+def test_pictures_open(done):
+    for path in (done.folder / "samples").iterdir():
+        assert Image.open(path).size[0] > 300
+
+
+def test_two_runs_leave_keras_and_the_random_states_as_they_were(tmp_path):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    keras.utils.set_random_seed(3)
+    try:
+        expected = keras.random.uniform((3,)), random.random(), np.random.random()
+        keras.utils.set_random_seed(3)
+        for i in range(2):
+            segzoo.run("unet", "shapes", settings=QUICK, epochs=1, out=tmp_path / str(i))
+        assert keras.config.dtype_policy().name == "mixed_bfloat16"
+        found = keras.random.uniform((3,)), random.random(), np.random.random()
+        assert [np.asarray(value).tolist() for value in found] == [np.asarray(value).tolist() for value in expected]
+        history = [(tmp_path / str(i) / "history.csv").read_text() for i in range(2)]
+        assert history[0] == history[1]
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
+def test_any_image_size_and_the_unpadded_network_predict_every_pixel(tmp_path):
+    settings = QUICK | {"model.padding": "valid", "model.batch_norm": False, "model.depth": 3, "dataset.size": 64}
+    result = segzoo.run("unet", "shapes", settings=settings, epochs=1, image_size=(37, 50), out=tmp_path / "run")
+    assert np.sum(result.metrics["confusion"]) == 5 * 64 * 64
+
+
+def test_the_dataset_suggests_and_the_user_decides():
+    words = {"model": "unet", "dataset": "shapes"}
+    suggested = experiment.resolve(compose(words=words))
+    assert (suggested.epochs, suggested.frame.image_size) == (6, (64, 64))
+    decided = experiment.resolve(compose(words=words | {"epochs": 2, "image_size": (32, 48)}))
+    assert (decided.epochs, decided.frame.image_size) == (2, (32, 48))
+
+
+def test_without_an_output_folder_runs_are_numbered(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = [segzoo.run("unet", "shapes", settings=QUICK, epochs=1).folder.as_posix() for _ in range(2)]
+    assert names == ["runs/unet-shapes", "runs/unet-shapes-2"]
+
+
+PAIRS = '''
+    from pathlib import Path
+    from segzoo.plugin import Dataset, Info
+
+    class Pairs(Dataset):
+        """Pairs for tests, the {index}th of {split} wrong."""
+
+        def describe(self, cache):
+            return Info(("a", "b"), 3, ("train", "val", "test"), (16, 16), 1)
+
+        def open(self, cache, split):
+            import numpy as np
+
+            class Samples(list):
+                ids = [f"{{split}}/photo{{i}}.jpg" for i in range(4)]
+
+            pairs = Samples((np.zeros((16, 16, 3), np.uint8), np.zeros((16, 16), np.uint8)) for _ in range(4))
+            if split == "{split}":
+                image, mask = pairs[{index}]
+                pairs[{index}] = {wrong}
+            return pairs
+'''
+
+
+@pytest.mark.parametrize("split", ["train", "val", "test"])
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ("(image, mask + 7)", "the mask of '{split}/photo2.jpg' .* has labels that are no class: 7"),
+        ("(image, mask[:9])", "image '{split}/photo2.jpg' .* is 16x16 pixels, its mask 16x9"),
+    ],
+)
+def test_wrong_data_stops_before_training_and_leaves_nothing(install, tmp_path, split, wrong, message):
+    code = PAIRS.format(split=split, index=2, wrong=wrong)
+    install("segzoo-test-pairs", {"segzoo.datasets": "pairs = segzoo_test_pairs:Pairs"}, code)
+    settings = {"model.filters": 2, "model.depth": 1}
+    with pytest.raises(DataError, match=message.format(split=split)):
+        segzoo.run("unet", "pairs", settings=settings, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+NETWORK = '''
+    from segzoo.plugin import Model
+
+    class Net(Model):
+        """A network for tests."""
+        {facts}
+
+        def build(self, image_shape, num_classes):
+            import keras
+            x = inputs = keras.Input(image_shape)
+            {body}
+            return keras.Model(inputs, keras.layers.Conv2D(num_classes, 1)(x))
+'''
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (
+            "x = keras.layers.MaxPooling2D(2)(x)",
+            r"model 'net' makes \(1, 8, 8, 4\) of 16x16x3, but should make",
+        ),
+        (
+            "x = keras.layers.Concatenate()([x, keras.layers.UpSampling2D(3)(keras.layers.MaxPooling2D(3)(x))])",
+            r"model 'net' cannot take 16x16x3, made of image size 16x16; try another --image-size \(\w+Error",
+        ),
+        ("raise RuntimeError('no weights')", "model 'net' cannot take .* \\(RuntimeError: no weights\\)"),
+    ],
+)
+def test_a_network_that_breaks_its_promise_is_refused(install, tmp_path, body, message):
+    install("segzoo-test-net", {"segzoo.models": "net = segzoo_test_net:Net"}, NETWORK.format(facts="", body=body))
+    with pytest.raises(PluginError, match=message):
+        segzoo.run("net", "shapes", settings={"dataset.size": 16, "dataset.train": 2}, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_network_of_one_fixed_size_is_built_for_it(install, tmp_path):
+    code = NETWORK.format(facts="fixed_size = True", body="assert image_shape == (16, 16, 3)")
+    install("segzoo-test-net", {"segzoo.models": "net = segzoo_test_net:Net"}, code)
+    settings = {key: value for key, value in SMALL.items() if key.startswith("dataset.")}
+    result = segzoo.run("net", "shapes", settings=settings, epochs=1, out=tmp_path / "run")
+    assert np.sum(result.metrics["confusion"]) == 5 * 256
+
+
+def test_a_loss_that_is_no_number_stops_with_advice(tmp_path):
+    settings = QUICK | {
+        "model.batch_norm": False,
+        "trainer.batch_size": 2,
+        "trainer.learning_rate": 1e38,
+        "dataset.train": 64,
+    }
+    with pytest.raises(TrainingError, match=r"the loss became (nan|inf) in epoch 1; .*trainer.learning_rate=1e\+37"):
+        segzoo.run("unet", "shapes", settings=settings, epochs=2, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_with_something_in_it_is_left_alone(tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(ConfigError, match="exists already and is not empty"):
+        segzoo.run("unet", "shapes", out=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_scores_on_the_split_that_chose_the_epoch_say_so(install, tmp_path):
+    code = PAIRS.format(split="none", index=0, wrong="(image, mask)").replace(', "test")', ")")
+    install("segzoo-test-pairs", {"segzoo.datasets": "pairs = segzoo_test_pairs:Pairs"}, code)
+    settings = {"model.filters": 2, "model.depth": 1}
+    result = segzoo.run("unet", "pairs", settings=settings, out=tmp_path / "run")
+    assert (result.metrics["split"], result.metrics["selected_on_this_split"]) == ("val", True)
+    assert result.metrics["absent_classes"] == ["b"] or result.metrics["iou"]["b"] == 0

@@ -1,0 +1,186 @@
+"""The training loop: what it fits, what it keeps, what it tells."""
+
+import keras
+import numpy as np
+import pytest
+
+from segzoo.errors import ConfigError
+from segzoo.pipeline import Frame, prepare
+from segzoo.plugin import IGNORE, Job
+from segzoo_keras import KerasTrainer
+from segzoo_losses import CrossEntropy
+from segzoo_shapes import Shapes
+from segzoo_unet import UNet
+
+CLASSES = 4
+
+
+class Blocks(list):
+    """Images whose left part is dark and right part bright, with masks of two classes; `ignore` masks some pixels."""
+
+    def __init__(self, count=6, ignore=False):
+        rng = np.random.default_rng(0)
+        for i in range(count):
+            mask = np.zeros((16, 16), np.uint8)
+            mask[:, 4 + i :] = 1
+            image = np.where(mask, 200, 50)[..., None] + rng.integers(0, 20, (16, 16, 3))
+            if ignore:
+                mask[8:] = IGNORE
+            self.append((image.astype(np.uint8), mask))
+
+    @property
+    def ids(self):
+        return [str(i) for i in range(len(self))]
+
+
+def linear_network():
+    """One 1x1 convolution: quick to train, and simple to reason about."""
+    inputs = keras.Input((None, None, 3))
+    return keras.Model(inputs, keras.layers.Conv2D(CLASSES, 1, kernel_initializer="glorot_uniform")(inputs))
+
+
+class Recorder:
+    """A run's ears."""
+
+    def __init__(self, folder, epochs=3, seed=0, frame=None):
+        self.rows, self.images = [], []
+        self.job = Job(
+            CrossEntropy(),
+            CLASSES,
+            frame or Frame((16, 16)),
+            epochs,
+            seed,
+            folder,
+            self.rows.append,
+            self.images.append,
+        )
+
+    def fit(self, build=linear_network, train=None, val=None, **options):
+        return KerasTrainer(**options).fit(build, train or Blocks(), val or Blocks(3), self.job)
+
+
+def val_loss(model, recorder, samples):
+    data = prepare(samples, recorder.job.frame)
+    images, labels, weights = data.batch(range(len(data)))
+    return float(np.mean(recorder.job.loss(labels, model(images), weights)))
+
+
+def test_the_loss_falls_on_shapes(tmp_path):
+    data, model = Shapes(size=32, train=24, val=8, test=1), UNet(filters=4, depth=2)
+    recorder = Recorder(tmp_path, epochs=10, frame=Frame((32, 32), 4))
+    recorder.fit(
+        lambda: model.build((None, None, 3), CLASSES), data.open(tmp_path, "train"), data.open(tmp_path, "val")
+    )
+    losses = [row["loss"] for row in recorder.rows]
+    assert losses[-1] < 0.9 * losses[0]
+
+
+def test_each_epoch_is_reported_once_and_every_image_counted(tmp_path):
+    recorder = Recorder(tmp_path)
+    recorder.fit(batch_size=4)
+    assert [set(row) for row in recorder.rows] == [{"loss", "val_loss", "val_mean_iou"}] * 3
+    assert recorder.images == [4, 2] * 3
+
+
+def test_the_weights_of_the_best_epoch_are_kept_and_nothing_else_is(tmp_path):
+    contrary = Blocks(3)
+    contrary[:] = [(image, 1 - mask) for image, mask in contrary]  # the better it trains, the worse they get
+    recorder = Recorder(tmp_path, epochs=6)
+    model = recorder.fit(val=contrary, learning_rate=0.1, batch_size=2)
+    losses = [row["val_loss"] for row in recorder.rows]
+    assert losses[-1] > 1.1 * min(losses)
+    assert val_loss(model, recorder, contrary) == pytest.approx(min(losses), rel=1e-4)
+    assert list(tmp_path.iterdir()) == []
+    assert not model.compiled
+
+
+def test_the_seed_decides_weights_and_order(tmp_path):
+    def history(seed):
+        recorder = Recorder(tmp_path, seed=seed)
+        model = recorder.fit(batch_size=2)
+        return recorder.rows, [weight.tolist() for weight in model.get_weights()]
+
+    assert history(1) == history(1)
+    assert history(1) != history(2)
+
+
+def test_the_reported_loss_is_the_mean_over_images_whatever_the_batches(tmp_path):
+    losses = []
+    for batch_size in (6, 4):  # 4 and 2
+        recorder = Recorder(tmp_path, epochs=1)
+        recorder.fit(batch_size=batch_size, learning_rate=1e-12)
+        losses.append(recorder.rows[0])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+def test_ignored_pixels_and_the_frame_do_not_count(tmp_path):
+    plain, framed = Recorder(tmp_path, epochs=1), Recorder(tmp_path, epochs=1, frame=Frame((16, 16), stride=32))
+    for recorder in (plain, framed):
+        recorder.fit(train=Blocks(ignore=True), val=Blocks(3, ignore=True), learning_rate=1e-12)
+    assert plain.rows[0] == pytest.approx(framed.rows[0], rel=1e-5)
+
+
+def test_a_networks_own_penalties_are_added(tmp_path):
+    def penalized():
+        inputs = keras.Input((None, None, 3))
+        layer = keras.layers.Conv2D(
+            CLASSES, 1, kernel_initializer="ones", kernel_regularizer=keras.regularizers.L1(1.0)
+        )
+        return keras.Model(inputs, layer(inputs))
+
+    recorder = Recorder(tmp_path, epochs=1)
+    recorder.fit(penalized, learning_rate=1e-12)
+    assert recorder.rows[0]["loss"] > 3 * CLASSES
+    assert recorder.rows[0]["val_loss"] < 3 * CLASSES
+
+
+@pytest.mark.parametrize("pixels", ["-1..1", "0..255"])
+def test_the_network_sees_the_range_it_wants_and_the_model_takes_pixels(tmp_path, pixels):
+    seen = []
+
+    class Spy(keras.layers.Layer):
+        def call(self, x):
+            if not isinstance(x, keras.KerasTensor):
+                seen.append(x)
+            return x
+
+    def build():
+        inputs = keras.Input((None, None, 3))
+        return keras.Model(inputs, keras.layers.Conv2D(CLASSES, 1)(Spy()(inputs)))
+
+    model = Recorder(tmp_path, epochs=1).fit(build, pixels=pixels)
+    model(np.array([0, 255], np.float32).reshape(1, 1, 2, 1).repeat(3, -1))
+    expected = {"-1..1": [-1, 1], "0..255": [0, 255]}[pixels]
+    np.testing.assert_allclose(np.asarray(seen[-1])[0, 0, :, 0], expected, atol=1e-6)
+
+
+def test_a_subclassed_network_trains(tmp_path):
+    class Subclassed(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.head = keras.layers.Conv2D(CLASSES, 1)
+
+        def call(self, x):
+            return self.head(x)
+
+    model = Recorder(tmp_path, epochs=1).fit(Subclassed)
+    assert model(np.zeros((2, 16, 16, 3), np.float32)).shape == (2, 16, 16, CLASSES)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "rmsprop", "sgd"])
+def test_every_optimizer_lowers_the_loss(tmp_path, optimizer):
+    recorder = Recorder(tmp_path, epochs=5)
+    recorder.fit(optimizer=optimizer, learning_rate=0.02)
+    assert recorder.rows[-1]["loss"] < recorder.rows[0]["loss"]
+
+
+def test_a_keras_set_up_otherwise_gets_a_message(tmp_path, monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with pytest.raises(
+        ConfigError, match="needs Keras on TensorFlow, but it runs on jax: set KERAS_BACKEND=tensorflow"
+    ):
+        Recorder(tmp_path).fit()
+    monkeypatch.undo()
+    monkeypatch.setattr(keras.config, "image_data_format", lambda: "channels_first")
+    with pytest.raises(ConfigError, match=r'set "image_data_format": "channels_last" in keras\.json'):
+        Recorder(tmp_path).fit()
