@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import inspect
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from math import prod
 from pathlib import Path
 from typing import Any
 
 from segzoo import registry
 from segzoo.config import cache_folder
+from segzoo.diagram import diagram
+from segzoo.errors import ConfigError
 from segzoo.network import build
 from segzoo.pipeline import Frame
 from segzoo.plugin import Dataset, Model, Plugin
@@ -47,6 +50,20 @@ def show(
     return facts
 
 
+def draw(name: str, options: Mapping[str, Any], image_size: tuple[int, int] = (256, 256), classes: int = 3) -> str:
+    """A diagram of a network as SVG.
+
+    Raises:
+        SegzooError: as `show`, or if the plugin is no model, or its network is not a functional one.
+    """
+    kind, short = registry.locate(name)
+    if kind is not Model:
+        raise ConfigError(f"'{name}' is a {kind.kind}; only models have a diagram")
+    model = registry.create(Model, short, options)
+    with _quiet():
+        return diagram(model.build((*Frame.around(image_size, model).input_size, CHANNELS), classes))
+
+
 def option_table(plugin: Plugin) -> list[dict[str, Any]]:
     """Name, type, default, range, description and value of each option."""
     properties = type(plugin).model_json_schema()["properties"] if type(plugin).model_fields else {}
@@ -80,7 +97,7 @@ def _range(schema: Mapping[str, Any]) -> str:
 
 def _network(model: Model, name: str, image_size: tuple[int, int], classes: int) -> dict[str, Any]:
     frame = Frame.around(image_size, model)
-    with tempfile.TemporaryDirectory() as folder, chatter_to(Path(folder) / "log.txt"):
+    with _quiet():
         network = build(model, name, frame, CHANNELS, classes)
     return {
         "published_parameters": model.parameters.published if model.parameters else "",
@@ -93,6 +110,12 @@ def _network(model: Model, name: str, image_size: tuple[int, int], classes: int)
         "offset": model.offset,
         "margin": model.margin,
     }
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    with tempfile.TemporaryDirectory() as folder, chatter_to(Path(folder) / "log.txt"):
+        yield
 
 
 def _data(dataset: Dataset) -> dict[str, Any]:

@@ -64,19 +64,19 @@ def show(
     settings: Settings = [],  # noqa: B006
     image_size: ImageSize = None,
     classes: Annotated[int, typer.Option(min=1, max=255, help="Classes for which a network is built.")] = 3,
+    diagram: Annotated[Path | None, typer.Option(metavar="FILE.svg", help="Draw the network into this file.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show one plugin: its options, its paper; of a network also its parameters and shapes."""
-    from segzoo import catalog, config, registry
+    from segzoo import catalog, registry
+    from segzoo.atomic import write_text
 
-    kind = registry.locate(name)[0].kind
-    options = {}
-    for setting in settings:
-        key, value = config.parse_setting(setting)
-        if not key.startswith(f"{kind}."):
-            raise ConfigError(f"--set {key}: '{name}' is a {kind}, so keys begin with {kind}.")
-        options[key.removeprefix(f"{kind}.")] = value
-    facts = catalog.show(name, options, _size(image_size) or (256, 256), classes)
+    options = _options_of(name, registry.locate(name)[0].kind, settings)
+    size = _size(image_size) or (256, 256)
+    if diagram:
+        write_text(diagram, catalog.draw(name, options, size, classes))
+        return
+    facts = catalog.show(name, options, size, classes)
     print(json.dumps(facts, indent=2) if as_json else _facts_text(facts))
 
 
@@ -118,6 +118,18 @@ def run(
         print(json.dumps({"folder": str(result.folder), **result.metrics}, indent=2))
     else:
         _print_scores(result)
+
+
+def _options_of(name: str, kind: str, settings: list[str]) -> dict[str, Any]:
+    """The options that `--set` names of one plugin, whose kind begins each key."""
+    from segzoo.config import parse_setting
+
+    options = {}
+    for key, value in map(parse_setting, settings):
+        if not key.startswith(f"{kind}."):
+            raise ConfigError(f"--set {key}: '{name}' is a {kind}, so keys begin with {kind}.")
+        options[key.removeprefix(f"{kind}.")] = value
+    return options
 
 
 def _size(text: str | None) -> tuple[int, int] | None:

@@ -188,3 +188,16 @@ def test_every_command_has_help(command):
         done = command(name, "--help")
         assert done.code == 0
         assert "Usage" in done.out
+
+
+def test_show_draws_a_network(command, tmp_path):
+    done = command("show", "unet", "--set", "model.depth=2", "--diagram", tmp_path / "unet.svg")
+    assert (done.code, done.out) == (0, "")
+    assert (tmp_path / "unet.svg").read_text().startswith("<svg")
+
+
+def test_only_models_are_drawn(command, tmp_path):
+    done = command("show", "shapes", "--diagram", tmp_path / "shapes.svg")
+    assert done.code == 2
+    assert "'shapes' is a dataset; only models have a diagram" in done.err
+    assert list(tmp_path.iterdir()) == []
