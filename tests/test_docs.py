@@ -285,3 +285,20 @@ def test_the_network_of_the_readme_trains(packages, tmp_path, monkeypatch):
     settings = {"model.filters": 2} | {key: size for key, size in SMALL.items() if key.startswith("dataset.")}
     result = segzoo.run("plainnet", "shapes", settings=settings, epochs=1, out=tmp_path / "run")
     assert result.metrics["images"] == 40
+
+
+@pytest.mark.parametrize("name", [name for kind, name in SHIPPED if kind is plugin.Model])
+def test_every_network_has_a_page_with_its_diagram_paper_options_and_count(name):
+    cls = registry.load(plugin.Model, name)
+    page = PAGES[f"docs/reference/networks/{name}.md"]
+    assert f"../../images/networks/{name}.svg" in page
+    assert cls.paper.rpartition(" ")[2].removeprefix("arXiv:") in page
+    assert f"{cls.parameters.trainable:,}" in page
+    for option in catalog.option_table(cls()):
+        assert f"| `{option['name']}` |" in page, option["name"]
+
+
+@pytest.mark.parametrize("name", [name for kind, name in SHIPPED if kind is plugin.Model])
+def test_the_diagram_of_every_network_is_the_one_that_is_drawn_today(name):
+    drawn = catalog.draw(name, {})
+    assert drawn == (ROOT / "docs" / "images" / "networks" / f"{name}.svg").read_text("utf-8")
