@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import inspect
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from math import prod
-from pathlib import Path
 from typing import Any
 
 from segzoo import registry
@@ -17,7 +14,7 @@ from segzoo.errors import ConfigError
 from segzoo.network import build
 from segzoo.pipeline import Frame
 from segzoo.plugin import Dataset, Model, Plugin
-from segzoo.terminal import chatter_to
+from segzoo.terminal import quiet
 
 CHANNELS = 3
 """Image channels for which a network is shown."""
@@ -60,7 +57,7 @@ def draw(name: str, options: Mapping[str, Any], image_size: tuple[int, int] = (2
     if kind is not Model:
         raise ConfigError(f"'{name}' is a {kind.kind}; only models have a diagram")
     model = registry.create(Model, short, options)
-    with _quiet():
+    with quiet():
         return diagram(model.build((*Frame.around(image_size, model).input_size, CHANNELS), classes))
 
 
@@ -97,7 +94,7 @@ def _range(schema: Mapping[str, Any]) -> str:
 
 def _network(model: Model, name: str, image_size: tuple[int, int], classes: int) -> dict[str, Any]:
     frame = Frame.around(image_size, model)
-    with _quiet():
+    with quiet():
         network = build(model, name, frame, CHANNELS, classes)
     return {
         "published_parameters": model.parameters.published if model.parameters else "",
@@ -110,12 +107,6 @@ def _network(model: Model, name: str, image_size: tuple[int, int], classes: int)
         "offset": model.offset,
         "margin": model.margin,
     }
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    with tempfile.TemporaryDirectory() as folder, chatter_to(Path(folder) / "log.txt"):
-        yield
 
 
 def _data(dataset: Dataset) -> dict[str, Any]:

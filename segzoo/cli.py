@@ -13,6 +13,7 @@ from segzoo.errors import ConfigError, SegzooError, suggestion
 
 if TYPE_CHECKING:
     from segzoo.experiment import Result
+    from segzoo.testing import Outcome
 
 app = typer.Typer(
     help="A zoo of segmentation networks, datasets and trainers in which everything is a plugin.",
@@ -29,7 +30,7 @@ ImageSize = Annotated[str | None, typer.Option(metavar="160|160x224", help="Side
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run one command and exit: 0 done, 2 an error of the user's, 130 interrupted."""
+    """Run one command and exit: 0 done, 1 a check failed, 2 an error of the user's, 130 interrupted."""
     try:
         app(arguments)
     except SegzooError as error:
@@ -118,6 +119,34 @@ def run(
         print(json.dumps({"folder": str(result.folder), **result.metrics}, indent=2))
     else:
         _print_scores(result)
+
+
+@app.command()
+def check(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="As in `segzoo list`, or package:Class.")],
+    settings: Settings = [],  # noqa: B006
+    as_json: AsJson = False,
+) -> None:
+    """Find out whether a plugin keeps its promises; exit code 1 if not."""
+    from dataclasses import asdict
+
+    from segzoo.config import parse_setting
+    from segzoo.terminal import quiet
+    from segzoo.testing import find, run_checks
+
+    plugin = find(name, dict(map(parse_setting, settings)))
+    with quiet():
+        outcomes = run_checks(plugin, (lambda outcome: None) if as_json else _print_outcome)
+    if as_json:
+        print(json.dumps([asdict(outcome) for outcome in outcomes], indent=2))
+    if any(outcome.result == "failed" for outcome in outcomes):
+        raise typer.Exit(1)
+
+
+def _print_outcome(outcome: Outcome) -> None:
+    print(f"{outcome.result:<8} {outcome.check}{': ' + outcome.message if outcome.message else ''}", flush=True)
+    if outcome.result == "failed":
+        print(f"         why: {outcome.why}")
 
 
 def _options_of(name: str, kind: str, settings: list[str]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import UnsupportedOperation
@@ -46,6 +47,13 @@ def chatter_to(log: Path) -> Iterator[None]:
             sys.stderr = python_stderr
         if crashed:
             print(*log.read_text("utf-8", "replace").splitlines()[-TAIL:], sep="\n", file=sys.stderr)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """As `chatter_to`, where there is no folder to keep a log in."""
+    with tempfile.TemporaryDirectory() as folder, chatter_to(Path(folder) / "log.txt"):
+        yield
 
 
 class Bar:

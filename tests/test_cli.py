@@ -201,3 +201,36 @@ def test_only_models_are_drawn(command, tmp_path):
     assert done.code == 2
     assert "'shapes' is a dataset; only models have a diagram" in done.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_check_says_what_passed_and_is_quiet_about_tensorflow(tmp_path):
+    arguments = [sys.executable, "-m", "segzoo", "check", "cross_entropy"]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=True)
+    assert "passed   check_weight_zero_does_not_count" in done.stdout
+    assert done.stderr == ""
+
+
+def test_a_check_that_fails_says_why_and_is_code_1(command, install):
+    code = '''
+        from segzoo.plugin import Loss
+
+        class Sum(Loss):
+            """Sums over the whole batch."""
+
+            def __call__(self, labels, logits, weights):
+                from keras import ops
+                return ops.sum(logits * 0)
+    '''
+    install("segzoo-test-sum", {"segzoo.losses": "sum = segzoo_test_sum:Sum"}, code)
+    done = command("check", "sum")
+    assert done.code == 1
+    assert "failed   check_one_value_an_image" in done.out
+    assert "why: " in done.out
+    rows = json.loads(command("check", "segzoo_test_sum:Sum", "--json").out)
+    assert {row["result"] for row in rows} == {"passed", "failed"}
+
+
+def test_check_of_what_is_not_there(command):
+    assert "no plugin 'uent'; did you mean 'unet'?" in command("check", "uent").err
+    assert "cannot import nowhere:Net" in command("check", "nowhere:Net").err
+    assert "keys begin with model." in command("check", "unet", "--set", "loss.x=1").err

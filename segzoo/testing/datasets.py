@@ -1,0 +1,132 @@
+"""Checks of datasets. The data must be there, or is downloaded: see `prepare`."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from segzoo.config import cache_folder
+from segzoo.metrics import outside
+from segzoo.plugin import IGNORE, Dataset, Samples, Split
+from segzoo.testing.processes import elsewhere
+
+LOOKS = 16
+"""Samples of a split that are looked at."""
+
+READ = """
+from segzoo.testing.datasets import digest, looked_at, splits
+dataset, = values
+print([(split, index, digest(samples, index)) for split, samples in splits(dataset) for index in looked_at(samples)])
+"""
+
+
+def check_images_and_masks_fit(dataset: Dataset) -> None:
+    """Training relies on one form: images uint8 or uint16 (H, W, C) and masks uint8 (H, W) of the same size."""
+    channels = dataset.describe(cache_folder()).channels
+    for split, samples in splits(dataset):
+        for index in looked_at(samples):
+            image, mask = samples[index]
+            name = f"'{samples.ids[index]}' of the split '{split}'"
+            assert image.dtype in (np.uint8, np.uint16), f"image {name} is {image.dtype}, not uint8 or uint16"
+            assert image.ndim == 3, f"image {name} has shape {image.shape}, not (H, W, C)"
+            assert image.shape[2] == channels, f"image {name} has {image.shape[2]} channels, declared are {channels}"
+            assert mask.dtype == np.uint8, f"the mask of {name} is {mask.dtype}, not uint8"
+            assert mask.shape == image.shape[:2], f"image {name} is {image.shape[:2]}, its mask {mask.shape}"
+
+
+def check_labels_are_classes(dataset: Dataset) -> None:
+    """A label is the index of a class, or 255 where a pixel counts for nothing; masks of 0 and 255 teach nothing."""
+    classes = dataset.describe(cache_folder()).classes
+    seen: set[int] = set()
+    for split, samples in splits(dataset):
+        for index in looked_at(samples):
+            mask = samples[index][1]
+            wrong = outside(mask[mask != IGNORE], len(classes))
+            assert not wrong, f"the mask of '{samples.ids[index]}' ({split}) has labels that are no class: {wrong}"
+            seen.update(np.unique(mask).tolist())
+    assert seen - {IGNORE}, f"no mask of those looked at has a label other than {IGNORE}, which is left out"
+    assert IGNORE not in seen or len(seen) > 2 or len(classes) == 1, (
+        f"the masks looked at hold {sorted(seen)}, of which {IGNORE} is left out: make a foreground of {IGNORE} a class"
+    )
+
+
+def check_same_index_gives_the_same_bytes(dataset: Dataset) -> None:
+    """A dataset does not augment: what is read twice is the same, or no run can be repeated."""
+    for split, samples in splits(dataset):
+        for index in looked_at(samples):
+            same = digest(samples, index) == digest(samples, index)
+            assert same, f"'{samples.ids[index]}' of the split '{split}', read twice, is not the same"
+
+
+def check_splits_share_no_id(dataset: Dataset) -> None:
+    """An image that is trained on and scored makes the score worthless."""
+    owner: dict[str, str] = {}
+    for split, samples in splits(dataset):
+        for name in samples.ids:
+            assert name not in owner, f"'{name}' is in the split '{owner[name]}' and again in '{split}'"
+            owner[name] = split
+    missing = {"train", "val"} - set(owner.values())
+    assert not missing, f"no samples for {' and '.join(sorted(missing))}: a run needs both train and val"
+
+
+def check_length_is_stable(dataset: Dataset) -> None:
+    """As many samples as ids, before and after reading, and whenever a split is opened."""
+    first, again = dict(splits(dataset)), dict(splits(dataset))
+    for split, samples in first.items():
+        count, ids = len(samples), list(samples.ids)
+        assert count == len(ids), f"the split '{split}' has {count} samples and {len(ids)} ids"
+        samples[count - 1]
+        assert (len(samples), list(samples.ids)) == (count, ids), f"the split '{split}' changed while it was read"
+        assert list(again[split].ids) == ids, f"the split '{split}', opened again, has other ids or another order"
+
+
+def check_samples_can_be_pickled(dataset: Dataset) -> None:
+    """Loaders that read in other processes send them the samples."""
+    for split, samples in splits(dataset):
+        try:
+            copy = pickle.loads(pickle.dumps(samples))
+        except Exception as error:
+            raise AssertionError(f"the samples of '{split}' cannot be pickled: {error}") from error
+        assert list(copy.ids) == list(samples.ids), f"the samples of '{split}', pickled, have other ids"
+        assert digest(copy, 0) == digest(samples, 0), f"the samples of '{split}', pickled, are others"
+
+
+def check_two_threads_can_read(dataset: Dataset) -> None:
+    """The pipeline decodes in as many threads as there are processors."""
+    for split, samples in splits(dataset):
+        indices = looked_at(samples)
+        expected = [digest(samples, index) for index in indices]
+        with ThreadPoolExecutor(2) as pool:
+            found = list(pool.map(lambda index, samples=samples: digest(samples, index), indices * 4))
+        assert found == expected * 4, f"the samples of '{split}', read by two threads, are others"
+
+
+def check_two_processes_can_read(dataset: Dataset) -> None:
+    """Workers of a distributed run each read the data, and must agree on what is in it and in which order."""
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda _: elsewhere(READ, dataset), range(2))
+    assert first == second, "two processes read different samples; does an order depend on hash() or on a set?"
+
+
+def splits(dataset: Dataset) -> Iterable[tuple[Split, Samples]]:
+    """All splits, opened in the user's cache; prepared, and so downloaded, where they are not yet."""
+    cache = cache_folder()
+    dataset.prepare(cache)
+    return [(split, dataset.open(cache, split)) for split in dataset.describe(cache).splits]
+
+
+def looked_at(samples: Samples) -> list[int]:
+    """Some indices, from the first to the last."""
+    count = len(samples)
+    return sorted(set(np.linspace(0, count - 1, min(count, LOOKS)).round().astype(int).tolist()))
+
+
+def digest(samples: Samples, index: int) -> str:
+    """A hash of everything in one sample."""
+    image, mask = samples[index]
+    shapes = f"{samples.ids[index]} {image.dtype} {image.shape} {mask.dtype} {mask.shape}"
+    return hashlib.sha256(shapes.encode() + image.tobytes() + mask.tobytes()).hexdigest()

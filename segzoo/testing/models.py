@@ -1,0 +1,141 @@
+"""Checks of models: what a network makes of images."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from unittest import SkipTest
+
+import numpy as np
+
+from segzoo.pipeline import Frame
+from segzoo.plugin import Model
+from segzoo.testing.networks import CLASSES, build, frame_of, noise, run, spread, stirred
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def check_builds_for_channels_and_classes(model: Model) -> None:
+    """Datasets have 1, 3 or 4 channels and any number of classes, and a network must take them all."""
+    frame = frame_of(model)
+    for channels, classes in ((1, 2), (3, 7), (4, 2)):
+        output = run(build(model, frame, channels, classes), noise(frame, 1, channels))
+        assert output.shape[-1] == classes, (
+            f"built for {channels} channels and {classes} classes, it gives {output.shape[-1]} logits a pixel"
+        )
+
+
+def check_output_has_the_promised_shape(model: Model) -> None:
+    """Stride, offset and margin say where a prediction lies; if they are wrong, masks and logits do not meet."""
+    frame = Frame.around((model.stride + 8, 2 * model.stride + 8), model)
+    assert_promised(run(build(model, frame), noise(frame)), frame)
+
+
+def check_output_is_float32(model: Model) -> None:
+    """A loss in half precision loses small differences, so logits are float32 under any policy."""
+    frame = frame_of(model)
+    for policy in ("float32", "mixed_bfloat16"):
+        output = run(build(model, frame, policy=policy), noise(frame))
+        assert output.dtype == np.float32, (
+            f'under the policy {policy}, logits are {output.dtype}; give the last layer dtype="float32"'
+        )
+
+
+def check_output_is_logits(model: Model) -> None:
+    """Losses apply the softmax themselves; probabilities would train far slower, and no error would tell."""
+    frame = frame_of(model)
+    output = run(stirred(build(model, frame)), noise(frame, 4))
+    low, high = float(output.min()), float(output.max())
+    assert low < 0 or not np.allclose(output.sum(axis=-1), 1, atol=1e-3), (
+        "the outputs of every pixel are positive and sum to 1: take the softmax from the last layer"
+    )
+    assert low < 0, f"the outputs lie in {low:.3g}..{high:.3g}, none below 0: take the activation from the last layer"
+
+
+def check_odd_sizes_fit(model: Model) -> None:
+    """Images of any size, such as 97x131, are mirrored up to a legal one, whose prediction covers them."""
+    frame = Frame.around((97, 131), model)
+    images = np.random.default_rng(0).uniform(-1, 1, (1, 97, 131, 3)).astype(np.float32)
+    output = run(build(model, frame), frame.pad_images(images))
+    assert_promised(output, frame)
+    covered = frame.cut(output).shape[1:3]
+    assert covered == (97, 131), f"without its frame, the prediction of an image of (97, 131) is {covered}"
+
+
+def check_smallest_legal_size_fits(model: Model) -> None:
+    """What stride, offset and margin declare legal must work, down to the smallest size."""
+    frame = frame_of(model, 1)
+    assert_promised(run(build(model, frame), noise(frame)), frame)
+
+
+def check_size_can_stay_open(model: Model) -> None:
+    """One network serves images of all sizes, and is the same function as if built for one, or says `fixed_size`."""
+    if model.fixed_size:
+        raise SkipTest("it declares fixed_size")
+    frame = Frame.around((24, 40), model)
+    free, fixed = build(model, frame), build(model, frame, fixed=True)
+    fixed.set_weights(stirred(free).get_weights())
+    images = noise(frame)
+    assert_close(run(free, images), run(fixed, images), "built for any size, it gives other logits than for one")
+
+
+def check_images_do_not_see_each_other(model: Model) -> None:
+    """In inference the prediction of an image must not depend on its batch, be it a batch of one."""
+    frame = frame_of(model)
+    network, images = stirred(build(model, frame)), noise(frame, 3)
+    together = run(network, images)
+    for i in range(len(images)):
+        alone = run(network, images[i : i + 1])
+        assert_close(alone, together[i : i + 1], f"image {i} by itself gives other logits than in a batch")
+
+
+def check_parameter_count(model: Model) -> None:
+    """The number of trainable parameters tells whether a network is the one it claims to be."""
+    count = model.parameters
+    if count is None:
+        raise SkipTest("it declares no parameters")
+    default = type(model)()
+    network = build(default, frame_of(default), count.channels, count.classes)
+    found = sum(int(np.prod(weight.shape)) for weight in network.trainable_weights)
+    assert found == count.trainable, (
+        f"at the default options, {count.classes} classes and {count.channels} channels it has {found:,} trainable "
+        f"parameters, and declares {count.trainable:,}"
+    )
+
+
+def check_prediction_moves_with_the_image(model: Model) -> None:
+    """An image shifted by one stride must have its prediction shifted by exactly that, unless `global_context`."""
+    if model.global_context:
+        raise SkipTest("it declares global_context")
+    frame, step = frame_of(model, 4 * model.stride + 96), model.stride
+    height, width = frame.input_size
+    scene = np.random.default_rng(0).uniform(-1, 1, (1, height + step, width + step, 3)).astype(np.float32)
+    network = stirred(build(model, frame))
+    before, after = run(network, scene[:, :height, :width]), run(network, scene[:, step:, step:])
+    errors = {(y, x): misfit(before, after, step + y, step + x) for y in range(-2, 3) for x in range(-2, 3)}
+    exact = errors.pop((0, 0))
+    nearest = min(errors, key=lambda move: errors[move])
+    assert exact < errors[nearest], f"for an image shifted by {step} pixels, the prediction is shifted {nearest} more"
+    assert exact < 0.1 * errors[nearest], f"for an image shifted by {step} pixels, the prediction is another one"
+
+
+def misfit(before: NDArray[Any], after: NDArray[Any], down: int, right: int) -> float:
+    """Mean square of what is left of `after`, in its middle, without `before` moved up and left by so many pixels."""
+    height, width = after.shape[1:3]
+    middle = slice(height // 4, height * 3 // 4), slice(width // 4, width * 3 // 4)
+    moved = np.roll(before, (-down, -right), axis=(1, 2))
+    return float(np.mean((after - moved)[:, *middle] ** 2))
+
+
+def assert_promised(output: NDArray[Any], frame: Frame) -> None:
+    """The output has the frame's size, and no value in it is infinite or no number."""
+    promised = (*frame.output_size, CLASSES)
+    assert output.shape[1:] == promised, f"of {frame.input_size} it makes {output.shape[1:]}, but promises {promised}"
+    assert np.isfinite(output).all(), f"of {frame.input_size} it makes values that are infinite or no number"
+
+
+def assert_close(found: NDArray[Any], expected: NDArray[Any], what: str) -> None:
+    """Equal up to rounding, on the scale of the values."""
+    assert found.shape == expected.shape, f"{what}: shape {found.shape}, not {expected.shape}"
+    difference = float(np.abs(found - expected).max())
+    assert difference <= 1e-4 * spread(expected), f"{what}: off by up to {difference:.3g}"

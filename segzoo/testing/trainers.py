@@ -1,0 +1,155 @@
+"""Checks of trainers: short trainings of a small network on the dataset `shapes`."""
+
+from __future__ import annotations
+
+import pickle
+import random
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from segzoo import registry
+from segzoo.config import DEFAULTS, cache_folder
+from segzoo.pipeline import Frame, prepare
+from segzoo.plugin import Dataset, Job, Loss, Samples, Split, Trainer
+from segzoo.testing.networks import clean_state
+
+if TYPE_CHECKING:
+    import keras
+    from numpy.typing import NDArray
+
+CLASSES = 4
+SIDE = 16
+IMAGES = 96
+"""Images to train on."""
+
+
+@dataclass
+class Training:
+    """One training, and what was reported of it."""
+
+    epochs: int = 2
+    seed: int = 0
+    contrary: bool = False
+    """Whether the masks to validate on are wrong, so that the better the network learns, the worse is its val_loss."""
+    rows: list[dict[str, float]] = field(default_factory=list)
+    images: list[int] = field(default_factory=list)
+    frame: Frame = field(default_factory=lambda: Frame((SIDE, SIDE)))
+    loss: Loss = field(default_factory=lambda: registry.create(Loss, DEFAULTS["loss"], {}))
+
+    def fit(self, trainer: Trainer) -> keras.Model:
+        """The network that the trainer gives back."""
+        with tempfile.TemporaryDirectory() as folder:
+            job = Job(
+                loss=self.loss,
+                num_classes=CLASSES,
+                frame=self.frame,
+                epochs=self.epochs,
+                seed=self.seed,
+                folder=Path(folder),
+                report=lambda row: self.rows.append(dict(row)),
+                advance=self.images.append,
+            )
+            return trainer.fit(small_network, self.samples("train"), self.samples("val"), job)
+
+    def samples(self, split: Split) -> Samples:
+        """The samples of a split of `shapes`."""
+        shapes = registry.create(Dataset, "shapes", {"size": SIDE, "train": IMAGES, "val": 8})
+        samples = shapes.open(cache_folder(), split)
+        return Contrary(samples) if self.contrary and split == "val" else samples
+
+    def val_loss(self, network: keras.Model) -> float:
+        """The loss of a network over the validation images."""
+        import keras
+
+        data = prepare(self.samples("val"), self.frame, self.loss)
+        images, labels, weights = data.batch(range(len(data)))
+        return float(np.mean(keras.ops.convert_to_numpy(self.loss(labels, network(images, training=False), weights))))
+
+
+@dataclass(frozen=True)
+class Contrary:
+    """Samples whose masks name the next class instead of the true one."""
+
+    samples: Samples
+
+    @property
+    def ids(self) -> Any:
+        """Those of the samples."""
+        return self.samples.ids
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int, /) -> tuple[NDArray[Any], NDArray[Any]]:
+        image, mask = self.samples[index]
+        return image, (mask + 1) % CLASSES
+
+
+def small_network() -> keras.Model:
+    """Two convolutions and a classifier, for images of any size."""
+    import keras
+
+    x = inputs = keras.Input((None, None, 3))
+    for _ in range(2):
+        x = keras.layers.Conv2D(8, 3, padding="same", activation="relu")(x)
+    return keras.Model(inputs, keras.layers.Conv2D(CLASSES, 1, dtype="float32")(x))
+
+
+def check_loss_falls(trainer: Trainer) -> None:
+    """A trainer that does not make the loss smaller trains nothing."""
+    training = Training(epochs=8)
+    training.fit(trainer)
+    losses = [row["loss"] for row in training.rows]
+    assert losses[-1] < 0.95 * losses[0], f"8 epochs on `shapes` had the losses {[round(loss, 4) for loss in losses]}"
+
+
+def check_best_weights_are_left(trainer: Trainer) -> None:
+    """The network that is saved and scored is that of the epoch with the lowest val_loss, not the last one."""
+    training = Training(epochs=6, contrary=True)
+    network = training.fit(trainer)
+    losses = [row["val_loss"] for row in training.rows]
+    left = training.val_loss(network)
+    assert abs(left - min(losses)) <= 0.2 * (max(losses) - min(losses)) + 1e-4, (
+        f"the network that is given back has val_loss {left:.4f} on pixel values 0..255, but the epochs had "
+        f"{[round(loss, 4) for loss in losses]}"
+    )
+
+
+def check_history_has_one_row_an_epoch(trainer: Trainer) -> None:
+    """Curves and the progress bar are drawn from what the trainer reports."""
+    training = Training()
+    training.fit(trainer)
+    assert len(training.rows) == 2, f"2 epochs, but {len(training.rows)} reports"
+    for row in training.rows:
+        numbers = [row.get("loss"), row.get("val_loss")]
+        assert None not in numbers, f"an epoch's report has only {', '.join(row)}; it needs loss and val_loss"
+        assert np.isfinite(np.array(numbers, float)).all(), f"an epoch's losses are {numbers}"
+    seen = sum(training.images)
+    assert seen == 2 * IMAGES, f"in 2 epochs of {IMAGES} images, advance() was told of {seen}"
+
+
+def check_seed_decides_the_training(trainer: Trainer) -> None:
+    """A run can be repeated, and repeated with another seed to see how much of a difference is luck."""
+    first, again, other = (Training(seed=seed).fit(trainer).get_weights() for seed in (1, 1, 2))
+    same = all(np.allclose(*pair, atol=1e-4) for pair in zip(first, again, strict=True))
+    assert same, "trained twice from the same seed, the network has other weights"
+    same = all(np.allclose(*pair, atol=1e-4) for pair in zip(first, other, strict=True))
+    assert not same, "trained from another seed, the network has the same weights"
+
+
+def check_global_state_is_left(trainer: Trainer) -> None:
+    """In a notebook, one training must not change what comes after it."""
+    import keras
+
+    with clean_state(1, "mixed_bfloat16"):
+        python, numpy = random.getstate(), pickle.dumps(np.random.get_state())
+        network = Training(epochs=1).fit(trainer)
+        policy = keras.config.dtype_policy().name
+        assert policy == "mixed_bfloat16", f"it leaves Keras' precision policy at {policy}, which was mixed_bfloat16"
+        assert random.getstate() == python, "it leaves Python's random in another state"
+        assert pickle.dumps(np.random.get_state()) == numpy, "it leaves NumPy's random in another state"
+    assert network.dtype_policy.compute_dtype == "float32", f"its network computes in {network.dtype_policy.name}"

@@ -1,0 +1,44 @@
+"""The checks of `segzoo.testing`, over everything registered."""
+
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+
+import pytest
+
+from segzoo import registry
+from segzoo.plugin import Model, Plugin
+from segzoo.testing import checks_for, parametrize_with_checks
+from segzoo_oxford_pets import OxfordPets
+
+REGISTERED = [registry.load(kind, entry.name) for kind in registry.KINDS for entry in registry.entries(kind)]
+
+ON_JAX = """
+import sys
+from segzoo.testing import find, run_checks
+outcomes = run_checks(find(sys.argv[1]))
+assert any(outcome.result == 'passed' for outcome in outcomes)
+sys.exit('\\n'.join(f'{o.check}: {o.message}' for o in outcomes if o.result == 'failed'))
+"""
+
+
+@parametrize_with_checks(REGISTERED)
+def test_plugin(plugin, check, request):
+    if isinstance(plugin, OxfordPets) and check not in checks_for(Plugin):
+        root = request.getfixturevalue("test_data") / "oxford_pets_small"
+        plugin = OxfordPets(root=root, allow_missing=True)
+    check(plugin)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("jax") is None, reason="JAX is not installed")
+@pytest.mark.parametrize("name", [entry.name for entry in registry.entries(Model)])
+def test_model_on_jax(name):
+    done = subprocess.run(
+        [sys.executable, "-c", ON_JAX, f"models/{name}"],
+        env=os.environ | {"KERAS_BACKEND": "jax"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]

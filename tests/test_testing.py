@@ -1,0 +1,305 @@
+"""The kit of checks: that it finds what is wrong, leaves alone what is right, and says so."""
+
+import inspect
+import random
+import re
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import wrong_plugins as wrong
+
+from segzoo import registry, testing
+from segzoo.errors import ConfigError, PluginError
+from segzoo.plugin import Model, Plugin
+from segzoo_unet import UNet
+
+pytest_plugins = ["pytester"]
+
+PAGE = Path(__file__).parent.parent / "docs" / "how-to" / "check-a-plugin.md"
+
+SLOW = {
+    "check_import_is_light",
+    "check_overfits_one_batch",
+    "check_saved_network_loads_without_segzoo",
+    "check_savedmodel_agrees",
+    "check_loss_falls",
+    "check_best_weights_are_left",
+    "check_seed_decides_the_training",
+}
+"""Checks that take a second or more; in the quick tests, only what they should find something of goes through them."""
+
+FOUND = {
+    wrong.Undocumented: {"check_class_is_documented_and_cited"},
+    wrong.CitedWithoutYear: {"check_class_is_documented_and_cited"},
+    wrong.LostInJson: {"check_options_survive_json"},
+    wrong.LostInToml: {"check_options_survive_toml"},
+    wrong.Undescribed: {"check_every_option_is_described"},
+    wrong.Thawed: {"check_options_are_frozen"},
+    wrong.Careless: {"check_unknown_options_are_refused"},
+    wrong.ThreeChannels: {"check_builds_for_channels_and_classes"},
+    wrong.OneMapForTwoClasses: {"check_builds_for_channels_and_classes"},
+    wrong.Transposed: {"check_output_has_the_promised_shape", "check_odd_sizes_fit"},
+    wrong.HalfPrecision: {"check_output_is_float32"},
+    wrong.Probabilities: {"check_output_is_logits"},
+    wrong.Sigmoids: {"check_output_is_logits"},
+    wrong.NotTooHigh: {"check_odd_sizes_fit"},
+    wrong.Mirrors: {"check_smallest_legal_size_fits"},
+    wrong.OtherWhenOpen: {"check_size_can_stay_open"},
+    wrong.SeesTheBatch: {"check_images_do_not_see_each_other"},
+    wrong.UnsharedR2UNet: {"check_parameter_count"},
+    wrong.SeesItsPlace: {"check_prediction_moves_with_the_image"},
+    wrong.StopsTheGradient: {"check_gradient_reaches_every_weight"},
+    wrong.EmptySkip: {"check_every_skip_matters"},
+    wrong.DroppedSkip: {"check_every_skip_matters"},
+    wrong.SameForSkip: {"check_every_skip_matters"},
+    wrong.CannotLearn: {"check_overfits_one_batch"},
+    wrong.TooFine: {"check_mixed_bfloat16_is_finite"},
+    wrong.TooLarge: {"check_mixed_float16_is_finite"},
+    wrong.SeedsItself: {"check_seed_decides_the_weights"},
+    wrong.OneSeed: {"check_seed_decides_the_weights"},
+    wrong.CannotBeLoaded: {"check_saved_network_loads_without_segzoo"},
+    wrong.CannotBeTraced: {"check_saved_network_loads_without_segzoo", "check_savedmodel_agrees"},
+    wrong.WideMasks: {"check_images_and_masks_fit"},
+    wrong.FlatImages: {"check_images_and_masks_fit"},
+    wrong.BlackAndWhiteMasks: {"check_labels_are_classes"},
+    wrong.CountsFromOne: {"check_labels_are_classes"},
+    wrong.Augments: {
+        "check_same_index_gives_the_same_bytes",
+        "check_samples_can_be_pickled",
+        "check_two_threads_can_read",
+        "check_two_processes_can_read",
+    },
+    wrong.Overlaps: {"check_splits_share_no_id"},
+    wrong.NoVal: {"check_splits_share_no_id"},
+    wrong.HiddenFile: {"check_length_is_stable"},
+    wrong.OpenFile: {"check_samples_can_be_pickled"},
+    wrong.Connection: {"check_two_threads_can_read"},
+    wrong.Hashed: {"check_two_processes_can_read"},
+    wrong.StandsStill: {"check_loss_falls"},
+    wrong.LastWeights: {"check_best_weights_are_left"},
+    wrong.ReportsTwice: {"check_history_has_one_row_an_epoch"},
+    wrong.CountsNothing: {"check_history_has_one_row_an_epoch"},
+    wrong.DeafToSeeds: {"check_seed_decides_the_training"},
+    wrong.Lucky: {"check_seed_decides_the_training"},
+    wrong.LeavesTraces: {"check_global_state_is_left"},
+    wrong.Scalar: {"check_one_value_an_image", "check_gradient_is_that_of_the_value"},
+    wrong.BatchMean: {"check_one_value_an_image"},
+    wrong.Smoothed: {"check_perfect_prediction_costs_nothing"},
+    wrong.Nothing: {"check_perfect_prediction_costs_nothing"},
+    wrong.NaiveLogarithm: {"check_float16_logits_are_finite"},
+    wrong.CountsTheBorder: {"check_weight_zero_does_not_count"},
+    wrong.PrefersTheTop: {"check_order_of_pixels_does_not_matter"},
+    wrong.OtherGradient: {"check_gradient_is_that_of_the_value"},
+}
+
+EVERY_CHECK = {check.name: check for kind in registry.KINDS for check in testing.checks_for(kind)}
+
+
+def outcomes(plugin, leave_out=frozenset()):
+    return [check.outcome(plugin) for check in testing.checks_for(plugin) if check.name not in leave_out]
+
+
+def failures(plugin, leave_out=frozenset()):
+    """Names of the checks that find something, with what they say."""
+    return {o.check: o.message for o in outcomes(plugin, leave_out) if o.result == "failed"}
+
+
+@pytest.mark.parametrize("cls", FOUND, ids=lambda cls: cls.__name__)
+def test_what_is_wrong_is_found_and_nothing_else(cls):
+    found = failures(cls.example(), SLOW - FOUND[cls])
+    assert set(found) == FOUND[cls], found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cls", FOUND, ids=lambda cls: cls.__name__)
+def test_the_slow_checks_find_nothing_else_either(cls):
+    found = failures(cls.example(), set(EVERY_CHECK) - SLOW)
+    assert set(found) == FOUND[cls] & SLOW, found
+
+
+@pytest.mark.parametrize("cls", [wrong.RightNet, wrong.RightData, wrong.RightTrainer, wrong.RightLoss])
+def test_what_is_right_passes(cls):
+    assert failures(cls.example()) == {}
+
+
+def test_every_check_has_a_plugin_on_which_it_fails():
+    assert set().union(*FOUND.values()) | {"check_import_is_light"} == set(EVERY_CHECK)
+
+
+def test_a_heavy_import_is_found(tmp_path, monkeypatch):
+    module = tmp_path / "segzoo_test_heavy.py"
+    module.write_text("import numpy\nfrom wrong_plugins import RightLoss\nclass Heavy(RightLoss):\n    'Heavy.'\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    found = failures(testing.find("segzoo_test_heavy:Heavy"))
+    assert set(found) == {"check_import_is_light"}
+    assert "importing segzoo_test_heavy also imports" in found["check_import_is_light"]
+    assert "numpy" in found["check_import_is_light"]
+    del sys.modules["segzoo_test_heavy"]
+
+
+class Plain(Model):
+    """One convolution, for one size, that nothing can be said of."""
+
+    fixed_size = True
+    global_context = True
+
+    def build(self, image_shape, num_classes):
+        inputs = keras.Input(image_shape)
+        return keras.Model(inputs, keras.layers.Conv2D(num_classes, 3, padding="same", dtype="float32")(inputs))
+
+
+class Subclassed(Model):
+    """A network that is no graph."""
+
+    def build(self, image_shape, num_classes):
+        class Network(keras.Model):
+            def __init__(self):
+                super().__init__()
+                self.head = keras.layers.Conv2D(num_classes, 3, padding="same", dtype="float32")
+
+            def call(self, images):
+                return self.head(images)
+
+        return Network()
+
+
+def test_a_check_that_does_not_apply_is_skipped_with_the_reason():
+    done = outcomes(Plain(), SLOW)
+    assert {outcome.result for outcome in done} == {"passed", "skipped"}
+    assert {outcome.check: outcome.message for outcome in done if outcome.result == "skipped"} == {
+        "check_size_can_stay_open": "it declares fixed_size",
+        "check_parameter_count": "it declares no parameters",
+        "check_prediction_moves_with_the_image": "it declares global_context",
+        "check_every_skip_matters": "no layer joins two branches",
+    }
+
+
+def test_a_subclassed_network_can_be_checked():
+    results = {outcome.check: outcome.result for outcome in outcomes(Subclassed(), SLOW - {"check_overfits_one_batch"})}
+    assert set(results.values()) == {"passed", "skipped"}
+    assert results["check_every_skip_matters"] == "skipped"
+    assert results["check_gradient_reaches_every_weight"] == results["check_overfits_one_batch"] == "passed"
+
+
+def test_checks_leave_the_global_state_as_it_was():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        random.seed(5)
+        np.random.seed(5)
+        before = random.getstate(), np.random.get_state()[1].tolist()
+        for plugin in (wrong.RightNet(), wrong.RightLoss()):
+            assert failures(plugin, SLOW) == {}
+        assert keras.config.dtype_policy().name == "mixed_bfloat16"
+        assert (random.getstate(), np.random.get_state()[1].tolist()) == before
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
+def test_the_unet_fails_where_its_skips_are_cut():
+    class Cut(UNet):
+        """The U-Net, in which nothing comes over a skip."""
+
+        def build(self, image_shape, num_classes):
+            def call(layer, *args, **kwargs):
+                if "skip" in layer.name:
+                    (skip, x), *_ = args
+                    return layer([keras.ops.zeros_like(skip), x])
+                return layer(*args, **kwargs)
+
+            network = super().build(image_shape, num_classes)
+            return keras.models.clone_model(network, clone_function=lambda layer: layer, call_function=call)
+
+    found = failures(Cut.example(), SLOW)
+    assert set(found) == {"check_every_skip_matters"}
+    assert "input 1 of decoder1_skip" in found["check_every_skip_matters"]
+    assert "input 1 of decoder2_skip" in found["check_every_skip_matters"]
+
+
+@pytest.mark.parametrize("check", EVERY_CHECK.values(), ids=EVERY_CHECK)
+def test_a_check_is_short_and_says_why(check):
+    lines = inspect.getsource(check.function).splitlines()
+    assert len(lines) <= 25
+    assert re.fullmatch(r"[A-Z`].*[^.]\.", check.why)
+
+
+def test_the_page_lists_every_check_with_its_reason():
+    rows = re.findall(r"^\| `(check_\w+)` \| (.*) \|$", PAGE.read_text("utf-8"), re.MULTILINE)
+    assert rows == [(check.name, check.why) for check in EVERY_CHECK.values()]
+
+
+TEST_FILE = """
+    from segzoo.testing import parametrize_with_checks
+    from wrong_plugins import Overlaps
+
+    @parametrize_with_checks([Overlaps], {expected})
+    def test_overlaps(plugin, check):
+        check(plugin)
+"""
+
+
+def test_each_check_is_a_case_of_pytest(pytester):
+    pytester.makepyfile(TEST_FILE.format(expected={}))
+    result = pytester.runpytest("-v")
+    result.assert_outcomes(passed=len(testing.checks_for(wrong.Overlaps)) - 1, failed=1)
+    result.stdout.fnmatch_lines(["*test_overlaps[[]Overlaps-check_splits_share_no_id] FAILED*"])
+
+
+def test_an_expected_failure_is_one_and_must_stay_one(pytester):
+    expected = {"check_splits_share_no_id": "on purpose", "check_length_is_stable": "only feared"}
+    pytester.makepyfile(TEST_FILE.format(expected=expected))
+    result = pytester.runpytest("-rx")
+    result.assert_outcomes(passed=len(testing.checks_for(wrong.Overlaps)) - 2, xfailed=1, failed=1)
+    result.stdout.fnmatch_lines(["*XPASS(strict)*only feared*", "*XFAIL*check_splits_share_no_id*on purpose*"])
+
+
+def test_a_misspelt_expected_failure_is_an_error():
+    with pytest.raises(ValueError, match="no such check: check_skips"):
+        testing.parametrize_with_checks([UNet], {"check_skips": "a reason"})
+
+
+def test_cases_are_named_after_what_is_registered():
+    ids = [case.id for case in testing.parametrize_with_checks([UNet, wrong.RightNet]).args[1]]
+    assert "unet-check_every_skip_matters" in ids
+    assert "RightNet-check_every_skip_matters" in ids
+
+
+def test_finding_a_plugin_by_name_and_by_class():
+    assert testing.find("unet") == testing.find("models/unet") == testing.find("segzoo_unet:UNet") == UNet.example()
+    assert testing.find("unet", {"model.depth": 3}) == UNet.example().model_copy(update={"depth": 3})
+
+
+@pytest.mark.parametrize(
+    ("target", "settings", "error", "message"),
+    [
+        ("uent", {}, ConfigError, "did you mean 'unet'?"),
+        ("unet", {"model.dept": 3}, ConfigError, "model 'unet', option 'dept': unknown option; did you mean 'depth'?"),
+        ("unet", {"loss.gamma": 3}, ConfigError, "--set loss.gamma: 'unet' is a model, so keys begin with model."),
+        ("segzoo_nowhere:Net", {}, PluginError, "cannot import segzoo_nowhere:Net: ModuleNotFoundError"),
+        ("segzoo_unet:Net", {}, PluginError, "cannot import segzoo_unet:Net: AttributeError"),
+        ("segzoo.plugin:Model", {}, PluginError, "is no complete subclass of Model, Dataset, Trainer or Loss"),
+        ("pathlib:Path", {}, PluginError, "is no complete subclass"),
+    ],
+)
+def test_what_cannot_be_found_is_said(target, settings, error, message):
+    with pytest.raises(error, match=re.escape(message)):
+        testing.find(target, settings)
+
+
+def test_an_outcome_for_each_check_told_at_once():
+    told = []
+    assert testing.run_checks(wrong.Missing(), told.append) == told
+    by_name = {outcome.check: outcome for outcome in told}
+    assert list(by_name) == [check.name for check in testing.checks_for(wrong.Missing)]
+    assert by_name["check_length_is_stable"].result == "failed"
+    assert by_name["check_length_is_stable"].message == "FileNotFoundError: no folder"
+    assert by_name["check_options_are_frozen"].result == "passed"
+
+
+def test_the_kinds_share_some_checks():
+    shared = testing.checks_for(Plugin)
+    assert len(shared) == 7
+    for kind in registry.KINDS:
+        assert testing.checks_for(kind)[:7] == shared

@@ -1,0 +1,648 @@
+"""Plugins that are wrong on purpose, each in one way that its first line names, for `segzoo.testing` to find.
+
+`Right...` are those of which the others are made. Like real plugins they import nothing heavy at the top.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+from pydantic import ConfigDict, Field
+
+from segzoo.plugin import IGNORE, Count, Dataset, Info, Loss, Model, Trainer
+
+
+class RightLoss(Loss):
+    """The mean cross-entropy."""
+
+    def __call__(self, labels, logits, weights):
+        from keras import ops
+
+        inside = weights > 0
+        labels = ops.where(inside, labels, 0)
+        logits = ops.where(inside[..., None], ops.cast(logits, "float32"), 0.0)
+        values = ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+        total = ops.sum(weights, axis=(1, 2))
+        return ops.sum(weights * values, axis=(1, 2)) / ops.where(total > 0, total, 1.0)
+
+
+cross_entropy = RightLoss()
+
+
+class Undocumented(RightLoss):
+    pass
+
+
+class CitedWithoutYear(RightLoss):
+    """Names no year."""
+
+    paper: ClassVar[str] = "Somebody et al., somewhere"
+
+
+class LostInJson(RightLoss):
+    """Has a default for which JSON knows no word."""
+
+    limit: float = Field(math.inf, description="A limit.")
+
+
+class LostInToml(RightLoss):
+    """Lets None mean something else than the default, which TOML cannot say."""
+
+    limit: float | None = Field(1.0, description="A limit; None for none.")
+
+    @classmethod
+    def example(cls):
+        return cls(limit=None)
+
+
+class Undescribed(RightLoss):
+    """Does not say what its option does."""
+
+    factor: float = 1.0
+
+
+class Thawed(RightLoss):
+    """Can be changed."""
+
+    model_config = ConfigDict(frozen=False)
+
+    factor: float = Field(1.0, description="A factor.")
+
+
+class Careless(RightLoss):
+    """Takes any option."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class Scalar(RightLoss):
+    """Gives one value for the batch."""
+
+    def __call__(self, labels, logits, weights):
+        from keras import ops
+
+        return ops.mean(cross_entropy(labels, logits, weights))
+
+
+class BatchMean(RightLoss):
+    """Divides by the weights of the whole batch."""
+
+    def __call__(self, labels, logits, weights):
+        from keras import ops
+
+        total = ops.sum(weights, axis=(1, 2))
+        return cross_entropy(labels, logits, weights) * total / ops.maximum(ops.mean(total), 1e-6)
+
+
+class Smoothed(RightLoss):
+    """Wants a tenth of each pixel's probability for another class."""
+
+    def __call__(self, labels, logits, weights):
+        from keras import ops
+
+        rolled = ops.roll(ops.cast(logits, "float32"), 1, axis=-1)
+        return 0.9 * cross_entropy(labels, logits, weights) + 0.1 * cross_entropy(labels, rolled, weights)
+
+
+class Nothing(RightLoss):
+    """Is as content with wrong predictions as with right ones."""
+
+    def __call__(self, labels, logits, weights):
+        from keras import ops
+
+        return 0.01 * ops.tanh(cross_entropy(labels, logits, weights))
+
+
+class NaiveLogarithm(RightLoss):
+    """Takes the logarithm of a probability, which is 0 in half precision."""
+
+    def __call__(self, labels, logits, weights):
+        from keras import ops
+
+        logits = ops.where(weights[..., None] > 0, logits, ops.zeros_like(logits))
+        truth = ops.one_hot(ops.where(weights > 0, labels, 0), logits.shape[-1], dtype=logits.dtype)
+        entropies = -ops.cast(ops.log(ops.sum(ops.softmax(logits) * truth, axis=-1)), "float32")
+        return ops.sum(weights * entropies, axis=(1, 2)) / ops.maximum(ops.sum(weights, axis=(1, 2)), 1e-6)
+
+
+class CountsTheBorder(RightLoss):
+    """Gives every pixel some weight, those to leave out too."""
+
+    def __call__(self, labels, logits, weights):
+        from keras import ops
+
+        return cross_entropy(ops.where(weights > 0, labels, 0), logits, ops.maximum(weights, 0.1))
+
+
+class PrefersTheTop(RightLoss):
+    """Weighs pixels by their row."""
+
+    def __call__(self, labels, logits, weights):
+        from keras import ops
+
+        return cross_entropy(labels, logits, weights / ops.arange(1, logits.shape[1] + 1, dtype="float32")[:, None])
+
+
+class OtherGradient(RightLoss):
+    """Shows one value and descends another."""
+
+    def __call__(self, labels, logits, weights):
+        from keras import ops
+
+        value = cross_entropy(labels, logits, weights)
+        return value * ops.stop_gradient(value)
+
+
+def same(x):
+    return x
+
+
+def unet(
+    image_shape, num_classes, *, first=same, skip=same, deep=same, last=same, initializer="he_normal", dtype="float32"
+):
+    """As it should be: one pooling, one skip connection; what the functions do in between is not."""
+    from keras import Input, Model, layers
+
+    def convolution(x):
+        x = layers.Conv2D(6, 3, padding="same", kernel_initializer=initializer)(x)
+        return layers.ReLU()(layers.BatchNormalization()(x))
+
+    inputs = Input(image_shape)
+    high = convolution(first(inputs))
+    low = deep(convolution(layers.MaxPooling2D(2)(high)))
+    x = convolution(layers.Concatenate()([skip(high), layers.UpSampling2D(2)(low)]))
+    return Model(inputs, last(layers.Conv2D(num_classes, 1, kernel_initializer=initializer, dtype=dtype)(x)))
+
+
+class RightNet(Model):
+    """A small U-Net."""
+
+    parameters: ClassVar[Count | None] = Count(1_209, classes=3)
+
+    @property
+    def stride(self) -> int:
+        return 2
+
+    def build(self, image_shape, num_classes):
+        import keras
+
+        return unet(image_shape, num_classes, **self.changes(keras, image_shape))
+
+    def changes(self, keras, image_shape) -> dict[str, Any]:
+        """What is not as it should be."""
+        return {}
+
+
+class ThreeChannels(RightNet):
+    """Takes an image apart into red, green and blue."""
+
+    def changes(self, keras, image_shape):
+        return {"first": lambda x: keras.ops.stack([x[..., 0], x[..., 1], x[..., 2]], axis=-1)}
+
+
+class OneMapForTwoClasses(RightNet):
+    """Makes a single map where there are two classes."""
+
+    def build(self, image_shape, num_classes):
+        return unet(image_shape, 1 if num_classes == 2 else num_classes)
+
+
+class AnySize(RightNet):
+    """Pools, but declares any size legal."""
+
+    @property
+    def stride(self) -> int:
+        return 1
+
+
+class Transposed(RightNet):
+    """Gives width and height the wrong way round."""
+
+    def changes(self, keras, image_shape):
+        return {"last": keras.layers.Permute((2, 1, 3), dtype="float32")}
+
+
+class HalfPrecision(RightNet):
+    """Leaves its logits in the precision of the policy."""
+
+    def changes(self, keras, image_shape):
+        return {"dtype": None}
+
+
+class Probabilities(RightNet):
+    """Ends with a softmax."""
+
+    def changes(self, keras, image_shape):
+        return {"last": keras.layers.Softmax(dtype="float32")}
+
+
+class Sigmoids(RightNet):
+    """Ends with a sigmoid."""
+
+    def changes(self, keras, image_shape):
+        return {"last": keras.layers.Activation("sigmoid", dtype="float32")}
+
+
+class Mirrors(RightNet):
+    """Mirrors more of the border than a small image has."""
+
+    def changes(self, keras, image_shape):
+        border = ((0, 0), (4, 4), (4, 4), (0, 0))
+        return {"first": lambda x: keras.layers.Cropping2D(4)(keras.ops.pad(x, border, mode="reflect"))}
+
+
+class NotTooHigh(RightNet):
+    """Cuts off what is below the ninetieth row."""
+
+    def changes(self, keras, image_shape):
+        return {"last": lambda x: x[:, :90]}
+
+
+class OtherWhenOpen(RightNet):
+    """Is another function where the size is left open."""
+
+    def changes(self, keras, image_shape):
+        pooling = keras.layers.AveragePooling2D if image_shape[0] else keras.layers.MaxPooling2D
+        return {"deep": pooling(3, strides=1, padding="same")}
+
+
+class SeesTheBatch(RightNet):
+    """Takes the mean of the batch, in inference too."""
+
+    def changes(self, keras, image_shape):
+        return {"deep": lambda x: x + keras.ops.mean(x, axis=0, keepdims=True)}
+
+
+class SeesItsPlace(RightNet):
+    """Adds the row to the channels of the image, without declaring global context."""
+
+    parameters: ClassVar[Count | None] = None
+
+    def changes(self, keras, image_shape):
+        def with_rows(x):
+            return keras.layers.Concatenate()([x, keras.ops.cumsum(keras.ops.ones_like(x[..., :1]), axis=1) / 2])
+
+        return {"first": with_rows}
+
+
+class UnsharedR2UNet(Model):
+    """An R2U-Net whose recurrent steps have weights of their own, as in some ports of it."""
+
+    # That of the network whose steps share their weights.
+    parameters: ClassVar[Count | None] = Count(7_379, classes=3)
+
+    @property
+    def stride(self) -> int:
+        return 2
+
+    def build(self, image_shape, num_classes):
+        from keras import Input, Model, layers
+
+        def unit(x, width):
+            x = begin = layers.Conv2D(width, 1)(x)
+            for _ in range(2):
+                state = x
+                for _ in range(3):
+                    joined = state if state is x else layers.Add()([x, state])
+                    state = layers.Conv2D(width, 3, padding="same", activation="relu")(joined)
+                x = state
+            return layers.Add()([begin, x])
+
+        inputs = Input(image_shape)
+        skip = unit(inputs, 8)
+        x = unit(layers.MaxPooling2D(2)(skip), 16)
+        x = unit(layers.Concatenate()([skip, layers.UpSampling2D(2)(x)]), 8)
+        return Model(inputs, layers.Conv2D(num_classes, 1, dtype="float32")(x))
+
+
+class StopsTheGradient(RightNet):
+    """Cuts its deep branch off from learning."""
+
+    def changes(self, keras, image_shape):
+        return {"deep": keras.ops.stop_gradient}
+
+
+class EmptySkip(RightNet):
+    """Has a skip connection that carries nothing."""
+
+    def changes(self, keras, image_shape):
+        return {"skip": lambda x: x * 0}
+
+
+class DroppedSkip(RightNet):
+    """Joins the encoder's map, and goes on without it."""
+
+    def changes(self, keras, image_shape):
+        return {"deep": lambda x: keras.layers.Concatenate()([x, keras.layers.AveragePooling2D(1)(x)])[..., :6]}
+
+
+class SameForSkip(RightNet):
+    """Joins a map with itself where the encoder's should come in."""
+
+    parameters: ClassVar[Count | None] = None
+
+    def changes(self, keras, image_shape):
+        return {"deep": lambda x: keras.layers.Concatenate()([x, x])}
+
+
+class CannotLearn(RightNet):
+    """Keeps its logits so small that no class is ever sure."""
+
+    def changes(self, keras, image_shape):
+        return {"last": lambda x: 0.1 * keras.ops.tanh(x)}
+
+
+class TooLarge(RightNet):
+    """Has numbers on the way that float16 does not reach."""
+
+    def changes(self, keras, image_shape):
+        return {"deep": lambda x: x * 1e6 * 1e-6}
+
+
+class TooFine(RightNet):
+    """Divides by a difference that bfloat16 does not see."""
+
+    def changes(self, keras, image_shape):
+        one = keras.ops.ones_like
+        return {"deep": lambda x: 0.001 * x / (one(x) - 0.999 * one(x))}
+
+
+class SeedsItself(RightNet):
+    """Draws its weights from whatever seed it likes."""
+
+    def changes(self, keras, image_shape):
+        return {"initializer": keras.initializers.HeNormal(random.SystemRandom().randrange(2**31))}
+
+
+class OneSeed(RightNet):
+    """Draws the same weights whatever the seed."""
+
+    def changes(self, keras, image_shape):
+        return {"initializer": keras.initializers.HeNormal(0)}
+
+
+class CannotBeLoaded(RightNet):
+    """Has a layer that Keras does not read back."""
+
+    def changes(self, keras, image_shape):
+        return {"deep": keras.layers.Lambda(lambda x: 2 * x)}
+
+
+class CannotBeTraced(RightNet):
+    """Looks at numbers that a graph has not got."""
+
+    def changes(self, keras, image_shape):
+        def flip(x):
+            return x if float(keras.ops.max(x)) > 0 else -x
+
+        return {"deep": keras.layers.Lambda(flip, output_shape=lambda shape: shape)}
+
+
+def unchanged(image, mask):
+    return image, mask
+
+
+@dataclass(frozen=True)
+class Stripes:
+    """Small grey images, and where they are bright; one pixel is left out."""
+
+    ids: tuple[str, ...]
+    change: Callable[[Any, Any], Any] = unchanged
+
+    def __len__(self):
+        return len(self.ids)
+
+    def __getitem__(self, index):
+        import numpy as np
+
+        mask = np.zeros((8, 9), np.uint8)
+        mask[:, : 1 + sum(map(ord, self.ids[index])) % 6] = 1
+        image = 100 + 50 * mask[..., None]
+        mask[0, 0] = IGNORE
+        return self.change(image, mask)
+
+
+class RightData(Dataset):
+    """Two splits of stripes."""
+
+    def describe(self, cache):
+        return Info(classes=("dark", "bright"), channels=1, splits=("train", "val"))
+
+    def open(self, cache, split):
+        return Stripes(names(split))
+
+
+def names(split):
+    return tuple(f"{split}/{number}" for number in range(8))
+
+
+def wide(image, mask):
+    return image, mask.astype("int64")
+
+
+def flat(image, mask):
+    return image[..., 0], mask
+
+
+def doubled(image, mask):
+    return image, (mask > 0) * mask.dtype.type(255)
+
+
+def counted_from_one(image, mask):
+    return image, mask + (mask != IGNORE)
+
+
+def noisy(image, mask):
+    import numpy as np
+
+    return image + np.random.default_rng().integers(0, 9, image.shape, np.uint8), mask
+
+
+class WideMasks(RightData):
+    """Has masks of 64 bits."""
+
+    def open(self, cache, split):
+        return Stripes(names(split), wide)
+
+
+class FlatImages(RightData):
+    """Has grey images without an axis for their channel."""
+
+    def open(self, cache, split):
+        return Stripes(names(split), flat)
+
+
+class BlackAndWhiteMasks(RightData):
+    """Has masks of 0 and 255."""
+
+    def open(self, cache, split):
+        return Stripes(names(split), doubled)
+
+
+class CountsFromOne(RightData):
+    """Calls its two classes 1 and 2."""
+
+    def open(self, cache, split):
+        return Stripes(names(split), counted_from_one)
+
+
+class Augments(RightData):
+    """Changes its images whenever they are read."""
+
+    def open(self, cache, split):
+        return Stripes(names(split), noisy)
+
+
+class Overlaps(RightData):
+    """Validates on images that it trains on."""
+
+    def open(self, cache, split):
+        return Stripes(names("train")[6 if split == "val" else 0 :])
+
+
+class NoVal(RightData):
+    """Has nothing to validate on."""
+
+    def describe(self, cache):
+        return Info(classes=("dark", "bright"), channels=1, splits=("train", "test"))
+
+
+class Miscounts(Stripes):
+    """As many ids as files, one of which is no image."""
+
+    def __len__(self):
+        return len(self.ids) - 1
+
+
+class HiddenFile(RightData):
+    """Has more ids than samples."""
+
+    def open(self, cache, split):
+        return Miscounts(names(split))
+
+
+class OpenFile(RightData):
+    """Holds what cannot be sent to another process."""
+
+    def open(self, cache, split):
+        return Stripes(names(split), lambda image, mask: (image, mask))
+
+
+@dataclass(frozen=True)
+class OneThread(Stripes):
+    """Samples from a connection like that of sqlite3, which serves the thread that opened it."""
+
+    owner: int = field(default_factory=threading.get_ident)
+
+    def __getitem__(self, index):
+        if threading.get_ident() != self.owner:
+            raise RuntimeError("objects created in a thread can only be used in that same thread")
+        return super().__getitem__(index)
+
+
+class Connection(RightData):
+    """Reads only in the thread that opened it."""
+
+    def open(self, cache, split):
+        return OneThread(names(split))
+
+
+class Hashed(RightData):
+    """Has its samples in the order of a set, which is another one in each process."""
+
+    def open(self, cache, split):
+        return Stripes(tuple(set(names(split))))
+
+
+class Missing(RightData):
+    """Has lost its folder."""
+
+    def open(self, cache, split):
+        raise FileNotFoundError("no folder")
+
+
+class RightTrainer(Trainer):
+    """The trainer `keras`, with room for mistakes around it."""
+
+    def fit(self, build, train, val, job):
+        from segzoo_keras import KerasTrainer
+
+        return KerasTrainer().fit(build, train, val, job)
+
+
+class StandsStill(RightTrainer):
+    """Takes steps too small to get anywhere."""
+
+    def fit(self, build, train, val, job):
+        from segzoo_keras import KerasTrainer
+
+        return KerasTrainer(learning_rate=1e-12).fit(build, train, val, job)
+
+
+class LastWeights(RightTrainer):
+    """Gives back the network as it is after the last epoch."""
+
+    def fit(self, build, train, val, job):
+        # Without a validation of its own, the trainer takes the epoch that trains best, which is the last one.
+        losses = [row["val_loss"] for row in rows_of(build, train, val, job)]
+        ears = replace(job, report=lambda row: job.report(dict(row, val_loss=losses.pop(0))))
+        return super().fit(build, train, train, ears)
+
+
+def rows_of(build, train, val, job):
+    """What a training would report."""
+    rows = []
+    RightTrainer().fit(build, train, val, replace(job, report=rows.append, advance=lambda images: None))
+    return rows
+
+
+class ReportsTwice(RightTrainer):
+    """Reports every epoch twice."""
+
+    def fit(self, build, train, val, job):
+        def report(row):
+            job.report(row)
+            job.report(row)
+
+        return super().fit(build, train, val, replace(job, report=report))
+
+
+class ReportsNoValLoss(RightTrainer):
+    """Keeps the validation's loss for itself, but in the last epoch."""
+
+    def fit(self, build, train, val, job):
+        return super().fit(build, train, val, replace(job, report=lambda row: job.report({"loss": row["loss"]})))
+
+
+class CountsNothing(RightTrainer):
+    """Does not tell the progress bar."""
+
+    def fit(self, build, train, val, job):
+        return super().fit(build, train, val, replace(job, advance=lambda images: None))
+
+
+class DeafToSeeds(RightTrainer):
+    """Trains from seed 0 whatever it is told."""
+
+    def fit(self, build, train, val, job):
+        return super().fit(build, train, val, replace(job, seed=0))
+
+
+class Lucky(RightTrainer):
+    """Trains from another seed every time."""
+
+    def fit(self, build, train, val, job):
+        return super().fit(build, train, val, replace(job, seed=random.SystemRandom().randrange(2**31)))
+
+
+class LeavesTraces(RightTrainer):
+    """Seeds Python's random for all that comes after it."""
+
+    def fit(self, build, train, val, job):
+        random.seed(job.seed)
+        return super().fit(build, train, val, job)
