@@ -24,7 +24,7 @@ from segzoo.pipeline import Frame
 from segzoo.plugin import Dataset, Info, Job, Loss, Model, Split, Trainer
 from segzoo.records import History, csv_text
 from segzoo.samples import CheckedSamples
-from segzoo.terminal import Bar, chatter_to
+from segzoo.terminal import Bar, chatter_to, messages_to
 
 if TYPE_CHECKING:
     import keras
@@ -84,11 +84,14 @@ def run(
 
 
 def resolve(config: RunConfig) -> Experiment:
-    """The plugins that a configuration names, and every value it leaves open. Needs neither data nor TensorFlow."""
-    model = registry.create(Model, config.model.name, config.model.options)
-    dataset = registry.create(Dataset, config.dataset.name, config.dataset.options)
-    trainer = registry.create(Trainer, config.trainer.name, config.trainer.options)
-    loss = registry.create(Loss, config.loss.name, config.loss.options)
+    """The plugins that a configuration names, and every value it leaves open. Needs no data.
+
+    TensorFlow is imported only if a plugin has to ask it about the machine.
+    """
+    model = registry.create(Model, config.model.name, config.model.options).resolved()
+    dataset = registry.create(Dataset, config.dataset.name, config.dataset.options).resolved()
+    trainer = registry.create(Trainer, config.trainer.name, config.trainer.options).resolved()
+    loss = registry.create(Loss, config.loss.name, config.loss.options).resolved()
     info = dataset.describe(cache_folder())
     epochs, image_size = config.epochs or info.epochs, config.image_size or info.image_size
     plugins = {"model": model, "dataset": dataset, "trainer": trainer, "loss": loss}
@@ -102,7 +105,12 @@ def resolve(config: RunConfig) -> Experiment:
 
 def conduct(experiment: Experiment, out: Path | None = None) -> Result:
     """Train, score and draw, into a new folder."""
-    with _new_folder(out, experiment.config) as folder, chatter_to(folder / "log.txt"):
+    plugins = (experiment.model, experiment.dataset, experiment.trainer, experiment.loss)
+    with (
+        _new_folder(out, experiment.config) as folder,
+        chatter_to(folder / "log.txt"),
+        messages_to(folder / "log.txt", {type(plugin).__module__.partition(".")[0] for plugin in plugins}),
+    ):
         return _conduct(experiment, folder)
 
 

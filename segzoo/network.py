@@ -1,7 +1,10 @@
-"""Building the network of a model plugin, and finding out whether it keeps the plugin's promise."""
+"""Building the network of a model plugin: seeded, without a trace, and checked to keep the plugin's promise."""
 
 from __future__ import annotations
 
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +15,27 @@ from segzoo.plugin import Model
 
 if TYPE_CHECKING:
     import keras
+
+
+@contextmanager
+def clean_state(seed: int = 0, policy: str = "float32") -> Iterator[None]:
+    """Seeded and under Keras' dtype policy inside, and as it was found outside; for trainers.
+
+    Keras draws the seeds of initializers and dropout from Python's `random`. `keras.utils.set_random_seed` would do as
+    well, but there is no way to undo it.
+    """
+    import keras
+
+    found, python, numpy = keras.config.dtype_policy(), random.getstate(), np.random.get_state()
+    keras.config.set_dtype_policy(policy)
+    random.seed(seed)
+    np.random.seed(seed)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(found)
+        random.setstate(python)
+        np.random.set_state(numpy)
 
 
 def build(model: Model, name: str, frame: Frame, channels: int, num_classes: int) -> keras.Model:

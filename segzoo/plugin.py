@@ -68,6 +68,13 @@ class Plugin(BaseModel, ABC):
         """A small instance for quick checks; by default the one with default options."""
         return cls()
 
+    def resolved(self) -> Self:
+        """The same plugin with every option decided that is left to the machine; by default the plugin itself.
+
+        A run asks before it starts, so it should be quick and silent, and keeps the answer in its `config.toml`.
+        """
+        return self
+
 
 @dataclass(frozen=True)
 class Count:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from io import UnsupportedOperation
 from pathlib import Path
@@ -54,6 +55,27 @@ def quiet() -> Iterator[None]:
     """As `chatter_to`, where there is no folder to keep a log in."""
     with tempfile.TemporaryDirectory() as folder, chatter_to(Path(folder) / "log.txt"):
         yield
+
+
+@contextmanager
+def messages_to(log: Path, packages: Iterable[str]) -> Iterator[None]:
+    """Send what these packages say with Python's `logging`, from INFO on, to `log` instead of the terminal."""
+    handler = logging.FileHandler(log, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
+    loggers = [logging.getLogger(name) for name in packages]
+    found = [(logger.level, logger.propagate) for logger in loggers]
+    for logger in loggers:
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
+    try:
+        yield
+    finally:
+        for logger, (level, propagate) in zip(loggers, found, strict=True):
+            logger.removeHandler(handler)
+            logger.setLevel(level)
+            logger.propagate = propagate
+        handler.close()
 
 
 class Bar:

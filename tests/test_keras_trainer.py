@@ -56,6 +56,7 @@ class Recorder:
         )
 
     def fit(self, build=linear_network, train=None, val=None, **options):
+        options = {"precision": "float32"} | options  # the same on any machine
         return KerasTrainer(**options).fit(build, train or Blocks(), val or Blocks(3), self.job)
 
 

@@ -1,12 +1,13 @@
-"""TensorFlow's chatter goes to the log; what segzoo and plugins say in Python reaches the user."""
+"""TensorFlow's chatter and what plugins log go to the log; what they print reaches the user."""
 
+import logging
 import subprocess
 import sys
 
 import pytest
 
 from segzoo.records import csv_text
-from segzoo.terminal import chatter_to
+from segzoo.terminal import chatter_to, messages_to
 
 SCRIPT = """
 import os, sys
@@ -49,6 +50,18 @@ def test_stderr_is_put_back(tmp_path):
     with pytest.raises(KeyError), chatter_to(tmp_path / "log.txt"):
         raise KeyError
     assert sys.stderr is before
+
+
+def test_what_a_package_logs_goes_to_the_log_only_while_it_is_asked_to(tmp_path, caplog):
+    logger, log = logging.getLogger("segzoo_test_talker.part"), tmp_path / "log.txt"
+    with messages_to(log, {"segzoo_test_talker"}):
+        logger.info("done: %d", 3)
+        logger.debug("too much")
+        logging.getLogger("segzoo_test_other").warning("not asked for")
+    logger.warning("after")
+    assert log.read_text() == "segzoo_test_talker.part: done: 3\n"
+    assert [record.message for record in caplog.records] == ["not asked for", "after"]
+    assert not logger.isEnabledFor(logging.INFO)
 
 
 def test_tables_read_back_to_the_same_floats_and_leave_absent_scores_empty():

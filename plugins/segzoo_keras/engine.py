@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import random
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -14,8 +12,11 @@ import tensorflow as tf
 
 from segzoo.errors import ConfigError, TrainingError
 from segzoo.metrics import confusion, mean_iou
+from segzoo.network import clean_state
 from segzoo.pipeline import Arrays, order, prepare
 from segzoo.plugin import Job, Samples
+from segzoo_keras.normalization import with_fused_normalization
+from segzoo_keras.precision import build_network, scale_is_used_up
 
 if TYPE_CHECKING:
     from segzoo_keras import KerasTrainer
@@ -26,8 +27,8 @@ def fit(options: KerasTrainer, build: Callable[[], keras.Model], train: Samples,
     check_backend()
     train_set = prepare(train, job.frame, job.loss)
     val_set = prepare(val, job.frame, job.loss)
-    with clean_state(job.seed):
-        model = with_pixels(build(), options.pixels, train_set)
+    with clean_state(job.seed, options.precision):
+        model = with_pixels(build_network(build, options.precision), options.pixels, train_set)
         optimizer = make_optimizer(options)
         optimizer.build(model.trainable_variables)
         train_step, test_step = compile_steps(model, optimizer, train_set, job)
@@ -41,6 +42,8 @@ def fit(options: KerasTrainer, build: Callable[[], keras.Model], train: Samples,
         for epoch in range(job.epochs):
             callbacks.on_epoch_begin(epoch)
             loss = train_epoch(train_step, train_set, options, job, epoch)
+            if options.precision == "mixed_float16" and scale_is_used_up(optimizer):
+                raise TrainingError(diverged("the gradients overflow float16 at any loss scale", options))
             figures = {"loss": loss} | validate(test_step, val_set, options, job)
             callbacks.on_epoch_end(epoch, figures)
             job.report(figures)
@@ -48,6 +51,9 @@ def fit(options: KerasTrainer, build: Callable[[], keras.Model], train: Samples,
 
         if not best.exists():
             raise TrainingError(diverged("val_loss was no number in any epoch", options))
+        if options.precision != "float32":  # a layer keeps the precision that it was built under
+            keras.config.set_dtype_policy("float32")
+            model = with_pixels(build(), options.pixels, train_set)
         model.load_weights(best)
         best.unlink()  # the caller saves the model that is returned
     return model
@@ -66,40 +72,24 @@ def check_backend() -> None:
         )
 
 
-@contextmanager
-def clean_state(seed: int) -> Iterator[None]:
-    """Float32 and seeded inside, and as it was found outside.
-
-    Keras draws the seeds of initializers and dropout from Python's `random`. `keras.utils.set_random_seed` would do as
-    well, but there is no way to undo it.
-    """
-    policy, python, numpy = keras.config.dtype_policy(), random.getstate(), np.random.get_state()
-    keras.config.set_dtype_policy("float32")
-    random.seed(seed)
-    np.random.seed(seed)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(policy)
-        random.setstate(python)
-        np.random.set_state(numpy)
-
-
 def with_pixels(network: keras.Model, pixels: str, data: Arrays) -> keras.Model:
     """The network behind a layer that scales pixel values 0..255 to the range it wants."""
     # A subclassed network has no input shape of its own.
     shape = getattr(network, "input_shape", (None, *data.frame.input_size, data.images.shape[-1]))
     inputs = keras.Input(shape[1:], name="pixels")
-    scaled = keras.layers.Rescaling(1 / 127.5, offset=-1, name="scale")(inputs) if pixels == "-1..1" else inputs
-    return keras.Model(inputs, network(scaled), name="segzoo")
+    # In float32 whatever the policy: bfloat16 would round before it subtracts, and merge neighbouring pixel values.
+    scale = keras.layers.Rescaling(1 / 127.5, offset=-1, dtype="float32", name="scale")
+    return keras.Model(inputs, network(scale(inputs) if pixels == "-1..1" else inputs), name="segzoo")
 
 
 def make_optimizer(options: KerasTrainer) -> keras.optimizers.Optimizer:
     """The Keras optimizer that the options name."""
-    rate = options.learning_rate
+    config: dict[str, Any] = {"learning_rate": options.learning_rate}
     if options.optimizer == "sgd":
-        return keras.optimizers.SGD(rate, momentum=0.9, nesterov=True)
-    return keras.optimizers.get({"class_name": options.optimizer, "config": {"learning_rate": rate}})
+        config |= {"momentum": 0.9, "nesterov": True}
+    optimizer = keras.optimizers.get({"class_name": options.optimizer, "config": config})
+    # Float16 has no numbers for the small gradients of a loss that is not scaled up.
+    return keras.optimizers.LossScaleOptimizer(optimizer) if options.precision == "mixed_float16" else optimizer
 
 
 def compile_steps(
@@ -109,6 +99,7 @@ def compile_steps(
 
     The number of images is left open, so that a smaller last batch is not compiled again.
     """
+    network = with_fused_normalization(model)
     (height, width), (out_height, out_width) = data.frame.input_size, data.frame.output_size
     signature = [
         tf.TensorSpec((None, height, width, data.images.shape[-1]), tf.float32),
@@ -119,14 +110,16 @@ def compile_steps(
     @tf.function(input_signature=signature)
     def train_step(images: Any, labels: Any, weights: Any) -> Any:
         with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(job.loss(labels, model(images, training=True), weights))
-            total = tf.add_n([loss, *model.losses])  # a network's own penalties, such as weight decay
-        optimizer.apply(tape.gradient(total, model.trainable_variables), model.trainable_variables)
+            logits = tf.cast(network(images, training=True), tf.float32)
+            loss = tf.reduce_mean(job.loss(labels, logits, weights))
+            total = tf.add_n([loss, *network.losses])  # a network's own penalties, such as weight decay
+            scaled = optimizer.scale_loss(total)
+        optimizer.apply(tape.gradient(scaled, model.trainable_variables), model.trainable_variables)
         return total
 
     @tf.function(input_signature=signature)
     def test_step(images: Any, labels: Any, weights: Any) -> Any:
-        logits = model(images, training=False)
+        logits = tf.cast(network(images, training=False), tf.float32)
         return job.loss(labels, logits, weights), tf.argmax(logits, axis=-1, output_type=tf.int32)
 
     return train_step, test_step
@@ -146,7 +139,8 @@ def train_epoch(step: Callable[..., Any], data: Arrays, options: KerasTrainer, j
 
 def diverged(what: str, options: KerasTrainer) -> str:
     """What happened, and what helps."""
-    return f"{what}; lower the step size, as in --set trainer.learning_rate={options.learning_rate / 10:g}"
+    other = ", or take --set trainer.precision=float32" if options.precision == "mixed_float16" else ""
+    return f"{what}; lower the step size, as in --set trainer.learning_rate={options.learning_rate / 10:g}{other}"
 
 
 def validate(step: Callable[..., Any], data: Arrays, options: KerasTrainer, job: Job) -> dict[str, float]:

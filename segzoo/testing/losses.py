@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from segzoo.network import clean_state
 from segzoo.plugin import IGNORE, Loss
-from segzoo.testing.networks import clean_state, compiled
+from segzoo.testing.networks import compiled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

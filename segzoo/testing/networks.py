@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from segzoo.network import clean_state
 from segzoo.pipeline import Frame
 from segzoo.plugin import Model
 
@@ -19,26 +17,6 @@ if TYPE_CHECKING:
 CLASSES = 3
 SIDE = 16
 """Height and width of the images of most checks, before they are made legal."""
-
-
-@contextmanager
-def clean_state(seed: int = 0, policy: str = "float32") -> Iterator[None]:
-    """Seeded and under the precision policy inside, and as it was found outside.
-
-    Keras draws the seeds of initializers and dropout from Python's `random`.
-    """
-    import keras
-
-    kept, python, numpy = keras.config.dtype_policy(), random.getstate(), np.random.get_state()
-    keras.config.set_dtype_policy(policy)
-    random.seed(seed)
-    np.random.seed(seed)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(kept)
-        random.setstate(python)
-        np.random.set_state(numpy)
 
 
 def build(

@@ -13,9 +13,9 @@ import numpy as np
 
 from segzoo import registry
 from segzoo.config import DEFAULTS, cache_folder
+from segzoo.network import clean_state
 from segzoo.pipeline import Frame, prepare
 from segzoo.plugin import Dataset, Job, Loss, Samples, Split, Trainer
-from segzoo.testing.networks import clean_state
 
 if TYPE_CHECKING:
     import keras

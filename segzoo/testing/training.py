@@ -10,10 +10,11 @@ from unittest import SkipTest
 
 import numpy as np
 
+from segzoo.network import clean_state
 from segzoo.pipeline import Frame
 from segzoo.plugin import Model
 from segzoo.testing.models import assert_close
-from segzoo.testing.networks import CLASSES, SIDE, build, clean_state, compiled, frame_of, noise, run, stirred
+from segzoo.testing.networks import CLASSES, SIDE, build, compiled, frame_of, noise, run, stirred
 from segzoo.testing.processes import elsewhere
 from segzoo.testing.skips import Switched
 

@@ -1,0 +1,295 @@
+"""Precision: which one a machine gets, and that weights, losses, scores and the saved network are float32 in any."""
+
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+
+from segzoo import experiment
+from segzoo.config import compose
+from segzoo.errors import ConfigError, PluginError, TrainingError
+from segzoo.pipeline import Frame
+from segzoo.plugin import Job
+from segzoo_keras import KerasTrainer, precision
+from segzoo_losses import CrossEntropy
+from segzoo_shapes import Shapes
+from segzoo_unet import UNet
+
+CLASSES = 4
+POLICIES = ["float32", "mixed_bfloat16", "mixed_float16"]
+WORDS = {"model": "unet", "dataset": "shapes"}
+
+
+@pytest.fixture
+def machine(tmp_path, monkeypatch):
+    """Makes this a machine with these processor flags, and GPUs of these compute capabilities."""
+
+    def become(flags, gpus=()):
+        cpuinfo, driver = tmp_path / "cpuinfo", tmp_path / "driver"
+        cpuinfo.write_text(f"processor : 0\nmodel name : A Processor\nflags : {flags}\nbugs : amx_bf16\n")
+        monkeypatch.setattr(precision, "CPUINFO", cpuinfo)
+        monkeypatch.setattr(precision, "GPU_DRIVERS", (driver,))
+        if gpus:
+            driver.touch()
+        details = dict(enumerate(gpus))
+        monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: list(details))
+        monkeypatch.setattr(tf.config.experimental, "get_device_details", details.__getitem__)
+
+    return become
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ("fpu avx2 avx512f avx512_bf16 avx512_vnni", "mixed_bfloat16"),
+        ("fpu avx2 amx_bf16 amx_tile amx_int8", "mixed_bfloat16"),
+        ("fpu avx2 avx512f avx512_vnni", "float32"),
+        ("fpu avx2", "float32"),
+        ("fpu avx512_bf16x", "float32"),
+        ("", "float32"),
+    ],
+)
+def test_a_processor_gets_bfloat16_if_it_multiplies_in_it(machine, flags, expected):
+    machine(flags)
+    assert precision.fast_precision() == expected
+
+
+def test_a_system_that_does_not_tell_gets_float32(machine, tmp_path, monkeypatch):
+    machine("avx512_bf16")
+    monkeypatch.setattr(precision, "CPUINFO", tmp_path / "nowhere")
+    assert precision.fast_precision() == "float32"
+
+
+AMPERE, TURING = {"compute_capability": (8, 0)}, {"compute_capability": (7, 5)}
+HOPPER, UNKNOWN = {"compute_capability": (9, 0)}, {"device_name": "a GPU"}
+
+
+@pytest.mark.parametrize(
+    ("gpus", "flags", "expected"),
+    [
+        ([AMPERE], "avx2", "mixed_bfloat16"),
+        ([HOPPER, AMPERE], "avx2", "mixed_bfloat16"),
+        ([TURING], "avx512_bf16", "float32"),
+        ([HOPPER, TURING], "avx512_bf16", "float32"),
+        ([UNKNOWN], "avx512_bf16", "float32"),
+    ],
+)
+def test_where_there_are_gpus_they_decide(machine, gpus, flags, expected):
+    machine(flags, gpus)
+    assert precision.fast_precision() == expected
+
+
+def test_a_driver_without_a_gpu_that_tensorflow_sees_leaves_it_to_the_processor(machine, tmp_path):
+    machine("avx512_bf16")
+    (tmp_path / "driver").touch()
+    assert precision.fast_precision() == "mixed_bfloat16"
+
+
+@pytest.mark.parametrize(("flags", "decided"), [("avx512_bf16", "mixed_bfloat16"), ("avx2", "float32")])
+def test_the_configuration_of_a_run_has_the_decision_and_keeps_it(machine, tmp_path, flags, decided):
+    machine(flags)
+    resolved = experiment.resolve(compose(words=WORDS))
+    assert resolved.trainer.precision == decided
+    assert f'precision = "{decided}"' in resolved.config.to_toml()
+    (tmp_path / "config.toml").write_text(resolved.config.to_toml())
+    machine("amx_bf16" if decided == "float32" else "sse")
+    assert experiment.resolve(compose(tmp_path / "config.toml")).config == resolved.config
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_precision_that_the_user_names_stays(machine, policy):
+    machine("avx512_bf16", [TURING])
+    assert KerasTrainer(precision=policy).resolved().precision == policy
+
+
+def test_to_decide_without_a_gpu_takes_no_tensorflow():
+    code = (
+        "import sys; from segzoo_keras import KerasTrainer, precision\n"
+        "precision.GPU_DRIVERS = ()\n"
+        "assert KerasTrainer().resolved().precision in ('float32', 'mixed_bfloat16')\n"
+        "assert 'tensorflow' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+class Training:
+    """A training on a few drawn shapes, and what it told."""
+
+    def __init__(self, folder, build, loss=None, epochs=2, images=6, **options):
+        self.rows = []
+        data = Shapes(size=16, train=images, val=2, test=1)
+        frame = Frame((16, 16), stride=2)
+        job = Job(loss or CrossEntropy(), CLASSES, frame, epochs, 0, folder, self.rows.append, lambda images: None)
+        splits = data.open(folder, "train"), data.open(folder, "val")
+        self.model = KerasTrainer(**options).fit(build, *splits, job)
+
+
+def unet():
+    return UNet(filters=4, depth=1, dropout=0.2).build((None, None, 3), CLASSES)
+
+
+def convolution():
+    """One layer, of whatever precision is asked for; its logits are not float32 by themselves."""
+    inputs = keras.Input((None, None, 3))
+    return keras.Model(inputs, layers.Conv2D(CLASSES, 1)(inputs))
+
+
+class Subclassed(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.norm, self.head = layers.BatchNormalization(), layers.Conv2D(CLASSES, 1)
+
+    def call(self, images):
+        return self.head(self.norm(images))
+
+
+def leaves(network):
+    for layer in network.layers:
+        yield from leaves(layer) if isinstance(layer, keras.Model) else [layer]
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_what_comes_back_is_a_plain_float32_network(tmp_path, policy):
+    model = Training(tmp_path, unet, precision=policy).model
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    images = np.random.default_rng(0).uniform(0, 255, (2, 16, 16, 3)).astype(np.float32)
+    for network in (model, loaded):
+        assert {layer.dtype_policy.name for layer in leaves(network)} == {"float32"}
+        assert {type(layer).__module__.partition(".")[0] for layer in leaves(network)} == {"keras"}
+        assert len([layer for layer in leaves(network) if type(layer) is layers.BatchNormalization]) == 6
+        assert not network.compiled
+        np.testing.assert_array_equal(network(images), model(images))
+    inner = model.layers[-1]
+    features = keras.Model(inner.inputs, inner.get_layer("bottom_relu2").output)  # and can be cut like any other
+    assert features(images).shape == (2, 8, 8, 8)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("build", [unet, Subclassed])
+def test_it_is_the_network_that_was_trained(tmp_path, policy, build):
+    training = Training(tmp_path, build, epochs=4, precision=policy, learning_rate=0.01)
+    losses = [row["val_loss"] for row in training.rows]
+    data = Shapes(size=16, val=2).open(tmp_path, "val")
+    images, masks = (np.stack(part) for part in zip(*data, strict=True))
+    logits = training.model(images.astype(np.float32))
+    loss = np.mean(CrossEntropy()(masks.astype(np.int32), logits, np.ones(masks.shape, np.float32)))
+    assert loss == pytest.approx(min(losses), rel=1e-5 if policy == "float32" else 0.02)
+    assert training.rows[-1]["loss"] < training.rows[0]["loss"]
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_the_same_seed_gives_the_same_bits(tmp_path, policy):
+    one, two = (Training(tmp_path, unet, precision=policy) for _ in range(2))
+    assert one.rows == two.rows
+    for first, second in zip(one.model.get_weights(), two.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_the_policy_is_in_force_where_the_network_is_made_and_gone_after(tmp_path, policy):
+    seen = []
+
+    def build():
+        seen.append(keras.config.dtype_policy().name)
+        return convolution()
+
+    Training(tmp_path, build, epochs=1, precision=policy)
+    assert seen == list(dict.fromkeys([policy, "float32"]))
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_the_loss_sees_float32_logits_whatever_the_network_gives(tmp_path):
+    seen = []
+
+    class Spy(CrossEntropy):
+        def __call__(self, labels, logits, weights):
+            seen.append(logits.dtype.name)
+            return CrossEntropy()(labels, logits, weights)
+
+    Training(tmp_path, convolution, Spy(), epochs=1, precision="mixed_bfloat16")
+    assert set(seen) == {"float32"}
+
+
+def test_pixel_values_stay_apart_in_bfloat16(tmp_path):
+    seen = []
+
+    class Spy(layers.Layer):
+        def call(self, images):
+            if not isinstance(images, keras.KerasTensor):
+                tf.numpy_function(lambda values: seen.append(np.unique(values)), [tf.cast(images, tf.float32)], [])
+            return images
+
+    def build():
+        inputs = keras.Input((None, None, 3))
+        return keras.Model(inputs, layers.Conv2D(CLASSES, 1)(Spy()(inputs)))
+
+    class Ramp(list):
+        ids = ("ramp",)
+
+    ramp = Ramp([(np.arange(768, dtype=np.uint8).reshape(16, 16, 3), np.zeros((16, 16), np.uint8))])
+    job = Job(CrossEntropy(), CLASSES, Frame((16, 16)), 1, 0, tmp_path, lambda row: None, lambda images: None)
+    KerasTrainer(precision="mixed_bfloat16").fit(build, ramp, ramp, job)
+    assert len(seen[0]) == 256
+
+
+def test_steps_that_loss_scaling_leaves_out_are_no_divergence(tmp_path):
+    training = Training(
+        tmp_path, convolution, epochs=16, images=4, precision="mixed_float16", pixels="0..255", learning_rate=0.01
+    )
+    losses = [row["loss"] for row in training.rows]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-3)  # the only step was left out
+    assert losses[-1] < 0.99 * losses[0]
+
+
+def test_gradients_that_overflow_for_good_end_with_advice(tmp_path):
+    @tf.custom_gradient
+    def steep(x):
+        return x, lambda gradient: gradient * np.inf
+
+    class Steep(layers.Layer):
+        def call(self, x):
+            return steep(x)
+
+        def compute_output_shape(self, shape):
+            return shape
+
+    def build():
+        inputs = keras.Input((None, None, 3))
+        return keras.Model(inputs, Steep()(layers.Conv2D(CLASSES, 1)(inputs)))
+
+    advice = r"the gradients overflow float16 at any loss scale; .*=0.0001, or take --set trainer.precision=float32"
+    with pytest.raises(TrainingError, match=advice):
+        Training(tmp_path, build, images=20, batch_size=1, precision="mixed_float16")
+
+
+def test_a_loss_that_is_no_number_names_the_precision_too(tmp_path):
+    def build():
+        inputs = keras.Input((None, None, 3))
+        return keras.Model(inputs, layers.Conv2D(CLASSES, 1)(layers.Rescaling(1e6)(inputs)))
+
+    advice = r"the loss became (nan|inf) in epoch 1; .*, or take --set trainer.precision=float32"
+    with pytest.raises(TrainingError, match=advice):
+        Training(tmp_path, build, precision="mixed_float16")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "message"),
+    [
+        ({"mixed_bfloat16"}, ConfigError, r"cannot be built in mixed_bfloat16; take .*precision=float32 \(raw"),
+        ({"mixed_bfloat16", "float32"}, PluginError, "^raw operations$"),
+    ],
+)
+def test_a_network_that_only_float32_can_build_gets_advice(tmp_path, wrong, error, message):
+    def build():
+        if keras.config.dtype_policy().name in wrong:
+            raise PluginError("raw operations")
+        return convolution()
+
+    with pytest.raises(error, match=message):
+        Training(tmp_path, build, precision="mixed_bfloat16")
+    assert keras.config.dtype_policy().name == "float32"
