@@ -11,19 +11,15 @@ computed, and the time is scaled up to all: each costs the same.
 from __future__ import annotations
 
 import argparse
-import datetime
 import math
-import os
-import platform
 import statistics
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
-from pathlib import Path
+from functools import partial
 
 import keras
 import numpy as np
+from measure import interleaved, origin, seconds, spread, table
 from numpy.lib.stride_tricks import sliding_window_view
 
 from segzoo_sliding_window import SlidingWindow
@@ -46,24 +42,25 @@ class Way:
     """How many pixels the network predicts from one input: a window or an image."""
 
 
-def main() -> None:
-    options = arguments()
+def main(words: Sequence[str] | None = None) -> None:
+    options = arguments(words)
     ways = prepare(options)
     naive, dense, _ = (way.run().reshape(-1, CLASSES) for way in ways)
     difference = np.abs(naive - dense[chosen_pixels(options)]).max()
     if difference > 1e-4:
         raise SystemExit(f"the two ways of running the window network differ by {difference:.2g}: nothing to compare")
-    print(report(options, difference, ways, interleaved(ways, options.rounds)))
+    times = interleaved({way.name: partial(seconds, way.run) for way in ways}, options.rounds)  # all have run before
+    print(report(options, difference, ways, times))
 
 
-def arguments() -> argparse.Namespace:
+def arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=int, default=96, help="side of the output in pixels; a multiple of 16")
     parser.add_argument("--pixels", type=int, default=256, help="pixels computed window by window")
     parser.add_argument("--batch", type=int, default=32, help="windows in a batch")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--window", type=int, default=95, choices=(95, 65))
-    options = parser.parse_args()
+    options = parser.parse_args(words)
     if options.size % 16 or options.pixels % options.batch or not 0 < options.pixels <= options.size**2:
         parser.error("--size must be a multiple of 16, --pixels one of --batch and no more than the image has")
     return options
@@ -102,17 +99,6 @@ def window_by_window(patches: keras.Model, image: np.ndarray, options: argparse.
     return np.concatenate(logits)
 
 
-def interleaved(ways: list[Way], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each run of each way, by turns so that a busy machine hits all alike; they have run once before."""
-    seconds: dict[str, list[float]] = {way.name: [] for way in ways}
-    for _ in range(rounds):
-        for way in ways:
-            start = time.perf_counter()
-            way.run()
-            seconds[way.name].append(time.perf_counter() - start)
-    return seconds
-
-
 def multiply_adds(model: keras.Model) -> int:
     """Multiplications of all convolutions for one input; a transposed one multiplies at the pixels it reads."""
     total = 0
@@ -123,38 +109,29 @@ def multiply_adds(model: keras.Model) -> int:
     return total
 
 
-def report(options: argparse.Namespace, difference: float, ways: list[Way], seconds: dict[str, list[float]]) -> str:
+def report(options: argparse.Namespace, difference: float, ways: list[Way], times: dict[str, list[float]]) -> str:
     """A Markdown table and what it was measured on."""
     pixels = options.size**2
-    per_image = {way.name: [t * pixels / way.pixels for t in seconds[way.name]] for way in ways}
+    per_image = {way.name: [taken * pixels / way.pixels for taken in times[way.name]] for way in ways}
     dense = statistics.median(per_image["dense"])
-    lines = [
+    text = [
         f"Prediction of an image of {options.size}x{options.size} pixels, in float32; window of {options.window}.",
         f"Window by window: {options.pixels} of {pixels} pixels measured, in batches of {options.batch}, and the time",
         f"scaled by {pixels / options.pixels:g}; the logits differ from the dense ones by {difference:.1e} at most.",
         f"Median of {options.rounds} rounds that run all ways by turns (least - most).",
-        "",
-        "| way | parameters | multiply-adds a pixel | seconds an image | times dense |",
-        "|---|--:|--:|--:|--:|",
     ]
-    for way in ways:
-        times = per_image[way.name]
-        middle = statistics.median(times)
-        work = f"{way.model.count_params():,} | {multiply_adds(way.model) / way.pixels_per_input:,.0f}"
-        spread = f"{middle:.3f} ({min(times):.3f} - {max(times):.3f}) | {middle / dense:.3g}"
-        lines.append(f"| {way.name} | {work} | {spread} |")
-    return "\n".join([*lines, "", machine()])
-
-
-def machine() -> str:
-    """Date, processor and versions."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.split(": ")[1] for line in lines if line.startswith("model name")]  # `platform` often has none
-    processor = names[0] if names else platform.processor() or platform.machine()
-    engine = keras.backend.backend()
-    versions = f"Python {platform.python_version()}, Keras {keras.__version__}, {engine} {version(engine)}"
-    return f"{datetime.date.today()}, {processor}, {os.cpu_count()} cores, {platform.system()}, {versions}"
+    rows = [
+        [
+            way.name,
+            f"{way.model.count_params():,}",
+            f"{multiply_adds(way.model) / way.pixels_per_input:,.0f}",
+            spread(per_image[way.name]),
+            f"{statistics.median(per_image[way.name]) / dense:.3g}",
+        ]
+        for way in ways
+    ]
+    header = ["way", "parameters", "multiply-adds a pixel", "seconds an image", "times dense"]
+    return "\n".join([*text, "", table(header, rows), "", origin(["tensorflow", "keras"])])
 
 
 if __name__ == "__main__":

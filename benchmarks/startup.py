@@ -1,19 +1,19 @@
 """How long `segzoo list` takes, beside a Python that only imports TensorFlow.
 
-    python benchmarks/startup.py [rounds]
+    python benchmarks/startup.py --rounds 15
 
-Whole processes, interleaved, the first round left out; prints a Markdown table.
+Whole processes by turns.
 """
 
-import platform
-import statistics
+from __future__ import annotations
+
+import argparse
 import subprocess
 import sys
-import time
-from datetime import UTC, datetime
-from importlib.metadata import version
+from collections.abc import Sequence
+from functools import partial
 
-import psutil
+from measure import interleaved, origin, seconds, spread, table
 
 COMMANDS = {
     "`python -c pass`": ["-c", "pass"],
@@ -22,27 +22,22 @@ COMMANDS = {
 }
 
 
-def seconds(arguments: list[str]) -> float:
-    """Wall time of one process."""
-    start = time.perf_counter()
+def main(words: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=15, help="besides a first one, which is left out")
+    rounds = parser.parse_args(words).rounds
+
+    turns = {name: partial(seconds, partial(start, arguments)) for name, arguments in COMMANDS.items()}
+    interleaved(turns, 1)
+    times = interleaved(turns, rounds)
+    print(f"Medians of {rounds} rounds (least - most).\n")
+    print(table(["command", "seconds"], [[name, spread(taken)] for name, taken in times.items()]), end="\n\n")
+    print(origin(["tensorflow"]))
+
+
+def start(arguments: Sequence[str]) -> None:
+    """One process, from its start to its end."""
     subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
-    return time.perf_counter() - start
-
-
-def main() -> None:
-    """Measure and print."""
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 15
-    times: dict[str, list[float]] = {name: [] for name in COMMANDS}
-    for number in range(rounds + 1):
-        for name, arguments in COMMANDS.items():
-            taken = seconds(arguments)
-            if number:
-                times[name].append(taken)
-    print(f"{datetime.now(UTC):%Y-%m-%d}, {platform.platform()}, {psutil.cpu_count()} processors, ", end="")
-    print(f"Python {platform.python_version()}, TensorFlow {version('tensorflow')}, {rounds} rounds\n")
-    print("| command | median s | min | max |\n|---|---|---|---|")
-    for name, taken in times.items():
-        print(f"| {name} | {statistics.median(taken):.3f} | {min(taken):.3f} | {max(taken):.3f} |")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,177 @@
+"""The benchmarks: what they compare is the same thing, they take turns, and each runs at a small size."""
+
+import re
+from importlib import import_module
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from segzoo_oxford_pets import OxfordPets
+from segzoo_unet import UNet
+
+FOLDER = Path(__file__).parent.parent / "benchmarks"
+MODULES = sorted(path.stem for path in FOLDER.glob("*.py"))
+COMMANDS = [name for name in MODULES if "    python benchmarks/" in (FOLDER / f"{name}.py").read_text("utf-8")]
+COUNT = 31_055_427
+
+
+@pytest.fixture(autouse=True)
+def on_the_path(monkeypatch):
+    monkeypatch.syspath_prepend(FOLDER)
+
+
+@pytest.fixture
+def pets(tmp_path):
+    """A folder of 24 drawn pets of 32x32 pixels."""
+    import_module("generated").write_pets(tmp_path / "pets", 24, (32, 32))
+    return tmp_path / "pets"
+
+
+@pytest.fixture
+def printed_by(capsys):
+    """What a benchmark prints: `printed_by("startup", "--rounds", 1)`."""
+
+    def runner(name, *words):
+        import_module(name).main([str(word) for word in words])
+        return capsys.readouterr().out
+
+    return runner
+
+
+def rows(printed):
+    """The first column of the tables, and the numbers in each row."""
+    cells = [line.strip("| ").split(" | ") for line in printed.splitlines() if re.match(r"\| (?!---)", line)]
+    return {row[0]: [float(n.replace(",", "")) for n in re.findall(r"\d[\d,.]*", " ".join(row[1:]))] for row in cells}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_module_imports(name):
+    if name.startswith("torch_unet"):
+        pytest.importorskip("torch")
+    import_module(name)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_explains_itself_and_is_in_the_readme(name, capsys):
+    with pytest.raises(SystemExit) as ended:
+        import_module(name).main(["--help"])
+    assert ended.value.code == 0
+    assert f"python benchmarks/{name}.py" in capsys.readouterr().out
+    assert f"| `{name}.py` |" in (FOLDER / "README.md").read_text("utf-8")
+
+
+def test_the_networks_are_as_large_as_ours():
+    assert import_module("article").unet((160, 160)).count_params() == COUNT
+    assert UNet().build((160, 160, 3), 3).count_params() == COUNT
+
+
+def test_the_network_in_pytorch_is_as_large():
+    torch = pytest.importorskip("torch")
+    model = import_module("torch_unet").UNet()
+    assert sum(one.numel() for one in [*model.parameters(), *model.buffers()] if one.is_floating_point()) == COUNT
+    assert model.eval()(torch.zeros(1, 3, 32, 48)).shape == (1, 3, 32, 48)
+
+
+def test_the_articles_loader_and_ours_give_the_same_pixels(pets, tmp_path):
+    article, pipeline = import_module("article"), import_module("input_pipeline")
+    pairs, val_pairs = article.split(pets, 8)
+    images, masks = article.Pets(pairs, (32, 32))[0]
+    batch = pipeline.decoded(pets, 8, (32, 32)).batch(range(8))
+    np.testing.assert_array_equal(images, batch.images)
+    np.testing.assert_array_equal(masks[..., 0], batch.labels)
+    assert set(np.unique(masks)) == {0, 1, 2}
+    samples = OxfordPets(root=pets, split="article", val_size=8, allow_missing=True).open(tmp_path, "val")
+    assert [photo.stem for photo, _ in val_pairs] == list(samples.ids)
+
+
+def test_the_input_pipelines_are_measured(pets, printed_by):
+    printed = printed_by("input_pipeline", "--root", pets, "--val-size", 8, "--size", 32, "--rounds", 2)
+    assert "from the 16 training images" in printed
+    measured = rows(printed)
+    assert measured["segzoo, from the second epoch on"][3:] == [1.0, 1.0, 1.0]
+    speed, least, most, *faster = measured["article"]
+    assert 0 < least <= speed <= most
+    assert min(faster) > 0
+
+
+def test_competitors_take_turns():
+    turns = []
+    competitors = {name: lambda name=name: turns.append(name) or len(turns) for name in "ab"}
+    assert import_module("measure").interleaved(competitors, 3) == {"a": [1, 3, 5], "b": [2, 4, 6]}
+    assert turns == list("ababab")
+
+
+def test_numbers_are_written_without_exponents_and_with_their_spread():
+    measure = import_module("measure")
+    assert measure.spread([3.14159, 1, 12345.6]) == "3.14 (1.00 - 12,346)"
+    assert measure.spread([0.00123456, 0.0, 0.012]) == "0.00123 (0 - 0.0120)"
+    assert measure.ratios([1, 6], [2, 3]) == [0.5, 2]
+    assert measure.table(["a", "b"], [["x", "1"]]) == "| a | b |\n| --- | --: |\n| x | 1 |"
+
+
+def test_no_path_of_the_machine_gets_into_a_result(monkeypatch):
+    monkeypatch.setattr("sys.argv", [str(FOLDER / "startup.py"), "--python", "/home/me/bin/python", "--rounds", "3"])
+    origin = import_module("measure").origin(["keras"], "2 threads each")
+    assert origin.startswith("`python benchmarks/startup.py --python .../python --rounds 3`, at commit ")
+    assert "/home" not in origin
+    assert origin.endswith("2 threads each")
+
+
+def test_operations_are_summed_by_kind_without_those_that_they_call():
+    names = {
+        1: SimpleNamespace(name="step/unet/conv1/convolution:_MklNativeConv2D"),
+        2: SimpleNamespace(name="gradient_tape/conv1/Conv2DBackpropFilter:Conv2DBackpropFilter"),
+        3: SimpleNamespace(name="step:PartitionedCall"),
+        4: SimpleNamespace(name="ExecutorState::Process"),
+        5: SimpleNamespace(name="step/relu/Relu:Relu"),
+    }
+    seconds = 10**12
+    events = [(4, 0, 100), (3, 1, 10), (1, 2, 4), (5, 7, 2), (2, 20, 5)]  # kind, start, duration
+    line = SimpleNamespace(
+        events=[
+            SimpleNamespace(metadata_id=kind, offset_ps=start * seconds, duration_ps=duration * seconds)
+            for kind, start, duration in events
+        ]
+    )
+    found = import_module("operations").own_times(line, names)
+    assert found == {"convolution": 9, "PartitionedCall": 4, "Relu": 2}
+
+
+def test_a_competitor_that_fails_says_why(tmp_path):
+    turns = import_module("turns")
+    training = turns.Training("segzoo", 1, 16, 1, 1, root=str(tmp_path / "nowhere"))
+    with turns.Competitor(training, threads=1) as competitor, pytest.raises(SystemExit, match="nowhere has not the"):
+        competitor.round()
+
+
+@pytest.mark.slow
+def test_the_article_trains(pets, tmp_path, printed_by):
+    best = tmp_path / "best.keras"
+    words = ("--root", pets, "--filters", 1, "--epochs", 1, "--size", 32, "--val-size", 8, "--out", best)
+    assert "val_loss" in printed_by("article", *words)
+    assert best.exists()
+
+
+@pytest.mark.slow
+def test_training_steps_are_measured(printed_by, monkeypatch):
+    monkeypatch.setattr(import_module("train_throughput"), "torch_version", lambda python: None)
+    words = ("steps", "--filters", 1, "--size", 16, "--rounds", 2, "--steps", 2, "--threads", 1)
+    printed = printed_by("train_throughput", *words, "--only", "segzoo", "article", "PyTorch float32")
+    assert "Without PyTorch" in printed
+    assert [name.partition(" ")[0] for name in rows(printed)] == ["training", "segzoo", "article"]
+
+
+@pytest.mark.slow
+def test_whole_epochs_are_measured(pets, printed_by):
+    words = ("--filters", 1, "--size", 32, "--rounds", 2, "--threads", 1, "--root", pets, "--val-size", 8)
+    first, middle, least, most, *_ = rows(printed_by("train_throughput", "epochs", *words))["article"]
+    assert 0 < least <= middle <= most < first
+
+
+@pytest.mark.slow
+def test_a_step_is_taken_apart(printed_by):
+    found = rows(printed_by("step_profile", "--filters", 1, "--size", 16, "--rounds", 1, "--steps", 2, "--threads", 1))
+    assert found["convolutions alone, float32"][3:6] == [1.0, 1.0, 1.0]
+    assert 0 < found["convolution"][1] < 100
