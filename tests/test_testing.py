@@ -54,6 +54,7 @@ FOUND = {
     wrong.StopsTheGradient: {"check_gradient_reaches_every_weight"},
     wrong.EmptySkip: {"check_every_skip_matters"},
     wrong.DroppedSkip: {"check_every_skip_matters"},
+    wrong.EmptyBranch: {"check_every_skip_matters"},
     wrong.SameForSkip: {"check_every_skip_matters"},
     wrong.CannotLearn: {"check_overfits_one_batch"},
     wrong.TooFine: {"check_mixed_bfloat16_is_finite"},

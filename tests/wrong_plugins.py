@@ -341,6 +341,18 @@ class DroppedSkip(RightNet):
         return {"deep": lambda x: keras.layers.Concatenate()([x, keras.layers.AveragePooling2D(1)(x)])[..., :6]}
 
 
+class EmptyBranch(RightNet):
+    """Has a network within the network, one of whose branches carries nothing."""
+
+    def changes(self, keras, image_shape):
+        def block(x):
+            inputs = keras.Input(x.shape[1:])
+            smooth = keras.layers.AveragePooling2D(3, strides=1, padding="same")(inputs)
+            return keras.Model(inputs, keras.layers.Add()([inputs, smooth * 0]))(x)
+
+        return {"deep": block}
+
+
 class SameForSkip(RightNet):
     """Joins a map with itself where the encoder's should come in."""
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from segzoo.testing.networks import run, spread
+from segzoo.testing.networks import run
 
 if TYPE_CHECKING:
     import keras
@@ -34,12 +35,15 @@ class Switched:
             network, clone_function=lambda layer: layer, call_function=self._call, recursive=True
         )
 
-    def effects(self, image: NDArray[Any], switches: NDArray[Any]) -> NDArray[Any]:
-        """By how much of its spread the output for an image (1, H, W, C) changes when each of these alone is off."""
-        self._off = np.array([-1, *switches])
-        output = run(self._network, np.repeat(image, len(self._off), axis=0))
-        change: NDArray[Any] = np.abs(output[1:] - output[0]).max(axis=(1, 2, 3))
-        return change / spread(output[0])
+    def needs(self, image: NDArray[Any], switches: NDArray[Any]) -> NDArray[np.bool_]:
+        """Whether the output for an image (1, H, W, C) changes when each of these alone is off."""
+        images = np.repeat(image, len(switches), axis=0)
+        # Twice at the same place of an equal batch, even rounding is the same.
+        self._off = np.full(len(switches), -1)
+        before = run(self._network, images)
+        self._off = switches
+        changed: NDArray[np.bool_] = (run(self._network, images) != before).any(axis=(1, 2, 3))
+        return changed
 
     def _call(self, operation: Any, *args: Any, **kwargs: Any) -> Any:
         import keras
@@ -49,18 +53,17 @@ class Switched:
             return operation(*args, **kwargs)
         if type(operation).__name__ in PLAIN_MERGES and len({id(x) for x in tensors}) < len(tensors):
             self.twice.append(operation.name)
-        first = len(self.names)
-        switch = lambda x: self._switch(x, f"input {len(self.names) - first + 1} of {operation.name}")  # noqa: E731
+        switch = partial(self._switch, operation.name, len(self.names))
         args, kwargs = keras.tree.map_structure(switch, (args, kwargs))
         return operation(*args, **kwargs)
 
-    def _switch(self, x: Any, name: str) -> Any:
+    def _switch(self, name: str, first: int, x: Any) -> Any:
         import keras
 
         if not isinstance(x, keras.KerasTensor) or "float" not in x.dtype:
             return x
         index = len(self.names)
-        self.names.append(name)
+        self.names.append(f"input {index - first + 1} of {name}")
 
         def turn(values: Any) -> Any:
             on = (self._off != index).reshape(-1, *[1] * (len(values.shape) - 1))
