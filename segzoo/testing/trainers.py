@@ -113,7 +113,8 @@ def check_best_weights_are_left(trainer: Trainer) -> None:
     network = training.fit(trainer)
     losses = [row["val_loss"] for row in training.rows]
     left = training.val_loss(network)
-    assert abs(left - min(losses)) <= 0.2 * (max(losses) - min(losses)) + 1e-4, (
+    rounding = 0.005 * min(losses)  # a trainer may validate in 16 bits, of which bfloat16 keeps two or three digits
+    assert abs(left - min(losses)) <= 0.2 * (max(losses) - min(losses)) + rounding, (
         f"the network that is given back has val_loss {left:.4f} on pixel values 0..255, but the epochs had "
         f"{[round(loss, 4) for loss in losses]}"
     )
