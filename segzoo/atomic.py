@@ -38,6 +38,11 @@ def whole(path: Path) -> Iterator[Path]:
             temporary.unlink()
 
 
+def leftovers(folder: Path) -> list[Path]:
+    """What processes that were killed inside `whole` left below a folder."""
+    return list(folder.rglob(f".{'[0-9a-f]' * 8}-*"))
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file, UTF-8 with Unix line ends, as `whole` does."""
     with whole(path) as temporary:

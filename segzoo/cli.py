@@ -97,23 +97,24 @@ def run(
     out: Annotated[
         Path | None, typer.Option(help="A new folder for the results.  [default: runs/MODEL-DATASET]")
     ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out where it has stopped.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the whole configuration and stop.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Train MODEL on DATASET, score it and draw what it sees."""
     from segzoo import experiment
-    from segzoo.config import compose, parse_setting
+    from segzoo.config import parse_setting
 
     names = {"model": model, "dataset": dataset, "trainer": trainer, "loss": loss}
     numbers = {"epochs": epochs, "image_size": _size(image_size), "seed": seed}
-    resolved = experiment.resolve(compose(config, names | numbers, dict(map(parse_setting, settings))))
+    resolved = experiment.plan(config, names | numbers, dict(map(parse_setting, settings)), out, resume)
     if dry_run:
         print(resolved.config.to_toml(), end="")
         return
     try:
-        result = experiment.conduct(resolved, out)
-    except KeyboardInterrupt:
-        print("segzoo: interrupted", file=sys.stderr)
+        result = experiment.conduct(resolved, out, resume)
+    except KeyboardInterrupt as interrupt:
+        print(": ".join(["segzoo: interrupted", *map(str, interrupt.args)]), file=sys.stderr)
         raise typer.Exit(130) from None
     if as_json:
         print(json.dumps({"folder": str(result.folder), **result.metrics}, indent=2))

@@ -79,6 +79,10 @@ class RunConfig(BaseModel):
         numbers = self.model_dump(exclude=set(SECTIONS), exclude_none=True, mode="json")
         return tomli_w.dumps(numbers | tables)
 
+    def differences(self, later: RunConfig) -> list[str]:
+        """Each value that differs in another configuration, as in `model.filters is 4 there, 8 here`."""
+        return _differences(tomllib.loads(self.to_toml()), tomllib.loads(later.to_toml()))
+
 
 def compose(file: Path | None = None, words: Mapping[str, Any] = {}, settings: Mapping[str, Any] = {}) -> RunConfig:
     """The configuration of a TOML file, overridden by top-level words and by settings such as `model.filters`.
@@ -167,3 +171,18 @@ def _assign(table: dict[str, Any], key: str, value: Any) -> None:
     for parent in parents:
         target = target.setdefault(parent, {})
     target[last] = value
+
+
+def _differences(earlier: Mapping[str, Any], later: Mapping[str, Any], prefix: str = "") -> list[str]:
+    found = []
+    for key in sorted(earlier.keys() | later.keys()):
+        one, other = earlier.get(key), later.get(key)
+        if isinstance(one, Mapping) and isinstance(other, Mapping):
+            found += _differences(one, other, f"{prefix}{key}.")
+        elif one != other:
+            found.append(f"{prefix}{key} is {_text(one)} there, {_text(other)} here")
+    return found
+
+
+def _text(value: Any) -> str:
+    return "unset" if value is None else f"{value}"

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from segzoo.metrics import confusion
-from segzoo.pipeline import Frame, in_parallel, resize_channels, resize_image, to_pixels
+from segzoo.parallel import in_parallel
+from segzoo.pipeline import Frame, resize_channels, resize_image, to_pixels
 from segzoo.plugin import Samples
 
 if TYPE_CHECKING:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,15 +15,16 @@ import numpy as np
 from segzoo import metrics, network, registry
 from segzoo.atomic import whole, write_text
 from segzoo.config import RunConfig, cache_folder, compose
-from segzoo.errors import ConfigError, PluginError, SegzooError
+from segzoo.errors import ConfigError, PluginError
 from segzoo.evaluation import classify, evaluate, predict
+from segzoo.folder import run_folder
 from segzoo.manifest import manifest
 from segzoo.pictures import comparison
 from segzoo.pipeline import Frame
 from segzoo.plugin import Dataset, Info, Job, Loss, Model, Split, Trainer
-from segzoo.records import History, csv_text
+from segzoo.records import History, csv_text, read_history
 from segzoo.samples import CheckedSamples
-from segzoo.terminal import Bar, chatter_to, messages_to
+from segzoo.terminal import Bar, chatter_to, messages_to, note
 
 if TYPE_CHECKING:
     import keras
@@ -68,19 +68,57 @@ def run(
     image_size: tuple[int, int] | None = None,
     seed: int | None = None,
     out: Path | None = None,
+    resume: bool = False,
 ) -> Result:
     """Train a network on a dataset and score it; what `segzoo run` does.
 
     Options come from the TOML file `config`, then from the names and numbers given here and from `settings` such as
     `{"model.filters": 16}`. The results go to the new folder `out`, by default below `runs/`.
 
+    With `resume`, the run in `out` goes on where it was when its process ended. Its options may be left out or
+    repeated, but not changed, except for `epochs`.
+
     Raises:
-        SegzooError: if a name, an option, the data or the folder does not do; before the first epoch has ended,
-            nothing is left behind then.
+        SegzooError: if a name, an option, the data or the folder does not do; before there is anything to show or to go
+            on from, nothing is left behind then.
     """
     numbers = {"epochs": epochs, "image_size": image_size, "seed": seed}
     names = {"model": model, "dataset": dataset, "trainer": trainer, "loss": loss}
-    return conduct(resolve(compose(config, names | numbers, settings or {})), out)
+    return conduct(plan(config, names | numbers, settings or {}, out, resume), out, resume)
+
+
+def plan(
+    file: Path | None,
+    words: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    out: Path | None = None,
+    resume: bool = False,
+) -> Experiment:
+    """What `compose` makes of its arguments, with every value filled in; what is not said, as in the run to go on with.
+
+    Raises:
+        SegzooError: as `compose` and `resolve`, or if the run in `out` was begun with other options.
+    """
+    if resume and out is None:
+        raise ConfigError("--resume: say which run is to go on, with --out DIR")
+    if not resume or out is None or not (begun := out / "config.toml").exists():
+        return resolve(compose(file, words, settings))
+    earlier = resolve(compose(begun))
+    named = file or words.get("model") or words.get("dataset")
+    config = compose(file if named else begun, words, settings)
+    experiment = resolve(config if config.epochs else config.model_copy(update={"epochs": earlier.epochs}))
+    _require_same(out, earlier, experiment)
+    return experiment
+
+
+def _require_same(folder: Path, earlier: Experiment, later: Experiment) -> None:
+    if changed := earlier.config.differences(later.config.model_copy(update={"epochs": earlier.epochs})):
+        raise ConfigError(
+            f"the run in {folder} was begun with other options: {'; '.join(changed)}; give it the same ones, "
+            "or begin a run with another --out"
+        )
+    if (done := len(read_history(folder))) > later.epochs:
+        raise ConfigError(f"the run in {folder} has {done} epochs already; --epochs {later.epochs} is less than that")
 
 
 def resolve(config: RunConfig) -> Experiment:
@@ -103,33 +141,40 @@ def resolve(config: RunConfig) -> Experiment:
     return Experiment(full, model, dataset, trainer, loss, info, epochs, Frame.around(image_size, model))
 
 
-def conduct(experiment: Experiment, out: Path | None = None) -> Result:
-    """Train, score and draw, into a new folder."""
+def conduct(experiment: Experiment, out: Path | None = None, resume: bool = False) -> Result:
+    """Train, score and draw, into a new folder or, with `resume`, into that of a run that has stopped."""
+    name = f"{experiment.config.model.name}-{experiment.config.dataset.name}"
     plugins = (experiment.model, experiment.dataset, experiment.trainer, experiment.loss)
-    with (
-        _new_folder(out, experiment.config) as folder,
-        chatter_to(folder / "log.txt"),
-        messages_to(folder / "log.txt", {type(plugin).__module__.partition(".")[0] for plugin in plugins}),
-    ):
-        return _conduct(experiment, folder)
+    packages = {type(plugin).__module__.partition(".")[0] for plugin in plugins}
+    with run_folder(out, name, resume) as folder:
+        config, log = folder / "config.toml", folder / "log.txt"
+        # The manifest is written last.
+        if (folder / "manifest.json").exists() and compose(config).epochs == experiment.epochs:
+            note(f"the run in {folder} is finished; to train it longer, add --epochs")
+            return Result(folder, json.loads((folder / "metrics.json").read_text("utf-8")), read_history(folder))
+        (folder / "manifest.json").unlink(missing_ok=True)
+        write_text(config, experiment.config.to_toml())
+        with chatter_to(log), messages_to(log, packages):
+            return _conduct(experiment, folder, resume)
 
 
-def _conduct(experiment: Experiment, folder: Path) -> Result:
+def _conduct(experiment: Experiment, folder: Path, resume: bool) -> Result:
     splits = _open(experiment)
     scored: Split = "test" if "test" in splits else "val"
     # Training reads, and so checks, the other splits; this one should not turn out bad after hours.
     prints: dict[str, str] = {scored: splits[scored].fingerprint()} if scored == "test" else {}
-    write_text(folder / "config.toml", experiment.config.to_toml())
     history = History(folder, experiment.epochs)
     total = experiment.epochs * len(splits["train"]) + len(splits[scored])
     with Bar(total) as bar:
-        model = _train(experiment, splits, folder, history, bar)
+        model = _train(experiment, splits, folder, history, bar, resume)
+        if line := history.waiting():
+            bar.line(line)
         with whole(folder / "model.keras") as path:
             model.save(path)
         prints |= {split: splits[split].fingerprint() for split in ("train", "val")}
-        write_text(folder / "manifest.json", _json(manifest(experiment.config.seed, prints)))
         scores = _score(experiment, model, splits[scored], scored, folder, bar)
     _draw(experiment, model, splits[scored], folder)
+    write_text(folder / "manifest.json", _json(manifest(experiment.config.seed, prints)))
     return Result(folder, scores, history.rows)
 
 
@@ -139,14 +184,33 @@ def _open(experiment: Experiment) -> dict[Split, CheckedSamples]:
     if missing:
         raise PluginError(f"dataset '{experiment.config.dataset.name}' has no split '{missing.pop()}'")
     dataset.prepare(cache)
-    return {split: CheckedSamples(dataset.open(cache, split), info, split) for split in info.splits}
+    options = hashlib.sha256(json.dumps(experiment.config.dataset.options, sort_keys=True).encode()).hexdigest()
+    label = f"{experiment.config.dataset.name}-{options[:16]}"
+    return {
+        split: CheckedSamples(
+            dataset.open(cache, split), info, split, f"{label}-{split}", partial(dataset.stamp, cache, split)
+        )
+        for split in info.splits
+    }
 
 
 def _train(
-    experiment: Experiment, splits: Mapping[Split, CheckedSamples], folder: Path, history: History, bar: Bar
+    experiment: Experiment,
+    splits: Mapping[Split, CheckedSamples],
+    folder: Path,
+    history: History,
+    bar: Bar,
+    resume: bool,
 ) -> keras.Model:
-    def report(row: Mapping[str, float]) -> None:
-        bar.line(history.add(row))
+    def report(figures: Mapping[str, float]) -> None:
+        bar.line(history.add(figures))
+
+    def timed(times: Mapping[str, float]) -> None:
+        history.times = times
+
+    def restored(figures: Sequence[Mapping[str, float]], times: Sequence[Mapping[str, float]], images: int) -> None:
+        bar.line(history.restore(figures, times, images))
+        bar.start_at(len(figures) * len(splits["train"]) + images)
 
     def advance(images: int) -> None:
         history.images += images
@@ -166,6 +230,11 @@ def _train(
         folder=folder,
         report=report,
         advance=advance,
+        timed=timed,
+        restored=restored,
+        say=bar.line,
+        cache=cache_folder(),
+        resume=resume,
     )
     return experiment.trainer.fit(build, splits["train"], splits["val"], job)
 
@@ -190,45 +259,13 @@ def _score(
 
 
 def _draw(experiment: Experiment, model: keras.Model, samples: CheckedSamples, folder: Path) -> None:
-    (folder / "samples").mkdir()
+    (folder / "samples").mkdir(exist_ok=True)
     for index in np.linspace(0, len(samples) - 1, min(PICTURES, len(samples))).round().astype(int):
         image, truth = samples[int(index)]
         prediction = classify(predict(model, experiment.frame, [image])[0])
         picture = comparison(image, truth, prediction, experiment.info.classes)
         with whole(folder / "samples" / f"{samples.ids[index].replace('/', '-')}.png") as path:
             picture.save(path, "PNG")
-
-
-@contextmanager
-def _new_folder(out: Path | None, config: RunConfig) -> Iterator[Path]:
-    """The run's own folder; gone again if the run fails before it has anything to show."""
-    folder = _make_folder(out) if out else _next_folder(Path("runs"), f"{config.model.name}-{config.dataset.name}")
-    try:
-        yield folder
-    except (SegzooError, KeyboardInterrupt):
-        if not (folder / "history.csv").exists():
-            shutil.rmtree(folder)
-        raise
-
-
-def _make_folder(folder: Path) -> Path:
-    try:
-        if folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
-        folder.mkdir(parents=True)
-    except FileExistsError:
-        raise ConfigError(f"{folder} exists already and is not empty; choose another --out") from None
-    except OSError as error:
-        raise ConfigError(f"cannot write to {folder} ({error.strerror}); choose another --out") from error
-    return folder
-
-
-def _next_folder(parent: Path, name: str) -> Path:
-    for number in count(1):
-        folder = parent / (name if number == 1 else f"{name}-{number}")
-        if not folder.exists():
-            return _make_folder(folder)
-    raise AssertionError
 
 
 def _json(value: Any) -> str:

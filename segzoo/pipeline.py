@@ -6,18 +6,19 @@ takes only when a batch is made. Masks are only ever resized with NEAREST, so th
 
 from __future__ import annotations
 
-import tempfile
+import hashlib
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from os import cpu_count
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import psutil
 from PIL import Image
 
+from segzoo.parallel import in_parallel
 from segzoo.plugin import IGNORE, Loss, Model, Samples
+from segzoo.prepared import Spec, on_disk, scratch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -52,11 +53,10 @@ class Frame:
 
     def pad_images(self, images: NDArray[Any]) -> NDArray[Any]:
         """(B, h, w, C) of `image_size` to (B, H, W, C) of `input_size`, mirrored at the border as often as it takes."""
-        rows, columns = (
-            np.pad(np.arange(side), _split(total - side), mode="reflect")
-            for side, total in zip(self.image_size, self.input_size, strict=True)
-        )
-        return images[:, rows][:, :, columns]
+        for axis, (side, total) in enumerate(zip(self.image_size, self.input_size, strict=True), start=1):
+            if total > side:
+                images = images.take(np.pad(np.arange(side), _split(total - side), mode="reflect"), axis)
+        return images
 
     def pad_masks(self, masks: NDArray[Any], value: float) -> NDArray[Any]:
         """(B, h, w) of `image_size` to (B, H, W) of `output_size`, with `value` in the frame."""
@@ -99,6 +99,8 @@ class Arrays:
     """(N, h, w)."""
     maps: NDArray[np.float32] | None
     """Pixel weights (N, h, w) of a loss that has such."""
+    fingerprint: str
+    """SHA-256 over images and masks: equal for equal training data."""
 
     def __len__(self) -> int:
         return len(self.images)
@@ -109,7 +111,8 @@ class Arrays:
         weights = (masks != IGNORE).astype(np.float32)
         if self.maps is not None:
             weights *= self.frame.pad_masks(self.maps[indices], 0)
-        return Batch(self.frame.pad_images(to_pixels(self.images[indices])), masks.astype(np.int32), weights)
+        images = to_pixels(self.frame.pad_images(self.images[indices]))
+        return Batch(images, masks.astype(np.int32), weights)
 
     def batches(self, size: int, order: NDArray[Any] | None = None) -> Iterator[Batch]:
         """All samples in batches of `size`, the last one smaller; in their own order unless another is given."""
@@ -118,37 +121,50 @@ class Arrays:
             yield self.batch(order[start : start + size])
 
 
-def prepare(samples: Samples, frame: Frame, loss: Loss | None = None) -> Arrays:
+def prepare(samples: Samples, frame: Frame, loss: Loss | None = None, cache: Path | None = None) -> Arrays:
     """Decode and resize all samples, in as many threads as there are processors.
 
-    The arrays lie in memory where they take at most half of what is free, else in a temporary file that is mapped.
+    The arrays lie in memory where they take at most half of what is free, else in mapped files below `cache`, where a
+    later run finds those of a dataset that can tell whether it has changed; see `Dataset.stamp`.
+
+    Raises:
+        SegzooError: if the samples are wrong, or the disk of `cache` is too full.
     """
     first_image, first_mask = samples[0]
     shape = (len(samples), *frame.image_size)
-    images = _allocate((*shape, first_image.shape[2]), first_image.dtype)
-    masks = _allocate(shape, np.dtype(np.uint8))
     weighted = loss is not None and loss.weight_map(resize_mask(first_mask, frame.image_size)) is not None
-    maps = _allocate(shape, np.dtype(np.float32)) if weighted else None
+    images, masks = Spec((*shape, first_image.shape[2]), first_image.dtype), Spec(shape, np.dtype(np.uint8))
+    maps = Spec(shape, np.dtype(np.float32))
+    needed = images.nbytes + masks.nbytes + (maps.nbytes if weighted else 0)
+    fits = needed <= psutil.virtual_memory().available // 2
+
+    def fill(images: NDArray[Any], masks: NDArray[np.uint8]) -> str:
+        def decode(index: int) -> bytes:
+            image, mask = samples[index]
+            images[index], masks[index] = resize_image(image, frame.image_size), resize_mask(mask, frame.image_size)
+            return hashlib.sha256(images[index].tobytes() + masks[index].tobytes()).digest()
+
+        return hashlib.sha256(b"".join(in_parallel(decode, range(len(samples))))).hexdigest()
+
+    if fits:
+        pair = np.empty(*images), np.empty(*masks)
+        fingerprint = fill(*pair)
+    else:
+        pair, fingerprint = on_disk(samples, images, masks, cache, fill)
+    weights = None
+    if loss is not None and weighted:
+        weights = weigh(pair[1], loss, np.empty(*maps) if fits else scratch(maps, cache))
+    return Arrays(frame, *pair, weights, fingerprint)
+
+
+def weigh(masks: NDArray[np.uint8], loss: Loss, maps: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Fill `maps` (N, h, w) with the loss's pixel weights of all masks (N, h, w)."""
 
     def fill(index: int) -> None:
-        image, mask = samples[index]
-        images[index] = resize_image(image, frame.image_size)
-        masks[index] = resize_mask(mask, frame.image_size)
-        if loss is not None and maps is not None:
-            maps[index] = loss.weight_map(masks[index])
+        maps[index] = loss.weight_map(masks[index])
 
-    in_parallel(fill, range(len(samples)))
-    return Arrays(frame, images, masks, maps)
-
-
-def in_parallel(function: Any, items: Sequence[Any] | range) -> list[Any]:
-    """The function's value for each item, from as many threads as there are processors; raises the first error."""
-    with ThreadPoolExecutor(cpu_count()) as pool:
-        futures = [pool.submit(function, item) for item in items]
-        try:
-            return [future.result() for future in futures]
-        finally:  # nobody waits for the rest after an error or Ctrl-C
-            pool.shutdown(wait=False, cancel_futures=True)
+    in_parallel(fill, range(len(masks)))
+    return maps
 
 
 def order(count: int, seed: int, epoch: int) -> NDArray[np.int64]:
@@ -158,8 +174,8 @@ def order(count: int, seed: int, epoch: int) -> NDArray[np.int64]:
 
 def to_pixels(images: NDArray[Any]) -> NDArray[np.float32]:
     """Any stored images as float32 pixel values 0..255."""
-    scale = np.float32(255 / 65535) if images.dtype == np.uint16 else np.float32(1)
-    return images.astype(np.float32) * scale
+    pixels = images.astype(np.float32)
+    return pixels * np.float32(255 / 65535) if images.dtype == np.uint16 else pixels
 
 
 def resize_image(image: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
@@ -192,10 +208,3 @@ def resize_mask(mask: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.ui
 
 def _split(total: int) -> tuple[int, int]:
     return total // 2, total - total // 2
-
-
-def _allocate(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
-    needed = int(np.prod(shape)) * dtype.itemsize
-    if needed <= psutil.virtual_memory().available // 2:
-        return np.empty(shape, dtype)
-    return np.memmap(tempfile.TemporaryFile(), dtype, "w+", shape=shape)

@@ -173,6 +173,14 @@ class Dataset(Plugin):
     def open(self, cache: Path, split: Split) -> Samples:
         """The samples of one split, after `prepare`. Decoding waits until a sample is asked for."""
 
+    def stamp(self, cache: Path, split: Split) -> str:
+        """A text that changes whenever a sample of the split may have changed, quick to make without decoding any.
+
+        With it, what was prepared of a split too large for memory is found again by the next run; see
+        `segzoo.samples.stamp_of` for files. By default empty: nothing is known, and each run prepares anew.
+        """
+        return ""
+
 
 class Loss(Plugin):
     """A number for each image that training makes small."""
@@ -193,6 +201,10 @@ class Loss(Plugin):
         return None
 
 
+def unheard(*_: object) -> None:
+    """Does nothing with what it is told."""
+
+
 @dataclass(frozen=True)
 class Job:
     """What a run asks of a trainer, beyond the network and the samples."""
@@ -209,6 +221,18 @@ class Job:
     """To be called at the end of each epoch with its figures, `loss` and `val_loss` at least."""
     advance: Callable[[int], None]
     """To be called after each training step with its number of images."""
+    timed: Callable[[Mapping[str, float]], None] = unheard
+    """To be called before `report` with the times of the epoch, which are kept apart: `training_seconds`, and
+    `waiting_seconds` for the part of them that the loop waited for data."""
+    restored: Callable[[Sequence[Mapping[str, float]], Sequence[Mapping[str, float]], int], None] = unheard
+    """To be called before the first step where training goes on: with the figures and the times of the epochs that are
+    done, and with the number of images that are done of the next."""
+    say: Callable[[str], None] = unheard
+    """To be called with a line that the user should see."""
+    cache: Path | None = None
+    """Where `segzoo.pipeline.prepare` keeps what does not fit in memory."""
+    resume: bool = False
+    """Whether to go on from what an earlier call left in `folder`; if that is nothing, to begin at the beginning."""
 
 
 class Trainer(Plugin):

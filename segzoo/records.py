@@ -19,26 +19,67 @@ class History:
         self.rows: list[dict[str, float]] = []
         self.images = 0
         """Training images since the last epoch's end."""
-        self._timings: list[dict[str, float]] = []
+        self.times: Mapping[str, float] = {}
+        """What the trainer has measured of the epoch that ends."""
+        self._times: list[dict[str, float]] = []
         self._folder, self._epochs, self._since = folder, epochs, perf_counter()
 
     def add(self, figures: Mapping[str, float]) -> str:
         """Write down the epoch that has just ended; returns it as a line of text."""
         now = perf_counter()
-        epoch, seconds = len(self.rows) + 1, now - self._since
-        self.rows.append({"epoch": epoch, **figures})
-        self._timings.append({"epoch": epoch, "seconds": round(seconds, 3), "images": self.images})
-        write_text(self._folder / "history.csv", csv_text(self.rows))
-        write_text(self._folder / "timings.csv", csv_text(self._timings))
-        self.images, self._since = 0, now
+        whole = {"seconds": now - self._since, "images": self.images, **self.times}
+        self._append(figures, whole)
+        self._write()
+        self.images, self.times, self._since = 0, {}, now
         text = "   ".join(f"{name} {value:.4f}" for name, value in figures.items())
-        return f"epoch {epoch:>{len(str(self._epochs))}}/{self._epochs}   {text}   {seconds:.0f} s"
+        epoch = f"{len(self.rows):>{len(str(self._epochs))}}/{self._epochs}"
+        return f"epoch {epoch}   {text}   {whole['seconds']:.0f} s"
+
+    def restore(self, figures: Sequence[Mapping[str, float]], times: Sequence[Mapping[str, float]], images: int) -> str:
+        """Take over the epochs of an earlier process, and the images of an epoch it left; returns a line of text."""
+        for one, its_times in zip(figures, times, strict=True):
+            self._append(one, its_times)
+        self._write()
+        self.images, self._since = images, perf_counter()
+        if len(self.rows) >= self._epochs:
+            return f"all {self._epochs} epochs are trained already"
+        done = f", of which {images:,} images are done" if images else ""
+        return f"going on with epoch {len(self.rows) + 1}/{self._epochs}{done}"
+
+    def waiting(self) -> str:
+        """A line on the share of the training that went by waiting for data; empty if the trainer does not tell."""
+        rows = self._times[1:] or self._times  # the first epoch compiles the training step
+        training, waiting = (sum(row.get(key, 0.0) for row in rows) for key in ("training_seconds", "waiting_seconds"))
+        return f"waited for data in {waiting / training:.1%} of the training time" if training else ""
+
+    def _append(self, figures: Mapping[str, float], times: Mapping[str, float]) -> None:
+        epoch = len(self.rows) + 1
+        self.rows.append({"epoch": epoch, **figures})
+        self._times.append({"epoch": epoch} | {name: round(value, 3) for name, value in times.items()})
+
+    def _write(self) -> None:
+        for name, rows in {"history.csv": self.rows, "timings.csv": self._times}.items():
+            if rows:
+                write_text(self._folder / name, csv_text(rows))
+
+
+def read_history(folder: Path) -> list[dict[str, float]]:
+    """The rows of `history.csv`, as they were before they were written; empty if there is none."""
+    path = folder / "history.csv"
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        return [
+            {name: int(value) if name == "epoch" else float(value or "nan") for name, value in row.items()}
+            for row in csv.DictReader(file)
+        ]
 
 
 def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
     """A table with a header; floats in full, so that they read back to the same bits."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    names = dict.fromkeys(name for row in rows for name in row)
+    writer = csv.DictWriter(text, fieldnames=list(names), lineterminator="\n")
     writer.writeheader()
     writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
     return text.getvalue()

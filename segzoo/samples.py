@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from segzoo.errors import DataError, PluginError
 from segzoo.metrics import outside
-from segzoo.pipeline import in_parallel
+from segzoo.parallel import in_parallel
 from segzoo.plugin import IGNORE, Info, Samples, Split
 
 if TYPE_CHECKING:
@@ -25,7 +26,11 @@ class CheckedSamples:
     source: Samples
     info: Info
     split: Split
-    _digests: dict[int, bytes] = field(default_factory=dict)
+    label: str = ""
+    """A file name for what is prepared of them: the same for the same options of the dataset and the same split."""
+    stamp: Callable[[], str] = str
+    """See `Dataset.stamp`."""
+    _digests: dict[int, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if len(self.source) == 0:
@@ -44,16 +49,29 @@ class CheckedSamples:
     def __getitem__(self, index: int, /) -> tuple[NDArray[Any], NDArray[np.uint8]]:
         image, mask = self.source[index]
         self._check(image, mask, f"'{self.ids[index]}' of the split '{self.split}'")
-        self._digests[index] = hashlib.sha256(repr(image.shape).encode() + image.tobytes() + mask.tobytes()).digest()
+        self._digests[index] = hashlib.sha256(repr(image.shape).encode() + image.tobytes() + mask.tobytes()).hexdigest()
         return image, mask
 
     def fingerprint(self) -> str:
         """SHA-256 over ids, sizes and pixels, in order; reads only samples that nobody has read yet."""
-        in_parallel(self.__getitem__, [index for index in range(len(self)) if index not in self._digests])
         total = hashlib.sha256()
-        for index, name in enumerate(self.ids):
-            total.update(name.encode() + b"\0" + self._digests[index])
+        for name, digest in zip(self.ids, self.digests(range(len(self))), strict=True):
+            total.update(name.encode() + b"\0" + bytes.fromhex(digest))
         return total.hexdigest()
+
+    def digests(self, indices: Iterable[int]) -> list[str]:
+        """SHA-256 of size and pixels of these samples; reads only those that nobody has read yet."""
+
+        def read(index: int) -> None:
+            self[index]  # and lets go of it: a whole split need not fit in memory
+
+        indices = list(indices)
+        in_parallel(read, [index for index in indices if index not in self._digests])
+        return [self._digests[index] for index in indices]
+
+    def recall(self, digests: Mapping[int, str]) -> None:
+        """Take over the digests of samples that an earlier process has read and checked."""
+        self._digests.update(digests)
 
     def _check(self, image: NDArray[Any], mask: NDArray[Any], name: str) -> None:
         if image.dtype not in (np.uint8, np.uint16) or image.ndim != 3:
@@ -70,6 +88,16 @@ class CheckedSamples:
                 f"the mask of {name} has labels that are no class: {wrong}; allowed are 0 to {last}, "
                 f"and {IGNORE} for pixels to leave out"
             )
+
+
+def stamp_of(paths: Iterable[Path]) -> str:
+    """A text that changes whenever one of these files does: from their names, sizes and times, without reading them."""
+    total = hashlib.sha256()
+    for path in paths:
+        facts = path.stat()
+        # The time of the last change of the inode as well: tools that copy files set back the other one.
+        total.update(f"{path}\0{facts.st_size} {facts.st_mtime_ns} {facts.st_ctime_ns}\n".encode())
+    return total.hexdigest()
 
 
 def _size(array: NDArray[Any]) -> str:

@@ -57,6 +57,11 @@ def quiet() -> Iterator[None]:
         yield
 
 
+def note(text: str) -> None:
+    """A line for the user, where there is no bar."""
+    Console(stderr=True).print(text, highlight=False, markup=False, soft_wrap=True)
+
+
 @contextmanager
 def messages_to(log: Path, packages: Iterable[str]) -> Iterator[None]:
     """Send what these packages say with Python's `logging`, from INFO on, to `log` instead of the terminal."""
@@ -105,6 +110,10 @@ class Bar:
     def advance(self, images: int, doing: str) -> None:
         """Some images done, of what is now being done."""
         self._progress.update(self._task, advance=images, description=doing)
+
+    def start_at(self, images: int) -> None:
+        """Some images were done by an earlier process, which says nothing of today's speed."""
+        self._progress.reset(self._task, completed=images)
 
     def line(self, text: str) -> None:
         """A line that stays, above the bar."""

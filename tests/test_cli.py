@@ -86,8 +86,9 @@ def test_run_prints_a_table_and_nothing_of_tensorflow(tmp_path):
     assert "triangle" in done.stdout
     assert "results in" in done.stdout
     lines = done.stderr.splitlines()
-    assert len(lines) == 1, lines
+    assert len(lines) == 2, lines
     assert lines[0].startswith("epoch 1/1   loss ")
+    assert lines[1].startswith("waited for data in ")
 
 
 def test_run_as_json(command, tmp_path):

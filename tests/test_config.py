@@ -39,6 +39,19 @@ def test_toml_and_back():
     assert RunConfig.model_validate(tomllib.loads(config.to_toml())) == config
 
 
+def test_differences_are_named_with_both_values():
+    one = compose(words=WORDS | {"seed": 7}, settings={"model.filters": 16, "loss.y": {"z": 0.5, "same": 1}})
+    other = compose(words=WORDS | {"seed": 8, "epochs": 2}, settings={"model.depth": 3, "loss.y": {"z": 1, "same": 1}})
+    assert one.differences(one) == []
+    assert one.differences(other) == [
+        "epochs is unset there, 2 here",
+        "loss.y.z is 0.5 there, 1 here",
+        "model.depth is unset there, 3 here",
+        "model.filters is 16 there, unset here",
+        "seed is 7 there, 8 here",
+    ]
+
+
 @given(
     options=st.dictionaries(
         st.from_regex(r"[a-z_]{1,8}", fullmatch=True).filter(lambda key: key != "name"),

@@ -28,6 +28,7 @@ SMALL = {
 }
 QUICK = SMALL | {"model.filters": 2, "model.depth": 1}
 FILES = {
+    "checkpoints",
     "config.toml",
     "history.csv",
     "images.csv",
@@ -159,12 +160,6 @@ def test_the_dataset_suggests_and_the_user_decides():
     assert (suggested.epochs, suggested.frame.image_size) == (6, (64, 64))
     decided = experiment.resolve(compose(words=words | {"epochs": 2, "image_size": (32, 48)}))
     assert (decided.epochs, decided.frame.image_size) == (2, (32, 48))
-
-
-def test_without_an_output_folder_runs_are_numbered(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    names = [segzoo.run("unet", "shapes", settings=QUICK, epochs=1).folder.as_posix() for _ in range(2)]
-    assert names == ["runs/unet-shapes", "runs/unet-shapes-2"]
 
 
 PAIRS = '''

@@ -42,8 +42,8 @@ def linear_network():
 class Recorder:
     """A run's ears."""
 
-    def __init__(self, folder, epochs=3, seed=0, frame=None):
-        self.rows, self.images = [], []
+    def __init__(self, folder, epochs=3, seed=0, frame=None, resume=False):
+        self.rows, self.times, self.images, self.said, self.earlier = [], [], [], [], None
         self.job = Job(
             CrossEntropy(),
             CLASSES,
@@ -53,7 +53,15 @@ class Recorder:
             folder,
             self.rows.append,
             self.images.append,
+            timed=self.times.append,
+            restored=self.restored,
+            say=self.said.append,
+            cache=folder / "cache",
+            resume=resume,
         )
+
+    def restored(self, figures, times, images):
+        self.earlier = (figures, times, images)
 
     def fit(self, build=linear_network, train=None, val=None, **options):
         options = {"precision": "float32"} | options  # the same on any machine
@@ -91,7 +99,7 @@ def test_the_weights_of_the_best_epoch_are_kept_and_nothing_else_is(tmp_path):
     losses = [row["val_loss"] for row in recorder.rows]
     assert losses[-1] > 1.1 * min(losses)
     assert val_loss(model, recorder, contrary) == pytest.approx(min(losses), rel=1e-4)
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoints"]
     assert not model.compiled
 
 

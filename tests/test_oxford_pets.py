@@ -350,6 +350,15 @@ def test_a_file_that_cannot_be_read_is_named(root, file, kept):
         sample(root)
 
 
+def test_a_change_of_any_file_of_a_split_changes_its_stamp(root):
+    dataset = OxfordPets(root=root)
+    before = {split: dataset.stamp(NOWHERE, split) for split in ("train", "val", "test")}
+    assert before == {split: dataset.stamp(NOWHERE, split) for split in before}
+    changed = dataset.open(NOWHERE, "train").files(ids(dataset, "train")[0])[1]
+    changed.write_bytes(changed.read_bytes() + b"more")
+    assert [split for split in before if dataset.stamp(NOWHERE, split) != before[split]] == ["train"]
+
+
 def test_samples_can_be_pickled_and_read_from_many_threads(root):
     samples = OxfordPets(root=root).open(NOWHERE, "train")
     copy = pickle.loads(pickle.dumps(samples))

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segzoo.pipeline import Frame, in_parallel, order, prepare, resize_channels, resize_image, resize_mask, to_pixels
+from segzoo.pipeline import Frame, order, prepare, resize_channels, resize_image, resize_mask, to_pixels
 from segzoo.plugin import IGNORE, Loss
 from segzoo_unet import UNet
 
@@ -180,12 +180,6 @@ def test_arrays_that_do_not_fit_lie_in_a_file(monkeypatch):
     assert [int(image[0, 0, 0]) for image in data.batch([4, 2]).images] == [4, 2]
 
 
-def test_the_first_error_of_a_thread_is_raised():
-    def fail(item):
-        if item == 3:
-            raise ValueError("three")
-        return item
-
-    assert in_parallel(fail, [1, 2]) == [1, 2]
-    with pytest.raises(ValueError, match="three"):
-        in_parallel(fail, range(10))
+def test_equal_pixels_have_equal_fingerprints():
+    prints = [prepare(samples, Frame((4, 4))).fingerprint for samples in (Numbered(3), Numbered(3), Numbered(4))]
+    assert prints[0] == prints[1] != prints[2]

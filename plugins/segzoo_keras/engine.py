@@ -1,9 +1,10 @@
-"""The training loop: one compiled step, Keras' optimizers and callbacks around it."""
+"""The training loop: one compiled step, Keras' optimizers around it."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -13,8 +14,10 @@ import tensorflow as tf
 from segzoo.errors import ConfigError, TrainingError
 from segzoo.metrics import confusion, mean_iou
 from segzoo.network import clean_state
+from segzoo.parallel import ahead
 from segzoo.pipeline import Arrays, order, prepare
 from segzoo.plugin import Job, Samples
+from segzoo_keras.checkpoint import Keeper, Progress
 from segzoo_keras.normalization import with_fused_normalization
 from segzoo_keras.precision import build_network, scale_is_used_up
 
@@ -25,37 +28,37 @@ if TYPE_CHECKING:
 def fit(options: KerasTrainer, build: Callable[[], keras.Model], train: Samples, val: Samples, job: Job) -> keras.Model:
     """See `Trainer.fit`."""
     check_backend()
-    train_set = prepare(train, job.frame, job.loss)
-    val_set = prepare(val, job.frame, job.loss)
+    train_set = prepare(train, job.frame, job.loss, job.cache)
+    val_set = prepare(val, job.frame, job.loss, job.cache)
     with clean_state(job.seed, options.precision):
         model = with_pixels(build_network(build, options.precision), options.pixels, train_set)
         optimizer = make_optimizer(options)
         optimizer.build(model.trainable_variables)
         train_step, test_step = compile_steps(model, optimizer, train_set, job)
 
-        best = job.folder / "best.weights.h5"
-        keep_best = keras.callbacks.ModelCheckpoint(
-            best, monitor="val_loss", mode="min", save_best_only=True, save_weights_only=True
-        )
-        callbacks = keras.callbacks.CallbackList([keep_best], model=model, epochs=job.epochs)
-        callbacks.on_train_begin()
-        for epoch in range(job.epochs):
-            callbacks.on_epoch_begin(epoch)
-            loss = train_epoch(train_step, train_set, options, job, epoch)
+        keeper = Keeper(model, optimizer, job, f"{train_set.fingerprint} {val_set.fingerprint}")
+        progress = keeper.begin()
+        if progress.epoch or progress.step:
+            done = min(progress.step * options.batch_size, len(train_set))
+            job.restored(tuple(progress.figures), tuple(progress.times), done)
+        while progress.epoch < job.epochs:
+            loss = train_epoch(train_step, train_set, options, job, progress, keeper)
             if options.precision == "mixed_float16" and scale_is_used_up(optimizer):
                 raise TrainingError(diverged("the gradients overflow float16 at any loss scale", options))
+            start = perf_counter()
             figures = {"loss": loss} | validate(test_step, val_set, options, job)
-            callbacks.on_epoch_end(epoch, figures)
-            job.report(figures)
-        callbacks.on_train_end()
+            progress.end_epoch(figures, len(train_set), perf_counter() - start)
+            job.timed(progress.times[-1])
+            job.report(progress.figures[-1])
+            keeper.end_epoch(progress, figures["val_loss"])
+        keeper.finish(progress)
 
-        if not best.exists():
+        if not keeper.best:
             raise TrainingError(diverged("val_loss was no number in any epoch", options))
         if options.precision != "float32":  # a layer keeps the precision that it was built under
             keras.config.set_dtype_policy("float32")
             model = with_pixels(build(), options.pixels, train_set)
-        model.load_weights(best)
-        best.unlink()  # the caller saves the model that is returned
+        model.set_weights(keeper.best)
     return model
 
 
@@ -125,16 +128,22 @@ def compile_steps(
     return train_step, test_step
 
 
-def train_epoch(step: Callable[..., Any], data: Arrays, options: KerasTrainer, job: Job, epoch: int) -> float:
-    """All images once, in an order of the epoch's own; the mean loss."""
-    total = 0.0
-    for batch in data.batches(options.batch_size, order(len(data), job.seed, epoch)):
+def train_epoch(
+    step: Callable[..., Any], data: Arrays, options: KerasTrainer, job: Job, progress: Progress, keeper: Keeper
+) -> float:
+    """The steps that are left of an epoch, in an order of the epoch's own; the mean loss of all."""
+    left = order(len(data), job.seed, progress.epoch)[progress.step * options.batch_size :]
+    start = perf_counter()
+    for batch in ahead(data.batches(options.batch_size, left)):
+        ready = perf_counter()
         loss = float(step(*batch))
         if not math.isfinite(loss):
-            raise TrainingError(diverged(f"the loss became {loss} in epoch {epoch + 1}", options))
-        total += loss * len(batch.images)
+            raise TrainingError(diverged(f"the loss became {loss} in epoch {progress.epoch + 1}", options))
+        progress.end_step(loss * len(batch.images), ready - start, perf_counter() - start)
         job.advance(len(batch.images))
-    return total / len(data)
+        keeper.end_step(progress)
+        start = perf_counter()
+    return progress.loss / len(data)
 
 
 def diverged(what: str, options: KerasTrainer) -> str:
@@ -147,7 +156,7 @@ def validate(step: Callable[..., Any], data: Arrays, options: KerasTrainer, job:
     """Loss and mean IoU of the validation images, at the size in which the network sees them."""
     starts = range(0, len(data), options.batch_size)
     losses, counts = [], np.zeros((job.num_classes, job.num_classes), np.int64)
-    for start, batch in zip(starts, data.batches(options.batch_size), strict=True):
+    for start, batch in zip(starts, ahead(data.batches(options.batch_size)), strict=True):
         loss, classes = step(*batch)
         losses.extend(loss.numpy())
         masks = data.masks[start : start + options.batch_size]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 from pydantic import Field
 
 from segzoo.errors import ConfigError, DataError
-from segzoo.plugin import Dataset, Folder, Info, Samples, Split
+from segzoo.plugin import Dataset, Folder, Info, Split
+
+if TYPE_CHECKING:
+    from segzoo_oxford_pets.files import Pairs
 
 
 class Archive(NamedTuple):
@@ -116,7 +119,14 @@ class OxfordPets(Dataset):
             epochs=15,
         )
 
-    def open(self, cache: Path, split: Split) -> Samples:
+    def stamp(self, cache: Path, split: Split) -> str:
+        """See `Dataset.stamp`."""
+        from segzoo.samples import stamp_of
+
+        pairs = self.open(cache, split)
+        return stamp_of(path for name in pairs.names for path in pairs.files(name))
+
+    def open(self, cache: Path, split: Split) -> Pairs:
         """See `Dataset.open`."""
         from segzoo_oxford_pets.files import Pairs, split_names
 

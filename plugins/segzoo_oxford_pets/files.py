@@ -48,14 +48,17 @@ class Pairs:
     def __len__(self) -> int:
         return len(self.names)
 
+    def files(self, name: str) -> tuple[Path, Path]:
+        """The image of a name and its trimap."""
+        return self.folder / IMAGES / f"{name}.jpg", self.folder / TRIMAPS / f"{name}.png"
+
     def __getitem__(self, index: int, /) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Image uint8 (H, W, 3) and mask uint8 (H, W).
 
         Raises:
             DataError: if a file cannot be read, has other values than a trimap, or another size than its fellow.
         """
-        image_path = self.folder / IMAGES / f"{self.names[index]}.jpg"
-        trimap_path = self.folder / TRIMAPS / f"{self.names[index]}.png"
+        image_path, trimap_path = self.files(self.names[index])
         image, mask = read_image(image_path), read_trimap(trimap_path, self.labels)
         if image.shape[:2] != mask.shape:
             sizes = [f"{array.shape[1]}x{array.shape[0]}" for array in (image, mask)]

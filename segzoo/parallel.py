@@ -1,0 +1,30 @@
+"""The same work on many items at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from os import cpu_count
+from typing import TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def in_parallel(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
+    """The function's value for each item, from as many threads as there are processors; raises the first error."""
+    with ThreadPoolExecutor(cpu_count()) as pool:
+        futures = [pool.submit(function, item) for item in items]
+        try:
+            return [future.result() for future in futures]
+        finally:  # nobody waits for the rest after an error or Ctrl-C
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def ahead(items: Iterator[T]) -> Iterator[T]:
+    """The same items in the same order, each made in a thread while the one before is at work."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = pool.submit(next, items, None)
+            yield item

@@ -1,0 +1,229 @@
+"""Splits that do not fit in memory: where their pixels lie, and when they are found again."""
+
+import errno
+import os
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import psutil
+import pytest
+
+from segzoo import prepared
+from segzoo.errors import SegzooError
+from segzoo.pipeline import Frame, prepare
+from segzoo.plugin import Info, Loss
+from segzoo.samples import CheckedSamples, stamp_of
+
+INFO = Info(("a", "b", "c"), 3, ("train", "val"))
+FRAME = Frame((6, 5))
+
+
+class Numbered:
+    """Samples of noise of their own, which count how often each is decoded."""
+
+    def __init__(self, count=20, add=0):
+        self.ids = [str(i) for i in range(count)]
+        self.add, self.decoded = add, [0] * count
+
+    def __len__(self):
+        return len(self.ids)
+
+    def __getitem__(self, index):
+        self.decoded[index] += 1
+        rng = np.random.default_rng(index)
+        return rng.integers(0, 200, (9, 8, 3), np.uint8) + np.uint8(self.add), rng.integers(0, 3, (9, 8), np.uint8)
+
+
+class Weighted(Loss):
+    """Twice the weight on class 1."""
+
+    def __call__(self, labels, logits, weights):
+        raise NotImplementedError
+
+    def weight_map(self, mask):
+        return np.where(mask == 1, np.float32(2), np.float32(1))
+
+
+@pytest.fixture(autouse=True)
+def no_memory(monkeypatch):
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=10))
+
+
+def checked(source, stamp="one", label="numbered-train"):
+    return CheckedSamples(source, INFO, "train", label, lambda: stamp)
+
+
+def decoded(cache, add=0, count=20, **facts):
+    """What a new process would read: the pixels, and how many samples it decodes for them."""
+    source = Numbered(count, add)
+    samples = checked(source, **facts)
+    data = prepare(samples, FRAME, None, cache)
+    expected = prepare(Numbered(count, add), FRAME)
+    np.testing.assert_array_equal(data.images, expected.images)
+    np.testing.assert_array_equal(data.masks, expected.masks)
+    assert data.fingerprint == expected.fingerprint
+    before = sum(source.decoded)
+    assert samples.fingerprint() == CheckedSamples(Numbered(count, add), INFO, "train").fingerprint()
+    assert sum(source.decoded) == before  # whoever asks for the fingerprint later need not decode either
+    return before
+
+
+def test_what_was_decoded_once_is_found_again(tmp_path):
+    assert decoded(tmp_path) == 21  # the first tells the shape
+    assert decoded(tmp_path) <= 1 + prepared.PROBES
+    (folder,) = (tmp_path / "prepared").iterdir()
+    assert folder.name == "numbered-train-6x5"
+    assert {path.name for path in folder.iterdir()} - {".lock"} == {"facts.json", "images.npy", "masks.npy"}
+
+
+def test_the_pixels_lie_in_a_file(tmp_path):
+    data = prepare(checked(Numbered()), FRAME, None, tmp_path)
+    assert isinstance(data.images, np.memmap)
+    assert isinstance(data.masks, np.memmap)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"stamp": "two"}, {"count": 19}, {"label": "other-train"}, {"add": 1}],
+    ids=lambda change: next(iter(change)),
+)
+def test_other_samples_are_prepared_anew(tmp_path, change):
+    decoded(tmp_path)
+    assert decoded(tmp_path, **change) >= 19
+    assert decoded(tmp_path, **change) <= 1 + prepared.PROBES
+
+
+def test_a_label_that_is_no_class_is_found_before_anything_is_kept(tmp_path):
+    source = Numbered()
+    samples = CheckedSamples(source, Info(("a", "b"), 3, ("train",)), "train", "numbered-train", lambda: "one")
+    with pytest.raises(SegzooError, match="labels that are no class: 2"):
+        prepare(samples, FRAME, None, tmp_path)
+    assert not [path for path in tmp_path.rglob("*") if path.suffix in (".npy", ".part", ".json")]
+
+
+@pytest.mark.parametrize("name", ["facts.json", "images.npy", "masks.npy"])
+@pytest.mark.parametrize("size", [None, 0, 150])
+def test_files_that_are_missing_or_cut_are_made_again(tmp_path, name, size):
+    decoded(tmp_path)
+    path = tmp_path / "prepared" / "numbered-train-6x5" / name
+    path.unlink() if size is None else os.truncate(path, size)
+    assert decoded(tmp_path) == 21
+
+
+def test_who_reads_the_old_files_keeps_them(tmp_path):
+    old = prepare(checked(Numbered()), FRAME, None, tmp_path)
+    before = old.images.tolist()
+    prepare(checked(Numbered(add=9), stamp="two"), FRAME, None, tmp_path)
+    assert old.images.tolist() == before
+
+
+@pytest.mark.parametrize("stamped", [True, False])
+def test_maps_of_a_loss_and_samples_without_a_stamp_leave_no_file(tmp_path, stamped):
+    samples = checked(Numbered(), stamp="one" if stamped else "")
+    data = prepare(samples, FRAME, Weighted(), tmp_path)
+    np.testing.assert_array_equal(data.maps, prepare(Numbered(), FRAME, Weighted()).maps)
+    assert isinstance(data.maps, np.memmap)
+    arrays = [path.name for path in tmp_path.rglob("*.npy")]
+    assert sorted(arrays) == (["images.npy", "masks.npy"] if stamped else [])
+
+
+@pytest.mark.parametrize("stamp", ["one", ""])
+def test_a_full_disk_is_one_message(tmp_path, monkeypatch, stamp):
+    def full(descriptor, start, size):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", full, raising=False)
+    with pytest.raises(SegzooError, match=r"the disk of .*prepared.* is full: [0-9,]+ bytes are needed"):
+        prepare(checked(Numbered(), stamp), FRAME, None, tmp_path)
+    assert not [path for path in tmp_path.rglob("*") if path.suffix in (".npy", ".part", ".json")]
+
+
+def test_a_file_system_that_cannot_reserve_room_will_do(tmp_path, monkeypatch):
+    def unsupported(descriptor, start, size):
+        raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+
+    monkeypatch.setattr(os, "posix_fallocate", unsupported, raising=False)
+    assert decoded(tmp_path) == 21
+    assert decoded(tmp_path, stamp="") == 21
+
+
+def test_a_stamp_of_files_shows_every_change(tmp_path):
+    paths = [tmp_path / name for name in ("a.jpg", "b.png")]
+    for path in paths:
+        path.write_bytes(b"pixels")
+    before = stamp_of(paths)
+    assert stamp_of(paths) == before
+    assert stamp_of(paths[:1]) != before
+    facts = paths[0].stat()
+    paths[0].write_bytes(b"PIXELS")
+    os.utime(paths[0], ns=(facts.st_atime_ns, facts.st_mtime_ns))  # as tools that copy files do
+    assert stamp_of(paths) != before
+
+
+BUILDER = """
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import psutil
+
+from segzoo.pipeline import Frame, prepare
+from segzoo.plugin import Info
+from segzoo.samples import CheckedSamples
+
+psutil.virtual_memory = lambda: SimpleNamespace(available=10)
+decoded = []
+
+
+class Samples:
+    ids = [str(i) for i in range(40)]
+
+    def __len__(self):
+        return len(self.ids)
+
+    def __getitem__(self, index):
+        decoded.append(index)
+        if len(decoded) == 9:  # the other process is to find this one at work
+            print("building", flush=True)
+            sys.stdin.readline()
+        return np.full((9, 8, 3), index, np.uint8), np.full((9, 8), index % 3, np.uint8)
+
+
+samples = CheckedSamples(Samples(), Info(("a", "b", "c"), 3, ("train",)), "train", "numbered-train", lambda: "one")
+data = prepare(samples, Frame((6, 5)), None, Path(sys.argv[1]))
+assert [int(image[0, 0, 0]) for image in data.images] == list(range(40))
+print(len(decoded), data.fingerprint)
+"""
+
+
+def start(cache):
+    arguments = [sys.executable, "-c", BUILDER, str(cache)]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(arguments, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+
+
+def test_of_two_processes_one_builds_and_the_other_waits_for_it(tmp_path):
+    first = start(tmp_path)
+    assert first.stdout.readline() == "building\n"
+    second = start(tmp_path)
+    assert second.stderr.readline().startswith("waiting for another process to fill")
+    built = first.communicate("\n")[0].split()
+    found = second.communicate("\n")[0].replace("building\n", "").split()
+    assert built[0] == "41"
+    assert int(found[0]) <= 9
+    assert built[1] == found[1]
+
+
+def test_after_a_process_that_was_killed_while_it_built_the_next_builds(tmp_path):
+    first = start(tmp_path)
+    assert first.stdout.readline() == "building\n"
+    first.kill()
+    first.communicate()
+    assert list(tmp_path.rglob("*.part"))
+    second = start(tmp_path)
+    assert second.stdout.readline() == "building\n"
+    assert second.communicate("\n")[0].split()[0] == "41"
+    assert not list(tmp_path.rglob("*.part"))

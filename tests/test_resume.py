@@ -1,0 +1,420 @@
+"""Runs that stop and go on: to the same bits, or with a reason why not."""
+
+import csv
+import errno
+import json
+import os
+from dataclasses import replace
+
+import keras
+import pytest
+import tensorflow as tf
+from test_keras_trainer import Blocks, Recorder, linear_network
+
+import segzoo
+from segzoo import checkpoints
+from segzoo.checkpoints import Checkpoints
+from segzoo.errors import ConfigError, SegzooError
+from segzoo_keras import checkpoint
+from segzoo_shapes.drawing import Drawings
+
+TINY = {
+    "model.filters": 2,
+    "model.depth": 1,
+    "dataset.size": 16,
+    "dataset.train": 10,
+    "dataset.val": 4,
+    "dataset.test": 4,
+    "trainer.batch_size": 4,
+}
+SAME = ("config.toml", "history.csv", "metrics.json", "images.csv")
+
+
+def dropout_network():
+    """Noise of two layers, batch statistics and two convolutions: all kinds of state there are."""
+    inputs = keras.Input((None, None, 3))
+    x = keras.layers.Dropout(0.3)(keras.layers.Conv2D(4, 3, padding="same")(inputs))
+    x = keras.layers.GaussianNoise(0.1)(keras.layers.BatchNormalization()(x))
+    return keras.Model(inputs, keras.layers.Conv2D(4, 1)(x))
+
+
+class EndedError(Exception):
+    """The end of a process that nobody has killed."""
+
+
+class Stopping(Recorder):
+    """Ears of a run that ends after so many steps."""
+
+    def __init__(self, folder, steps, **facts):
+        super().__init__(folder, **facts)
+        self.steps = steps
+        self.job = replace(self.job, advance=self.advance)
+
+    def advance(self, images):
+        self.images.append(images)
+        if len(self.images) == self.steps:
+            raise EndedError
+
+
+def weights(model):
+    return [weight.tobytes() for weight in model.get_weights()]
+
+
+def rows(path):
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def always(monkeypatch):
+    """A checkpoint after each step."""
+    monkeypatch.setattr(checkpoint, "PERIOD", 0)
+    monkeypatch.setattr(checkpoint, "SHARE", float("inf"))
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    """A training of three epochs, of three steps each, that never stopped."""
+    recorder = Recorder(tmp_path_factory.mktemp("unbroken"))
+    return recorder, weights(recorder.fit(dropout_network, batch_size=2))
+
+
+@pytest.mark.parametrize(("steps", "saved"), [(1, (0, 0)), (3, (0, 4)), (4, (1, 0)), (9, (2, 4))])
+def test_a_training_goes_on_from_any_step_to_the_same_bits(tmp_path, always, unbroken, steps, saved):
+    first = Stopping(tmp_path, steps)  # without a checkpoint after the last of them
+    with pytest.raises(EndedError):
+        first.fit(dropout_network, batch_size=2)
+    second = Recorder(tmp_path, resume=True)
+    model = second.fit(dropout_network, batch_size=2)
+    whole, plain = unbroken
+    assert weights(model) == plain
+    assert len(second.images) == 9 - (steps - 1)
+    figures, _, images = second.earlier or ((), (), 0)
+    assert [*figures, *second.rows] == whole.rows
+    assert (len(figures), images) == saved
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_a_training_in_16_bits_goes_on_to_the_same_bits(tmp_path, always, precision):
+    options = {"batch_size": 2, "precision": precision}
+    plain = weights(Recorder(tmp_path / "whole", epochs=2).fit(dropout_network, **options))
+    with pytest.raises(EndedError):
+        Stopping(tmp_path / "run", 3, epochs=2).fit(dropout_network, **options)
+    assert weights(Recorder(tmp_path / "run", epochs=2, resume=True).fit(dropout_network, **options)) == plain
+
+
+def test_the_best_weights_are_those_of_the_whole_history(tmp_path, always):
+    contrary = Blocks(3)
+    contrary[:] = [(image, 1 - mask) for image, mask in contrary]  # the first epoch will be the best
+    options = {"val": contrary, "learning_rate": 0.1, "batch_size": 2}
+    whole = Recorder(tmp_path / "whole", epochs=4)
+    plain = weights(whole.fit(**options))
+    losses = [row["val_loss"] for row in whole.rows]
+    assert losses[0] == min(losses)
+    with pytest.raises(EndedError):
+        Stopping(tmp_path / "run", 11, epochs=4).fit(**options)
+    assert weights(Recorder(tmp_path / "run", epochs=4, resume=True).fit(**options)) == plain
+
+
+def saved_at(monkeypatch):
+    """Where checkpoints are written, as (epoch, step)."""
+    found, save = [], Checkpoints.save
+
+    def spy(store, facts, arrays):
+        found.append((facts["progress"]["epoch"], facts["progress"]["step"]))
+        save(store, facts, arrays)
+
+    monkeypatch.setattr(Checkpoints, "save", spy)
+    return found
+
+
+class Clock:
+    """A clock that only moves when told: by so many seconds with each step, and with each checkpoint."""
+
+    def __init__(self, monkeypatch, step, save):
+        self.now, self.step = 0.0, step
+        monkeypatch.setattr(checkpoint, "perf_counter", lambda: self.now)
+        write = Checkpoints.save
+
+        def slow(store, facts, arrays):
+            write(store, facts, arrays)
+            self.now += save
+
+        monkeypatch.setattr(Checkpoints, "save", slow)
+
+    def fit(self, folder, epochs, **options):
+        recorder = Recorder(folder, epochs)
+        recorder.job = replace(recorder.job, advance=self.advance)
+        recorder.fit(**options)
+
+    def advance(self, images):
+        self.now += self.step
+
+
+def test_long_epochs_are_saved_by_time_and_at_their_end(tmp_path, monkeypatch):
+    clock, found = Clock(monkeypatch, step=12, save=0.1), saved_at(monkeypatch)
+    clock.fit(tmp_path, 2, train=Blocks(8), batch_size=1)
+    assert found == [(0, 3), (0, 6), (1, 0), (1, 3), (1, 6), (2, 0)]
+
+
+def test_slow_checkpoints_are_written_less_often_but_for_the_last(tmp_path, monkeypatch):
+    clock, found = Clock(monkeypatch, step=12, save=2), saved_at(monkeypatch)
+    clock.fit(tmp_path, 9, train=Blocks(4), batch_size=1)
+    # The first costs nobody knows what; then 2 s are worth it after 2 / 0.015 = 133 s, or 12 steps.
+    assert found == [(0, 3), (3, 3), (6, 3), (9, 0)]
+
+
+def test_quick_epochs_of_a_large_network_are_not_all_saved(tmp_path, monkeypatch):
+    clock, found = Clock(monkeypatch, step=1, save=0.29), saved_at(monkeypatch)
+    monkeypatch.setattr(checkpoint, "BYTES_PER_SECOND", 1000)
+    clock.fit(tmp_path, 10, train=Blocks(4), batch_size=1)
+    assert found == [(4, 0), (9, 0), (10, 0)]
+
+
+def test_nothing_saved_is_said_and_training_begins_at_the_beginning(tmp_path, unbroken):
+    recorder = Recorder(tmp_path, resume=True)
+    assert weights(recorder.fit(dropout_network, batch_size=2)) == unbroken[1]
+    assert recorder.said == [f"nothing is saved in {tmp_path}: beginning at the beginning"]
+    assert recorder.earlier is None
+
+
+def test_a_training_that_is_done_gives_the_same_network_again_and_then_a_longer_one(tmp_path, unbroken):
+    Recorder(tmp_path, epochs=2).fit(dropout_network, batch_size=2)
+    again = Recorder(tmp_path, epochs=2, resume=True)
+    again.fit(dropout_network, batch_size=2)
+    assert again.images == []
+    longer = Recorder(tmp_path, resume=True)
+    assert weights(longer.fit(dropout_network, batch_size=2)) == unbroken[1]
+    assert longer.images == [2, 2, 2]
+
+
+def test_what_a_training_begun_anew_goes_on_from_is_its_own(tmp_path, unbroken):
+    Recorder(tmp_path, epochs=1, seed=9).fit(dropout_network, batch_size=2)
+    with pytest.raises(EndedError):
+        Stopping(tmp_path, 1).fit(dropout_network, batch_size=2)
+    assert weights(Recorder(tmp_path, resume=True).fit(dropout_network, batch_size=2)) == unbroken[1]
+
+
+@pytest.mark.parametrize("file", ["model.bin", "optimizer.bin", "best.bin", "state.json"])
+def test_a_torn_checkpoint_costs_the_steps_since_the_one_before_and_no_bits(tmp_path, always, unbroken, file):
+    with pytest.raises(EndedError):
+        Stopping(tmp_path, 6).fit(dropout_network, batch_size=2)
+    newest = max((tmp_path / "checkpoints").iterdir())
+    os.truncate(newest / file, (newest / file).stat().st_size // 2)
+    recorder = Recorder(tmp_path, resume=True)
+    assert weights(recorder.fit(dropout_network, batch_size=2)) == unbroken[1]
+    assert len(recorder.images) == 9 - 4
+    assert [(str(newest) in line, file in line) for line in recorder.said] == [(True, True)]
+
+
+def stopped(folder):
+    with pytest.raises(EndedError):
+        Stopping(folder, 3).fit(dropout_network, batch_size=2)
+
+
+def test_another_number_of_threads_is_said(tmp_path, always, monkeypatch):
+    stopped(tmp_path)
+    machine = checkpoint.machine()
+    monkeypatch.setattr(checkpoint, "machine", lambda: machine | {"threads": 77, "TensorFlow": "9.9"})
+    recorder = Recorder(tmp_path, resume=True)
+    recorder.fit(dropout_network, batch_size=2)
+    threads, version = machine["threads"], machine["TensorFlow"]
+    changes = f"threads {threads}, now 77; TensorFlow {version}, now 9.9"
+    assert recorder.said == [f"the result will not be the same to the bit: {changes}"]
+
+
+def test_the_number_of_threads_is_that_of_tensorflow(monkeypatch):
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "5")
+    assert checkpoint.machine()["threads"] == 5
+    monkeypatch.setattr(tf.config.threading, "get_intra_op_parallelism_threads", lambda: 3)
+    assert checkpoint.machine()["threads"] == 3
+
+
+def test_other_data_another_precision_or_another_network_are_refused(tmp_path, always):
+    stopped(tmp_path)
+    with pytest.raises(ConfigError, match="images or masks have changed since the training"):
+        Recorder(tmp_path, resume=True).fit(dropout_network, train=Blocks(5), batch_size=2)
+    with pytest.raises(ConfigError, match="of another network: a plugin has changed"):
+        Recorder(tmp_path, resume=True).fit(linear_network, batch_size=2)
+    with pytest.raises(ConfigError, match="has the precision float32, and cannot go on with mixed_bfloat16"):
+        Recorder(tmp_path, resume=True).fit(dropout_network, batch_size=2, precision="mixed_bfloat16")
+    Recorder(tmp_path, resume=True).fit(dropout_network, batch_size=2)
+
+
+def test_times_of_an_epoch_are_those_of_all_processes(tmp_path, always):
+    with pytest.raises(EndedError):
+        Stopping(tmp_path, 5).fit(dropout_network, batch_size=2)
+    facts, _ = Checkpoints(tmp_path / "checkpoints", print).load()
+    before = facts["progress"]
+    recorder = Recorder(tmp_path, resume=True)
+    recorder.fit(dropout_network, batch_size=2)
+    assert list(recorder.earlier[1]) == before["times"]
+    assert recorder.times[0]["training_seconds"] > before["training_seconds"] > 0
+    for times in [*before["times"], *recorder.times]:
+        assert times["images"] == 6
+        assert times["seconds"] > times["training_seconds"] > times["waiting_seconds"] > 0
+
+
+# Whole runs
+
+
+def run(folder, **words):
+    settings = TINY | words.pop("settings", {})
+    return segzoo.run("unet", "shapes", settings=settings, out=folder, **{"epochs": 3} | words)
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    return run(tmp_path_factory.mktemp("runs") / "done")
+
+
+def assert_same(one, other):
+    for name in SAME:
+        assert (one / name).read_text() == (other / name).read_text(), name
+    models = [keras.saving.load_model(folder / "model.keras") for folder in (one, other)]
+    assert weights(models[0]) == weights(models[1])
+    assert [path.name for path in sorted(one.rglob("*.png"))] == [path.name for path in sorted(other.rglob("*.png"))]
+    assert {path.name for path in one.iterdir()} == {path.name for path in other.iterdir()}
+
+
+@pytest.fixture
+def interrupted(tmp_path, monkeypatch):
+    """Interrupts a run in the middle of its second epoch, as Ctrl-C does."""
+
+    def interrupt(after=5, **words):
+        left, end_step = [after], checkpoint.Keeper.end_step
+
+        def stop(keeper, progress):
+            end_step(keeper, progress)
+            left[0] -= 1
+            if not left[0]:
+                raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(checkpoint.Keeper, "end_step", stop)
+            with pytest.raises(KeyboardInterrupt) as ended:
+                run(tmp_path / "run", **words)
+        return str(ended.value)
+
+    return interrupt
+
+
+def test_a_run_that_was_interrupted_goes_on_and_ends_as_if_it_never_was(tmp_path, interrupted, always, done, capsys):
+    assert interrupted() == f"to go on, repeat the command with --resume --out {tmp_path / 'run'}"
+    capsys.readouterr()
+    result = run(tmp_path / "run", resume=True)
+    assert_same(result.folder, done.folder)
+    assert (result.metrics, result.history) == (done.metrics, done.history)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "going on with epoch 2/3, of which 8 images are done"
+    assert [line.split()[:2] for line in lines[1:3]] == [["epoch", "2/3"], ["epoch", "3/3"]]
+    times = rows(result.folder / "timings.csv")
+    assert [(row["epoch"], row["images"]) for row in times] == [("1", "10"), ("2", "10"), ("3", "10")]
+
+
+def test_a_finished_run_is_left_as_it_is_and_may_be_longer(tmp_path, done, command, interrupted, always):
+    run(tmp_path / "run", epochs=2)
+    before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
+    again = run(tmp_path / "run", epochs=2, resume=True)
+    assert {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()} == before
+    assert again.metrics == json.loads((tmp_path / "run" / "metrics.json").read_text())
+    shown = command("run", "--resume", "--out", tmp_path / "run", "--json")
+    assert json.loads(shown.out) == {"folder": str(tmp_path / "run"), **again.metrics}
+    assert "is finished; to train it longer, add --epochs" in shown.err
+    interrupted(after=2, resume=True)
+    assert_same(run(tmp_path / "run", resume=True).folder, done.folder)
+    assert command("run", "--resume", "--out", tmp_path / "run", "--epochs", "2").err.count("3 epochs already") == 1
+
+
+def test_killed_after_its_training_a_run_only_scores(tmp_path, done, monkeypatch, capsys):
+    def stop(*arguments):
+        raise EndedError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(segzoo.experiment, "_score", stop)
+        with pytest.raises(EndedError):
+            run(tmp_path / "run")
+    capsys.readouterr()
+    assert_same(run(tmp_path / "run", resume=True).folder, done.folder)
+    assert capsys.readouterr().err.splitlines()[0] == "all 3 epochs are trained already"
+
+
+def test_words_may_be_left_out_and_not_changed(tmp_path, interrupted, always, command):
+    interrupted()
+    folder = tmp_path / "run"
+    refused = command("run", "unet", "shapes", "--resume", "--out", folder, "--set", "trainer.learning_rate=0.5")
+    assert refused.code == 2
+    assert "was begun with other options: " in refused.err
+    for change in ("model.filters is 2 there, 64 here", "trainer.learning_rate is 0.001 there, 0.5 here"):
+        assert change in refused.err
+    assert "epochs" not in refused.err
+    changed = command("run", "--resume", "--out", folder, "--seed", "3", "--loss", "dice")
+    assert "loss.name is cross_entropy there, dice here; seed is 0 there, 3 here" in changed.err
+    assert command("run", "--resume", "--out", folder, "--dry-run").out == (folder / "config.toml").read_text()
+
+
+def test_with_nothing_there_resume_is_a_run(tmp_path, done, capsys):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "log.txt").touch()
+    (tmp_path / "run" / ".0123abcd-config.toml").write_text("half")
+    result = run(tmp_path / "run", resume=True)
+    assert_same(result.folder, done.folder)
+    assert capsys.readouterr().err.startswith(f"nothing is saved in {tmp_path / 'run'}: beginning at the beginning\n")
+
+
+def test_resume_needs_a_folder_that_is_a_runs(tmp_path, command):
+    lost = command("run", "unet", "shapes", "--resume")
+    assert (lost.code, lost.err) == (2, "segzoo: --resume: say which run is to go on, with --out DIR\n")
+    (tmp_path / "photo.jpg").touch()
+    foreign = command("run", "unet", "shapes", "--resume", "--out", tmp_path)
+    assert (foreign.code, foreign.err.count("\n")) == (2, 1)
+    assert "holds other files and no run that could go on" in foreign.err
+
+
+def test_images_that_have_changed_meanwhile_are_noticed(tmp_path, interrupted, always, monkeypatch):
+    interrupted()
+    draw = Drawings.__getitem__
+
+    def inverted(drawings, index):
+        image, mask = draw(drawings, index)
+        return 255 - image, mask
+
+    monkeypatch.setattr(Drawings, "__getitem__", inverted)
+    with pytest.raises(ConfigError, match="images or masks have changed"):
+        run(tmp_path / "run", resume=True)
+
+
+def test_a_disk_that_fills_ends_in_one_message_and_loses_nothing(tmp_path, always, done, command, monkeypatch):
+    left, fsync = [15], os.fsync
+
+    def full(descriptor):
+        left[0] -= 1
+        if left[0] <= 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        fsync(descriptor)
+
+    settings = [word for key, value in TINY.items() for word in ("--set", f"{key}={value}")]
+    words = ("run", "unet", "shapes", *settings, "--epochs", "3", "--out", tmp_path / "run")
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints.os, "fsync", full)
+        ended = command(*words)
+    assert ended.code == 2
+    assert [line for line in ended.err.splitlines() if "full" in line] == [ended.err.splitlines()[-1]]
+    assert "is full: make room" in ended.err
+    assert command(*words, "--resume").code == 0
+    assert_same(tmp_path / "run", done.folder)
+
+
+def test_two_processes_do_not_work_in_one_folder(tmp_path, monkeypatch):
+    refused = []
+
+    def meanwhile(experiment, folder, resume):
+        with pytest.raises(ConfigError, match=f"another process is at work in {folder}") as error:
+            run(folder, resume=True)
+        refused.append(error)
+        raise SegzooError("enough")
+
+    monkeypatch.setattr(segzoo.experiment, "_conduct", meanwhile)
+    with pytest.raises(SegzooError, match="enough"):
+        run(tmp_path / "run")
+    assert refused
