@@ -175,3 +175,11 @@ def test_a_step_is_taken_apart(printed_by):
     found = rows(printed_by("step_profile", "--filters", 1, "--size", 16, "--rounds", 1, "--steps", 2, "--threads", 1))
     assert found["convolutions alone, float32"][3:6] == [1.0, 1.0, 1.0]
     assert 0 < found["convolution"][1] < 100
+
+
+@pytest.mark.slow
+def test_the_cost_of_checkpoints_is_measured(printed_by):
+    words = ("--filters", 1, "--images", 16, "--epochs", 2, "--size", 16)
+    _, checkpoints, *_, one, most = rows(printed_by("checkpoint", *words))["1"]
+    assert checkpoints >= 1
+    assert 0 < one <= most
