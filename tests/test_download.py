@@ -359,22 +359,29 @@ def test_two_processes_fetch_once(serve, path):
     assert server.ranges == [None]
 
 
-def test_who_must_wait_is_told_so(tmp_path, capsys):
-    inside, entered = threading.Event(), []
+def test_who_must_wait_is_told_so(tmp_path, monkeypatch):
+    told, entered, lines = threading.Event(), [], []
+
+    class Terminal:
+        def __init__(self, stderr):
+            assert stderr
+
+        def print(self, text, **how):
+            lines.append(text)
+            told.set()
 
     def other():
-        inside.set()
         with holding(tmp_path):
             entered.append(True)
 
+    monkeypatch.setattr(download, "Console", Terminal)
     thread = threading.Thread(target=other)
     with holding(tmp_path), holding(tmp_path):
         thread.start()
-        inside.wait()
-        while "waiting for another" not in capsys.readouterr().err:
-            assert thread.is_alive()
+        told.wait()
         assert not entered
     thread.join()
+    assert lines == [f"waiting for another process to fill {tmp_path}"]
     assert entered
 
 
