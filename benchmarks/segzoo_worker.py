@@ -29,15 +29,21 @@ class PacedTrainer:
     def fit(self, build: Callable[[], keras.Model], train: Samples, val: Samples, job: Job) -> keras.Model:
         """See `Trainer.fit`."""
 
+        measured: dict[str, float] = {}
+
         def advance(images: int) -> None:
             job.advance(images)
             self.pace.step(images)
 
-        def report(*told: Mapping[str, float]) -> None:
-            job.report(*told)
-            self.pace.epoch({**told[-1], **self.trainer.model_dump(include={"precision"})})
+        def timed(times: Mapping[str, float]) -> None:
+            job.timed(times)
+            measured.update(times)
 
-        return self.trainer.fit(build, train, val, replace(job, advance=advance, report=report))
+        def report(figures: Mapping[str, float]) -> None:
+            job.report(figures)
+            self.pace.epoch({**measured, **self.trainer.model_dump(include={"precision"})})
+
+        return self.trainer.fit(build, train, val, replace(job, advance=advance, timed=timed, report=report))
 
 
 def train(training: Training, pace: Pace) -> None:

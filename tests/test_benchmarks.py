@@ -166,8 +166,13 @@ def test_training_steps_are_measured(printed_by, monkeypatch):
 @pytest.mark.slow
 def test_whole_epochs_are_measured(pets, printed_by):
     words = ("--filters", 1, "--size", 32, "--rounds", 2, "--threads", 1, "--root", pets, "--val-size", 8)
-    first, middle, least, most, *_ = rows(printed_by("train_throughput", "epochs", *words))["article"]
+    found = rows(printed_by("train_throughput", "epochs", *words))
+    first, middle, least, most, *_ = found["article"]
     assert 0 < least <= middle <= most < first
+    (ours,) = [row for name, row in found.items() if name.startswith("segzoo")]
+    waiting, _, peak = ours[-3:]
+    assert len(ours) == len(found["article"]) + 1  # the article's script does not tell how long it waits
+    assert 0 <= waiting < 100 < peak
 
 
 @pytest.mark.slow
