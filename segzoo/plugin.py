@@ -173,13 +173,31 @@ class Dataset(Plugin):
     def open(self, cache: Path, split: Split) -> Samples:
         """The samples of one split, after `prepare`. Decoding waits until a sample is asked for."""
 
+    def files(self, cache: Path, split: Split) -> Sequence[tuple[Path, ...]]:
+        """The files of each sample, the image first and then the mask, in the order of the ids.
+
+        Quick, without reading any of them. By default empty: the samples are not made of files.
+        """
+        return ()
+
+    def missing(self, cache: Path) -> Sequence[str]:
+        """What should be there and is not, a line each: an image without a mask, a file that a list names.
+
+        It names what is absent even where `open` refuses the dataset for it. By default empty.
+        """
+        return ()
+
     def stamp(self, cache: Path, split: Split) -> str:
         """A text that changes whenever a sample of the split may have changed, quick to make without decoding any.
 
-        With it, what was prepared of a split too large for memory is found again by the next run; see
-        `segzoo.samples.stamp_of` for files. By default empty: nothing is known, and each run prepares anew.
+        With it, what was prepared of a split too large for memory is found again by the next run. By default made of
+        `files`, by `segzoo.samples.stamp_of`; where there are none it is empty: nothing is known, and each run prepares
+        anew.
         """
-        return ""
+        from segzoo.samples import stamp_of
+
+        files = self.files(cache, split)
+        return stamp_of(path for paths in files for path in paths) if files else ""
 
 
 class Loss(Plugin):

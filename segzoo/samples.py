@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from segzoo.plugin import IGNORE, Info, Samples, Split
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,26 @@ class CheckedSamples:
                 f"the mask of {name} has labels that are no class: {wrong}; allowed are 0 to {last}, "
                 f"and {IGNORE} for pixels to leave out"
             )
+
+
+class OnDemand(Sequence[T]):
+    """A sequence whose items are made when they are asked for, such as the paths of a dataset with a million ids."""
+
+    def __init__(self, length: int, make: Callable[[int], T]) -> None:
+        self._indices, self._make = range(length), make
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    @overload
+    def __getitem__(self, index: int, /) -> T: ...
+
+    @overload
+    def __getitem__(self, index: slice, /) -> list[T]: ...
+
+    def __getitem__(self, index: int | slice, /) -> T | list[T]:
+        found = self._indices[index]
+        return self._make(found) if isinstance(found, int) else [self._make(each) for each in found]
 
 
 def stamp_of(paths: Iterable[Path]) -> str:

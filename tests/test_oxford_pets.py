@@ -22,6 +22,7 @@ from segzoo_oxford_pets import Archive, OxfordPets
 from segzoo_oxford_pets.files import divide
 
 NOWHERE = Path("/nowhere")
+TRIMAP = "annotations/trimaps/pug_1.png"
 TRAINVAL = [f"Birman_{number}" for number in range(1, 16)]
 TEST = [f"pug_{number}" for number in range(1, 6)]
 
@@ -357,6 +358,33 @@ def test_a_change_of_any_file_of_a_split_changes_its_stamp(root):
     changed = dataset.open(NOWHERE, "train").files(ids(dataset, "train")[0])[1]
     changed.write_bytes(changed.read_bytes() + b"more")
     assert [split for split in before if dataset.stamp(NOWHERE, split) != before[split]] == ["train"]
+
+
+def test_the_files_of_each_sample_are_named_in_the_order_of_the_ids(root):
+    dataset = OxfordPets(root=root)
+    for split in ("train", "val", "test"):
+        files = dataset.files(NOWHERE, split)
+        assert [(image.stem, trimap.stem) for image, trimap in files] == [(name, name) for name in ids(dataset, split)]
+        assert all(path.is_file() for paths in files for path in paths)
+
+
+def test_what_is_missing_is_named_even_where_the_dataset_cannot_be_opened(root):
+    (root / "images" / "Birman_2.jpg").unlink()
+    for folder, suffix in (("images", "jpg"), ("annotations/trimaps", "png")):
+        (root / folder / f"pug_1.{suffix}").unlink()
+    half = [f"{root}/images/Birman_2.jpg is not there, but its fellow is there"]
+    whole = [f"{root}/{file} is not there, but test.txt names it" for file in ("images/pug_1.jpg", TRIMAP)]
+    listed = [f"{root}/images/Birman_2.jpg is not there, but trainval.txt names it", *whole]
+    assert OxfordPets(root=root).missing(NOWHERE) == listed
+    for options in ({"allow_missing": True}, {"split": "article"}):
+        assert OxfordPets(root=root, **options).missing(NOWHERE) == half
+    with pytest.raises(DataError, match="lack the photo or the trimap"):
+        OxfordPets(root=root).open(NOWHERE, "train")
+
+
+def test_nothing_is_missing_of_a_whole_dataset_nor_of_a_folder_that_is_not_there(root):
+    assert OxfordPets(root=root).missing(NOWHERE) == []
+    assert OxfordPets(root=root / "gone").missing(NOWHERE) == []
 
 
 def test_samples_can_be_pickled_and_read_from_many_threads(root):

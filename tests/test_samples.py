@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from segzoo.errors import DataError, PluginError
-from segzoo.plugin import IGNORE, Info
-from segzoo.samples import CheckedSamples
+from segzoo.plugin import IGNORE, Dataset, Info
+from segzoo.samples import CheckedSamples, OnDemand, stamp_of
 
 INFO = Info(("sky", "sea"), 3, ("train", "val"))
 
@@ -84,3 +84,41 @@ def test_the_fingerprint_reads_only_what_was_not_read():
     samples.fingerprint()
     samples.fingerprint()
     assert Counted.reads == 3
+
+
+def test_items_on_demand_are_a_sequence_that_makes_only_what_is_asked_for():
+    made = []
+
+    def make(index):
+        made.append(index)
+        return index * index
+
+    squares = OnDemand(1_000_000, make)
+    assert len(squares) == 1_000_000
+    assert (squares[-1], squares[3], squares[1:7:2]) == (999_999**2, 9, [1, 9, 25])
+    assert made == [999_999, 3, 1, 3, 5]
+    assert list(OnDemand(3, make)) == [0, 1, 4]
+    with pytest.raises(IndexError):
+        squares[1_000_000]
+
+
+def test_the_stamp_of_a_dataset_is_made_of_its_files(tmp_path):
+    class Photos(Dataset):
+        def describe(self, cache):
+            return INFO
+
+        def open(self, cache, split):
+            raise AssertionError("a stamp opens nothing")
+
+    class Files(Photos):
+        def files(self, cache, split):
+            return [(cache / f"{split}.png", cache / "mask.png")]
+
+    for name in ("train", "val", "mask"):
+        (tmp_path / f"{name}.png").write_bytes(b"1")
+    assert Photos().stamp(tmp_path, "train") == ""
+    assert Photos().missing(tmp_path) == ()
+    before = Files().stamp(tmp_path, "train")
+    assert before == stamp_of([tmp_path / "train.png", tmp_path / "mask.png"]) != Files().stamp(tmp_path, "val")
+    (tmp_path / "train.png").write_bytes(b"22")
+    assert Files().stamp(tmp_path, "train") != before

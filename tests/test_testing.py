@@ -76,6 +76,8 @@ FOUND = {
     wrong.Overlaps: {"check_splits_share_no_id"},
     wrong.NoVal: {"check_splits_share_no_id"},
     wrong.HiddenFile: {"check_length_is_stable"},
+    wrong.FewerFiles: {"check_files_are_those_of_the_samples"},
+    wrong.OtherFiles: {"check_files_are_those_of_the_samples"},
     wrong.OpenFile: {"check_samples_can_be_pickled"},
     wrong.Connection: {"check_two_threads_can_read"},
     wrong.Hashed: {"check_two_processes_can_read"},

@@ -10,6 +10,7 @@ import random
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import ConfigDict, Field
@@ -536,6 +537,20 @@ class HiddenFile(RightData):
 
     def open(self, cache, split):
         return Miscounts(names(split))
+
+
+class FewerFiles(RightData):
+    """Names the files of some of its samples."""
+
+    def files(self, cache, split):
+        return [(Path(__file__),)] * 3
+
+
+class OtherFiles(RightData):
+    """Names files that are not there."""
+
+    def files(self, cache, split):
+        return [(Path(f"/nowhere/{name}.png"),) for name in names(split)]
 
 
 class OpenFile(RightData):

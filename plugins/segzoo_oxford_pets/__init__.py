@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
@@ -119,12 +120,18 @@ class OxfordPets(Dataset):
             epochs=15,
         )
 
-    def stamp(self, cache: Path, split: Split) -> str:
-        """See `Dataset.stamp`."""
-        from segzoo.samples import stamp_of
+    def files(self, cache: Path, split: Split) -> Sequence[tuple[Path, ...]]:
+        """See `Dataset.files`."""
+        from segzoo.samples import OnDemand
 
         pairs = self.open(cache, split)
-        return stamp_of(path for name in pairs.names for path in pairs.files(name))
+        return OnDemand(len(pairs), lambda index: pairs.files(pairs.names[index]))
+
+    def missing(self, cache: Path) -> Sequence[str]:
+        """See `Dataset.missing`. With `allow_missing`, pairs of which both files are absent are not missed."""
+        from segzoo_oxford_pets.files import absent
+
+        return absent(self.root or cache / "oxford_pets", self)
 
     def open(self, cache: Path, split: Split) -> Pairs:
         """See `Dataset.open`."""

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from segzoo_oxford_pets import OxfordPets
 
 IMAGES, TRIMAPS = "images", "annotations/trimaps"
+LISTS = ("annotations/trainval.txt", "annotations/test.txt")
+"""Of the official split."""
 
 ALL_PAIRS = 7_390
 """Pairs of image and trimap in the archives; the lists name 41 less."""
@@ -73,7 +75,7 @@ def split_names(folder: Path, split: Split, options: OxfordPets) -> list[str]:
         DataError: if the folder has not the official layout, or lacks files that its lists name.
         ConfigError: if `val_size` leaves nothing to train on.
     """
-    lists = [f"annotations/{name}.txt" for name in ("trainval", "test") if options.split == "official"]
+    lists = LISTS if options.split == "official" else ()
     missing = [name for name in (IMAGES, TRIMAPS, *lists) if not (folder / name).exists()]
     if missing:
         raise DataError(
@@ -120,8 +122,7 @@ def pairs_in(folder: Path) -> list[str]:
 
 def listed(folder: Path, file: str, allow_missing: bool) -> list[str]:
     """Names that a list of the dataset names, sorted; without those that lack a file, where that is allowed."""
-    lines = (folder / file).read_text("utf-8").splitlines()
-    names = sorted({line.split()[0] for line in lines if line.strip() and not line.startswith("#")})
+    names = names_in(folder / file)
     complete = set(pairs_in(folder))
     missing = [name for name in names if name not in complete]
     if missing and not allow_missing:
@@ -133,6 +134,29 @@ def listed(folder: Path, file: str, allow_missing: bool) -> list[str]:
             "to take those that are, add `--set dataset.allow_missing=true`"
         )
     return [name for name in names if name in complete]
+
+
+def names_in(file: Path) -> list[str]:
+    """The names in one of the dataset's lists, sorted."""
+    lines = file.read_text("utf-8").splitlines()
+    return sorted({line.split()[0] for line in lines if line.strip() and not line.startswith("#")})
+
+
+def absent(folder: Path, options: OxfordPets) -> list[str]:
+    """Photos and trimaps that lack their fellow, and unless `allow_missing` those that lack on the official lists."""
+    kinds = {IMAGES: ".jpg", TRIMAPS: ".png"}
+    present = [kind for kind in kinds if (folder / kind).is_dir()]
+    found = {kind: stems(folder / kind, kinds[kind]) for kind in present}
+    wanted = {name: "its fellow is there" for names in found.values() for name in names}
+    if options.split == "official" and not options.allow_missing:
+        lists = [folder / file for file in LISTS if (folder / file).exists()]
+        wanted |= {name: f"{file.name} names it" for file in lists for name in names_in(file)}
+    return [
+        f"{folder / kind / name}{suffix} is not there, but {reason}"
+        for name, reason in sorted(wanted.items())
+        for kind, suffix in kinds.items()
+        if name not in found.get(kind, ())
+    ]
 
 
 def stems(folder: Path, suffix: str) -> set[str]:

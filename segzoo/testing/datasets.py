@@ -84,6 +84,20 @@ def check_length_is_stable(dataset: Dataset) -> None:
         assert list(again[split].ids) == ids, f"the split '{split}', opened again, has other ids or another order"
 
 
+def check_files_are_those_of_the_samples(dataset: Dataset) -> None:
+    """Findings name the file, and prepared images are found again by their files: those named exist."""
+    for split, samples in splits(dataset):
+        files = dataset.files(cache_folder(), split)
+        assert len(files) in (0, len(samples)), (
+            f"the split '{split}' has {len(samples)} samples, but files for {len(files)}"
+        )
+        for index in looked_at(samples) if files else ():
+            name = f"'{samples.ids[index]}' of the split '{split}'"
+            assert files[index], f"sample {name} has no files, though others have"
+            for path in files[index]:
+                assert path.is_file(), f"{path}, named as a file of {name}, is not there"
+
+
 def check_samples_can_be_pickled(dataset: Dataset) -> None:
     """Loaders that read in other processes send them the samples."""
     for split, samples in splits(dataset):
