@@ -4,18 +4,30 @@ import segzoo
 result = segzoo.run("unet", "shapes")
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from segzoo.experiment import Result, run
+    from segzoo.findings import Finding, Verification
+    from segzoo.sheets import preview
+    from segzoo.statistics import Statistics, stats
+    from segzoo.verification import verify
 
-__all__ = ["Result", "run"]
+__all__ = ["Finding", "Result", "Statistics", "Verification", "preview", "run", "stats", "verify"]
+
+_HOMES = {
+    "experiment": ("Result", "run"),
+    "findings": ("Finding", "Verification"),
+    "sheets": ("preview",),
+    "statistics": ("Statistics", "stats"),
+    "verification": ("verify",),
+}
 
 
 def __getattr__(name: str) -> Any:
     # Imported on first use: `segzoo list`, and any plugin that imports segzoo.plugin, should not wait for NumPy.
-    if name in __all__:
-        from segzoo import experiment
-
-        return getattr(experiment, name)
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"segzoo.{module}"), name)
     raise AttributeError(f"module 'segzoo' has no attribute '{name}'")

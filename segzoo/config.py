@@ -21,11 +21,12 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import tomli_w
 from platformdirs import user_cache_path
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from segzoo.errors import ConfigError, suggestion
 from segzoo.registry import explain
@@ -66,6 +67,14 @@ class RunConfig(BaseModel):
         None, description="Height and width that images are resized to for the network; else the dataset's suggestion."
     )
     seed: int = Field(0, ge=0, lt=2**32, description="Every random draw is a function of it.")
+    leave_out: tuple[str, ...] | None = Field(
+        None, description="Ids of samples that are neither trained on nor scored; else all are taken."
+    )
+
+    @field_validator("leave_out")
+    @classmethod
+    def _as_a_set(cls, ids: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        return tuple(sorted(set(ids or ()))) or None  # a list written again is no other configuration
 
     @model_validator(mode="after")
     def _positive_size(self) -> RunConfig:
@@ -185,4 +194,4 @@ def _differences(earlier: Mapping[str, Any], later: Mapping[str, Any], prefix: s
 
 
 def _text(value: Any) -> str:
-    return "unset" if value is None else f"{value}"
+    return "unset" if value is None else shorten(f"{value}", 100, placeholder=" …")

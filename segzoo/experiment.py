@@ -21,9 +21,9 @@ from segzoo.folder import run_folder
 from segzoo.manifest import manifest
 from segzoo.pictures import comparison
 from segzoo.pipeline import Frame
-from segzoo.plugin import Dataset, Info, Job, Loss, Model, Split, Trainer
+from segzoo.plugin import Dataset, Info, Job, Loss, Model, Samples, Split, Trainer
 from segzoo.records import History, csv_text, read_history
-from segzoo.samples import CheckedSamples
+from segzoo.samples import CheckedSamples, Chosen, remaining
 from segzoo.terminal import Bar, chatter_to, messages_to, note
 
 if TYPE_CHECKING:
@@ -67,13 +67,15 @@ def run(
     epochs: int | None = None,
     image_size: tuple[int, int] | None = None,
     seed: int | None = None,
+    leave_out: Sequence[str] | None = None,
     out: Path | None = None,
     resume: bool = False,
 ) -> Result:
     """Train a network on a dataset and score it; what `segzoo run` does.
 
     Options come from the TOML file `config`, then from the names and numbers given here and from `settings` such as
-    `{"model.filters": 16}`. The results go to the new folder `out`, by default below `runs/`.
+    `{"model.filters": 16}`. Samples whose ids are in `leave_out` are neither trained on nor scored. The results go to
+    the new folder `out`, by default below `runs/`.
 
     With `resume`, the run in `out` goes on where it was when its process ended. Its options may be left out or
     repeated, but not changed, except for `epochs`.
@@ -82,7 +84,7 @@ def run(
         SegzooError: if a name, an option, the data or the folder does not do; before there is anything to show or to go
             on from, nothing is left behind then.
     """
-    numbers = {"epochs": epochs, "image_size": image_size, "seed": seed}
+    numbers = {"epochs": epochs, "image_size": image_size, "seed": seed, "leave_out": leave_out}
     names = {"model": model, "dataset": dataset, "trainer": trainer, "loss": loss}
     return conduct(plan(config, names | numbers, settings or {}, out, resume), out, resume)
 
@@ -184,14 +186,26 @@ def _open(experiment: Experiment) -> dict[Split, CheckedSamples]:
     if missing:
         raise PluginError(f"dataset '{experiment.config.dataset.name}' has no split '{missing.pop()}'")
     dataset.prepare(cache)
-    options = hashlib.sha256(json.dumps(experiment.config.dataset.options, sort_keys=True).encode()).hexdigest()
-    label = f"{experiment.config.dataset.name}-{options[:16]}"
-    return {
-        split: CheckedSamples(
-            dataset.open(cache, split), info, split, f"{label}-{split}", partial(dataset.stamp, cache, split)
-        )
-        for split in info.splits
-    }
+    opened = {split: dataset.open(cache, split) for split in info.splits}
+    kept = remaining({split: samples.ids for split, samples in opened.items()}, experiment.config.leave_out or ())
+    if experiment.config.leave_out:
+        totals = {split: len(samples) for split, samples in opened.items()}
+        counts = [f"{total - len(kept[split]):,} of {total:,} in '{split}'" for split, total in totals.items()]
+        note(f"left out: {', '.join(counts)}")
+    return {split: _checked(experiment, split, samples, kept[split]) for split, samples in opened.items()}
+
+
+def _checked(experiment: Experiment, split: Split, samples: Samples, kept: Sequence[int]) -> CheckedSamples:
+    config, dataset, cache = experiment.config, experiment.dataset, cache_folder()
+    facts = json.dumps([config.dataset.options, config.leave_out], sort_keys=True)
+    label = f"{config.dataset.name}-{hashlib.sha256(facts.encode()).hexdigest()[:16]}-{split}"
+
+    def files() -> Sequence[tuple[Path, ...]]:
+        found = dataset.files(cache, split)
+        return [found[index] for index in kept] if found else ()
+
+    chosen = samples if len(kept) == len(samples) else Chosen(samples, kept)
+    return CheckedSamples(chosen, experiment.info, split, label, partial(dataset.stamp, cache, split), files)
 
 
 def _train(

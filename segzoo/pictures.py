@@ -1,4 +1,4 @@
-"""Pictures for the eye: an image, its true mask and the predicted one side by side, with a legend."""
+"""Pictures for the eye: an image beside its mask, or masks, with a legend."""
 
 from __future__ import annotations
 
@@ -56,17 +56,26 @@ def comparison(
     uint8 are stretched from their minimum to their maximum. Raises ValueError for shapes or labels that do not fit.
     """
     check(image, {"truth": truth, "prediction": prediction}, len(classes))
-    size = panel_size(image.shape[1], image.shape[0])
-    enlarged = size[0] > image.shape[1]
-    photo = Image.fromarray(rgb(image)).resize(size, Image.Resampling.NEAREST if enlarged else Image.Resampling.LANCZOS)
-    colours = palette(len(classes))
-    swatches = [(name, np.full((SWATCH, SWATCH, 3), colour)) for name, colour in zip(classes, colours, strict=True)]
-    if (truth == IGNORE).any() or (prediction == IGNORE).any():
-        swatches.append(("ignored", hatch(SWATCH, SWATCH)))
+    photo, colours = photograph(image), palette(len(classes))
+    ignored = bool((truth == IGNORE).any() or (prediction == IGNORE).any())
     panels = {"image": photo, "truth": drawn(photo, truth, colours), "prediction": drawn(photo, prediction, colours)}
     row = panel_row(panels)
     heading = [paragraph(title, row.width, 19)] if title else []
-    return page([*heading, row, legend(swatches, row.width)])
+    return page([*heading, row, legend(swatches(classes, ignored), row.width)])
+
+
+def photograph(image: npt.NDArray[Any], largest: int = LARGEST) -> Image.Image:
+    """Any image (H, W, C) to look at, its longer side at most `largest` pixels."""
+    size = panel_size(image.shape[1], image.shape[0], largest)
+    enlarged = size[0] > image.shape[1]
+    return Image.fromarray(rgb(image)).resize(size, Image.Resampling.NEAREST if enlarged else Image.Resampling.LANCZOS)
+
+
+def swatches(classes: Sequence[str], ignored: bool) -> list[tuple[str, Pixels]]:
+    """The entries of a legend: a colour for each class, and hatching if there are ignored pixels."""
+    colours = zip(classes, palette(len(classes)), strict=True)
+    found = [(name, np.full((SWATCH, SWATCH, 3), colour, np.uint8)) for name, colour in colours]
+    return [*found, ("ignored", hatch(SWATCH, SWATCH))] if ignored else found
 
 
 def check(image: npt.NDArray[Any], masks: dict[str, npt.NDArray[Any]], num_classes: int) -> None:
@@ -84,10 +93,10 @@ def distance(colours: npt.NDArray[Any], colour: npt.NDArray[Any]) -> npt.NDArray
     return np.asarray(((colours - colour) ** 2) @ (2, 4, 3))
 
 
-def panel_size(width: int, height: int) -> tuple[int, int]:
+def panel_size(width: int, height: int, largest: int = LARGEST) -> tuple[int, int]:
     """Width and height in which an image is shown; enlarged only by whole factors, so that pixels stay square."""
     longest = max(width, height)
-    factor = LARGEST / longest if longest > LARGEST else max(1, round(USUAL / longest))
+    factor = largest / longest if longest > largest else max(1, min(round(USUAL / longest), largest // longest))
     return max(1, round(width * factor)), max(1, round(height * factor))
 
 
@@ -102,14 +111,28 @@ def rgb(image: npt.NDArray[Any]) -> Pixels:
 
 def drawn(photo: Image.Image, mask: npt.NDArray[Any], colours: Pixels) -> Image.Image:
     """A mask as colour over the greyed photo, with outlines in full colour."""
-    labels = np.asarray(Image.fromarray(mask.astype(np.uint8)).resize(photo.size, Image.Resampling.NEAREST))
-    table = np.zeros((256, 3), np.uint8)
-    table[: len(colours)] = colours
-    ignored = (labels == IGNORE)[..., None]
-    colour = np.where(ignored, hatch(*labels.shape), table[labels])
+    labels = fitted(mask, photo.size)
+    colour = coloured(labels, colours)
     grey = 96 + 0.6 * np.asarray(photo.convert("L"), np.float32)[..., None]  # lifted: on black, colours drown
     opacity = np.where(outlines(labels), 1.0, 0.6)[..., None]
     return Image.fromarray(np.rint(opacity * colour + (1 - opacity) * grey).astype(np.uint8))
+
+
+def painted(size: tuple[int, int], mask: npt.NDArray[Any], colours: Pixels) -> Image.Image:
+    """A mask as nothing but colour, of a width and height."""
+    return Image.fromarray(coloured(fitted(mask, size), colours))
+
+
+def fitted(mask: npt.NDArray[Any], size: tuple[int, int]) -> Pixels:
+    """A mask (H, W) at a width and height, by the nearest pixel."""
+    return np.asarray(Image.fromarray(mask.astype(np.uint8)).resize(size, Image.Resampling.NEAREST))
+
+
+def coloured(labels: Pixels, colours: Pixels) -> Pixels:
+    """Labels (H, W) in the colours (n, 3) of their classes, ignored pixels hatched: (H, W, 3)."""
+    table = np.zeros((256, 3), np.uint8)
+    table[: len(colours)] = colours
+    return np.where((labels == IGNORE)[..., None], hatch(*labels.shape), table[labels])
 
 
 def outlines(labels: Pixels) -> npt.NDArray[np.bool_]:
@@ -186,12 +209,21 @@ def wrapped(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width
     return lines[1:] or lines
 
 
-def page(blocks: list[Image.Image]) -> Image.Image:
+def page(blocks: list[Image.Image], margin: int = MARGIN) -> Image.Image:
     """Blocks below each other on white, within a margin."""
     height = sum(block.height for block in blocks) + GAP * (len(blocks) - 1)
-    sheet = Image.new("RGB", (max(block.width for block in blocks) + 2 * MARGIN, height + 2 * MARGIN), "white")
-    y = MARGIN
+    sheet = Image.new("RGB", (max(block.width for block in blocks) + 2 * margin, height + 2 * margin), "white")
+    y = margin
     for block in blocks:
-        sheet.paste(block, (MARGIN, y))
+        sheet.paste(block, (margin, y))
         y += block.height + GAP
     return sheet
+
+
+def beside(blocks: Sequence[Image.Image], step: int) -> Image.Image:
+    """Blocks beside each other on white, each so many pixels to the right of the one before."""
+    width = (len(blocks) - 1) * step + blocks[-1].width
+    row = Image.new("RGB", (width, max(block.height for block in blocks)), "white")
+    for i, block in enumerate(blocks):
+        row.paste(block, (i * step, 0))
+    return row

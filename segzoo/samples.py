@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, overload
 
 import numpy as np
 
-from segzoo.errors import DataError, PluginError
+from segzoo.errors import ConfigError, DataError, PluginError, SegzooError
 from segzoo.metrics import outside
 from segzoo.parallel import in_parallel
 from segzoo.plugin import IGNORE, Info, Samples, Split
@@ -32,6 +32,8 @@ class CheckedSamples:
     """A file name for what is prepared of them: the same for the same options of the dataset and the same split."""
     stamp: Callable[[], str] = str
     """See `Dataset.stamp`."""
+    files: Callable[[], Sequence[tuple[Path, ...]]] = tuple
+    """See `Dataset.files`; asked for only when a sample is wrong."""
     _digests: dict[int, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -50,7 +52,8 @@ class CheckedSamples:
 
     def __getitem__(self, index: int, /) -> tuple[NDArray[Any], NDArray[np.uint8]]:
         image, mask = self.source[index]
-        self._check(image, mask, f"'{self.ids[index]}' of the split '{self.split}'")
+        if wrong := fault(image, mask, self.info, f"'{self.ids[index]}' of the split '{self.split}'"):
+            raise type(wrong.error)(f"{wrong.error}{self._of_files(index)}")
         self._digests[index] = hashlib.sha256(repr(image.shape).encode() + image.tobytes() + mask.tobytes()).hexdigest()
         return image, mask
 
@@ -75,21 +78,79 @@ class CheckedSamples:
         """Take over the digests of samples that an earlier process has read and checked."""
         self._digests.update(digests)
 
-    def _check(self, image: NDArray[Any], mask: NDArray[Any], name: str) -> None:
-        if image.dtype not in (np.uint8, np.uint16) or image.ndim != 3:
-            raise PluginError(f"image {name} is {image.dtype} {image.shape}, not uint8 or uint16 (H, W, C)")
-        if mask.dtype != np.uint8 or mask.ndim != 2:
-            raise PluginError(f"the mask of {name} is {mask.dtype} {mask.shape}, not uint8 (H, W)")
-        if image.shape[2] != self.info.channels:
-            raise DataError(f"image {name} has {image.shape[2]} channels, the dataset says {self.info.channels}")
-        if image.shape[:2] != mask.shape:
-            raise DataError(f"image {name} is {_size(image)} pixels, its mask {_size(mask)}")
-        if wrong := outside(mask[mask != IGNORE], len(self.info.classes)):
-            last = len(self.info.classes) - 1
-            raise DataError(
-                f"the mask of {name} has labels that are no class: {wrong}; allowed are 0 to {last}, "
-                f"and {IGNORE} for pixels to leave out"
-            )
+    def _of_files(self, index: int) -> str:
+        files = self.files()
+        return f" (in {', '.join(map(str, files[index]))})" if files else ""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Some samples of a split, in an order of their own."""
+
+    source: Samples
+    indices: Sequence[int]
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """Those of the samples chosen."""
+        names = self.source.ids
+        return OnDemand(len(self), lambda index: names[self.indices[index]])
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, index: int, /) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+        return self.source[self.indices[index]]
+
+
+def remaining(ids: Mapping[Split, Sequence[str]], left_out: Collection[str]) -> dict[Split, Sequence[int]]:
+    """The indices of the samples of each split that are not left out.
+
+    Raises:
+        ConfigError: if one of the ids to leave out is in no split.
+    """
+    unknown = set(left_out)
+    for names in ids.values():
+        unknown.difference_update(names)
+    if unknown:
+        first = sorted(unknown)[:3]
+        raise ConfigError(
+            f"leave_out: {len(unknown):,} of {len(left_out):,} ids are in no split of the dataset, such as "
+            f"{', '.join(map(repr, first))}; make the list anew, with `segzoo data verify --quarantine`"
+        )
+    gone = frozenset(left_out)
+    return {
+        split: [index for index, name in enumerate(names) if name not in gone] if gone else range(len(names))
+        for split, names in ids.items()
+    }
+
+
+class Fault(NamedTuple):
+    """What is wrong with a sample."""
+
+    kind: Literal["invalid", "size", "labels"]
+    error: SegzooError
+
+
+def fault(image: NDArray[Any], mask: NDArray[Any], info: Info, name: str) -> Fault | None:
+    """The first thing that is wrong with a sample of that name; None if it is what the dataset says of itself."""
+    if image.dtype not in (np.uint8, np.uint16) or image.ndim != 3:
+        text = f"image {name} is {image.dtype} {image.shape}, not uint8 or uint16 (H, W, C)"
+        return Fault("invalid", PluginError(text))
+    if mask.dtype != np.uint8 or mask.ndim != 2:
+        return Fault("invalid", PluginError(f"the mask of {name} is {mask.dtype} {mask.shape}, not uint8 (H, W)"))
+    if image.shape[2] != info.channels:
+        text = f"image {name} has {image.shape[2]} channels, the dataset says {info.channels}"
+        return Fault("invalid", DataError(text))
+    if image.shape[:2] != mask.shape:
+        return Fault("size", DataError(f"image {name} is {_size(image)} pixels, its mask {_size(mask)}"))
+    if wrong := outside(mask[mask != IGNORE], len(info.classes)):
+        text = (
+            f"the mask of {name} has labels that are no class: {wrong}; allowed are 0 to {len(info.classes) - 1}, "
+            f"and {IGNORE} for pixels to leave out"
+        )
+        return Fault("labels", DataError(text))
+    return None
 
 
 class OnDemand(Sequence[T]):

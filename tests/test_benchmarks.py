@@ -96,6 +96,15 @@ def test_the_input_pipelines_are_measured(pets, printed_by):
     assert min(faster) > 0
 
 
+@pytest.mark.slow
+def test_verifying_is_measured(pets, printed_by):
+    words = ("--root", pets, "--val-size", 4, "--rounds", 1, "--files", 30, 60, "--memory-rounds", 1)
+    found = rows(printed_by("data_verify", *words))
+    assert min(found["1 process"]) > 0
+    assert found["30"][0] > 20  # MiB: a Python with NumPy
+    assert found["60"][3] > 0
+
+
 def test_competitors_take_turns():
     turns = []
     competitors = {name: lambda name=name: turns.append(name) or len(turns) for name in "ab"}

@@ -21,7 +21,7 @@ import typer
 from PIL import Image
 
 import segzoo
-from segzoo import catalog, cli, errors, plugin, registry
+from segzoo import catalog, cli, errors, findings, plugin, registry
 from segzoo.config import compose
 
 ROOT = Path(__file__).parent.parent
@@ -38,7 +38,15 @@ SMALL = {"model.filters": 2, "model.depth": 1, "dataset.size": 16, "dataset.trai
 SHIPPED = [
     (kind, entry.name) for kind in registry.KINDS for entry in registry.entries(kind) if entry.distribution == "segzoo"
 ]
-COMMANDS = typer.main.get_command(cli.app).commands
+COMMANDS = {
+    f"{group} {name}".strip(): command
+    for group, commands in {
+        "": typer.main.get_command(cli.app).commands,
+        "data": typer.main.get_command(cli.data.app).commands,
+    }.items()
+    for name, command in commands.items()
+    if name != "data"
+}
 
 
 @dataclass(frozen=True)
@@ -236,7 +244,13 @@ def test_every_interface_and_every_error_is_in_the_reference():
     for name, cls in inspect.getmembers(errors, inspect.isclass):
         assert f"::: segzoo.errors.{name}\n" in page or not issubclass(cls, errors.SegzooError)
     for name in segzoo.__all__:
-        assert f"::: segzoo.experiment.{name}\n" in page
+        assert f"::: {getattr(segzoo, name).__module__}.{name}\n" in page
+
+
+def test_every_finding_is_on_the_page_that_tells_of_them():
+    page = PAGES["docs/how-to/check-your-data.md"]
+    for kind, meaning in findings.KINDS.items():
+        assert re.search(rf"^\| `{kind}` \| (error|warning|error, warning) \| {re.escape(meaning)} \|$", page, re.M)
 
 
 def test_every_file_and_key_of_a_run_is_in_the_reference(finished_run):

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from segzoo.cli import data
+from segzoo.cli.shared import AsJson, Settings, interruptible, options_of
 from segzoo.errors import ConfigError, SegzooError, suggestion
 
 if TYPE_CHECKING:
@@ -21,11 +23,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.add_typer(data.app, name="data")
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Settings = Annotated[
-    list[str], typer.Option("--set", metavar="KEY=VALUE", help="An option of a plugin, as in model.filters=16.")
-]
 ImageSize = Annotated[str | None, typer.Option(metavar="160|160x224", help="Side, or height x width, in pixels.")]
 
 
@@ -72,7 +71,7 @@ def show(
     from segzoo import catalog, registry
     from segzoo.atomic import write_text
 
-    options = _options_of(name, registry.locate(name)[0].kind, settings)
+    options = options_of(name, registry.locate(name)[0].kind, settings)
     size = _size(image_size) or (256, 256)
     if diagram:
         write_text(diagram, catalog.draw(name, options, size, classes))
@@ -94,6 +93,9 @@ def run(
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the training images.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Decides every random draw.  [default: 0]")] = None,
     image_size: ImageSize = None,
+    leave_out: Annotated[
+        Path | None, typer.Option(metavar="FILE.csv", help="Leave out the samples of a list; see `data verify`.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="A new folder for the results.  [default: runs/MODEL-DATASET]")
     ] = None,
@@ -104,18 +106,17 @@ def run(
     """Train MODEL on DATASET, score it and draw what it sees."""
     from segzoo import experiment
     from segzoo.config import parse_setting
+    from segzoo.quarantine import read_list
 
     names = {"model": model, "dataset": dataset, "trainer": trainer, "loss": loss}
     numbers = {"epochs": epochs, "image_size": _size(image_size), "seed": seed}
-    resolved = experiment.plan(config, names | numbers, dict(map(parse_setting, settings)), out, resume)
+    left_out = {"leave_out": read_list(leave_out) if leave_out else None}
+    resolved = experiment.plan(config, names | numbers | left_out, dict(map(parse_setting, settings)), out, resume)
     if dry_run:
         print(resolved.config.to_toml(), end="")
         return
-    try:
+    with interruptible():
         result = experiment.conduct(resolved, out, resume)
-    except KeyboardInterrupt as interrupt:
-        print(": ".join(["segzoo: interrupted", *map(str, interrupt.args)]), file=sys.stderr)
-        raise typer.Exit(130) from None
     if as_json:
         print(json.dumps({"folder": str(result.folder), **result.metrics}, indent=2))
     else:
@@ -148,18 +149,6 @@ def _print_outcome(outcome: Outcome) -> None:
     print(f"{outcome.result:<8} {outcome.check}{': ' + outcome.message if outcome.message else ''}", flush=True)
     if outcome.result == "failed":
         print(f"         why: {outcome.why}")
-
-
-def _options_of(name: str, kind: str, settings: list[str]) -> dict[str, Any]:
-    """The options that `--set` names of one plugin, whose kind begins each key."""
-    from segzoo.config import parse_setting
-
-    options = {}
-    for key, value in map(parse_setting, settings):
-        if not key.startswith(f"{kind}."):
-            raise ConfigError(f"--set {key}: '{name}' is a {kind}, so keys begin with {kind}.")
-        options[key.removeprefix(f"{kind}.")] = value
-    return options
 
 
 def _size(text: str | None) -> tuple[int, int] | None:

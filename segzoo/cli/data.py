@@ -1,0 +1,187 @@
+"""The commands about data: is it right, what is in it, what does it look like."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from segzoo.cli.shared import AsJson, Settings, interruptible
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from segzoo.findings import Finding, Verification
+    from segzoo.statistics import Statistics
+
+SHOWN = 20
+"""Findings of a kind that are printed."""
+
+app = typer.Typer(help="Verify, count and look at the data of a dataset.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(metavar="DATASET", help="As in `segzoo list datasets`.")]
+
+
+@app.command()
+def verify(
+    dataset: Name,
+    settings: Settings = [],  # noqa: B006
+    quarantine: Annotated[
+        Path | None, typer.Option(metavar="FILE.csv", help="Write a list of the samples with errors, for --leave-out.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read every sample and name what is wrong with it; exit code 1 if there are errors."""
+    from segzoo.terminal import quiet
+    from segzoo.verification import verify as verify_dataset
+
+    with interruptible(), quiet():
+        found = verify_dataset(dataset, settings=_parsed(settings), quarantine=quarantine)
+    if as_json:
+        print(json.dumps(found.row(), indent=2))
+    else:
+        _print_findings(found)
+        if quarantine:
+            print(f"{len(found.bad_ids):,} samples are in {quarantine}; `segzoo run` leaves them out with --leave-out")
+    if found.errors:
+        raise typer.Exit(1)
+
+
+@app.command()
+def stats(dataset: Name, settings: Settings = [], as_json: AsJson = False) -> None:  # noqa: B006
+    """Count sizes, classes and brightness, and suggest class weights."""
+    from segzoo.statistics import stats as count
+    from segzoo.terminal import quiet
+
+    with interruptible(), quiet():
+        found = count(dataset, settings=_parsed(settings))
+    if as_json:
+        print(json.dumps(found.row(), indent=2))
+    else:
+        _print_statistics(found)
+
+
+@app.command()
+def preview(
+    dataset: Name,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="A new folder for the pictures.")],
+    settings: Settings = [],  # noqa: B006
+    split: Annotated[str | None, typer.Option(help="Only this split.  [default: all]")] = None,
+    count: Annotated[int, typer.Option(min=1, help="Samples of a split.")] = 12,
+) -> None:
+    """Draw samples with their masks: a sheet of each split, and a page of HTML."""
+    from segzoo.sheets import preview as draw
+    from segzoo.terminal import quiet
+
+    with interruptible(), quiet():
+        page = draw(dataset, out, settings=_parsed(settings), split=split, count=count)
+    print(f"{', '.join(sorted(path.name for path in out.glob('*.png')))} and {page.name} are in {out}")
+
+
+def _parsed(settings: list[str]) -> dict[str, Any]:
+    from segzoo.config import parse_setting
+
+    return dict(map(parse_setting, settings))
+
+
+def _print_findings(found: Verification) -> None:
+    from rich.console import Console
+
+    from segzoo.findings import KINDS
+
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    if found.findings:
+        console.print(_findings_table(found))
+    for severity, kind in found.counts():
+        own = [one for one in found.findings if (one.severity, one.kind) == (severity, kind)]
+        console.print(f"{severity}, {kind}: {KINDS[kind]}", style="bold red" if severity == "error" else "bold yellow")
+        for one in own[:SHOWN]:
+            console.print(f"  {_line(one)}")
+        if own[SHOWN:]:
+            console.print(f"  … and {len(own) - SHOWN:,} more; --json prints all")
+    splits = ", ".join(f"{split} {count:,}" for split, count in found.samples.items())
+    errors = len(found.errors)
+    console.print(
+        f"{found.dataset}: {sum(found.samples.values()):,} samples ({splits or 'none could be opened'}), "
+        f"{errors:,} errors, {len(found.findings) - errors:,} warnings"
+    )
+
+
+def _findings_table(found: Verification) -> Table:
+    from rich.table import Table
+
+    table = Table(title=f"findings in {found.dataset}", title_justify="left")
+    table.add_column("finding")
+    table.add_column("severity")
+    columns = [*found.samples, *sorted({one.split for one in found.findings} - set(found.samples), key=str)]
+    for split in columns:
+        table.add_column(split or "dataset", justify="right")
+    for (severity, kind), counts in found.counts().items():
+        table.add_row(kind, severity, *(f"{counts[split]:,}" if counts[split] else "" for split in columns))
+    return table
+
+
+def _line(one: Finding) -> str:
+    sample = " ".join(part for part in (one.split, f"'{one.id}'" if one.id else "") if part)
+    named = f"{one.file}: " if one.file and one.file not in one.what else ""
+    return f"{sample}: {named}{one.what}" if sample else f"{named}{one.what}"
+
+
+def _print_statistics(found: Statistics) -> None:
+    from rich.console import Console
+
+    from segzoo.statistics import DEFINITIONS
+
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    for split, figures in found.splits.items():
+        console.print(f"{split}: {figures['images']:,} images", style="bold")
+        if figures["wrong"]:
+            wrong = f"{figures['wrong']:,} images more are unreadable or wrong, and not counted"
+            console.print(f"{wrong}: `segzoo data verify` names them", style="bold red")
+        console.print(_sizes_text(figures))
+        console.print(_classes_table(figures))
+        console.print(_channels_table(figures))
+    for name, text in DEFINITIONS.items():
+        console.print(f"{name}: {text}", style="dim")
+
+
+def _sizes_text(figures: dict[str, Any]) -> str:
+    sizes = figures["sizes"]
+    if not sizes["different"]:
+        return "no sizes"
+    sides = [
+        f"{name} {sizes[name]['least']:,} to {sizes[name]['most']:,} pixels, median {sizes[name]['median']:,}"
+        for name in ("height", "width")
+    ]
+    common = [f"{one['height']} x {one['width']} ({one['images']:,} images)" for one in sizes["most_common"]]
+    types = ", ".join(f"{name} ({count:,} images)" for name, count in figures["types"].items())
+    return (
+        f"{'; '.join(sides)}\n{sizes['different']:,} different sizes; most common, height x width: {', '.join(common)}"
+        f"\n{len(figures['channels'])} channels, {types}; {figures['ignored_pixels']:,} pixels are ignored"
+    )
+
+
+def _classes_table(figures: dict[str, Any]) -> Table:
+    from rich.table import Table
+
+    table = Table()
+    for heading in ("class", "pixels", "share", "images", "weight"):
+        table.add_column(heading, justify="left" if heading == "class" else "right")
+    for name, one in figures["classes"].items():
+        share = "" if one["share"] is None else f"{100 * one['share']:.2f} %"
+        weight = "absent" if one["weight"] is None else f"{one['weight']:.4f}"
+        table.add_row(name, f"{one['pixels']:,}", share, f"{one['images']:,}", weight)
+    return table
+
+
+def _channels_table(figures: dict[str, Any]) -> Table:
+    from rich.table import Table
+
+    table = Table()
+    for heading in ("channel", "mean", "std"):
+        table.add_column(heading, justify="right")
+    for number, one in enumerate(figures["channels"]):
+        table.add_row(str(number), *("" if value is None else f"{value:.3f}" for value in (one["mean"], one["std"])))
+    return table

@@ -1,0 +1,39 @@
+"""What all commands share: options that several have, and how they read them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+
+from segzoo.errors import ConfigError
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Settings = Annotated[
+    list[str], typer.Option("--set", metavar="KEY=VALUE", help="An option of a plugin, as in model.filters=16.")
+]
+
+
+def options_of(name: str, kind: str, settings: list[str]) -> dict[str, Any]:
+    """The options that `--set` names of one plugin, whose kind begins each key."""
+    from segzoo.config import parse_setting
+
+    options = {}
+    for key, value in map(parse_setting, settings):
+        if not key.startswith(f"{kind}."):
+            raise ConfigError(f"--set {key}: '{name}' is a {kind}, so keys begin with {kind}.")
+        options[key.removeprefix(f"{kind}.")] = value
+    return options
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Ends the program with a line and code 130 on Ctrl-C."""
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        print(": ".join(["segzoo: interrupted", *map(str, interrupt.args)]), file=sys.stderr)
+        raise typer.Exit(130) from None

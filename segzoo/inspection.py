@@ -1,0 +1,123 @@
+"""What one look at a sample tells: whether it is as it should be, and a few bytes by which its like are found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from segzoo.lookalikes import digest, perceptual_hash
+from segzoo.pieces import Piece, described, silence
+from segzoo.plugin import IGNORE, Info, Samples, Split
+from segzoo.samples import fault
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class Remark(NamedTuple):
+    """Something that should not be."""
+
+    kind: str
+    """One of `segzoo.findings.KINDS`."""
+    file: str
+    """The file that it is in, if one can be named."""
+    what: str
+
+
+class Seen(NamedTuple):
+    """A sample in a few bytes."""
+
+    remarks: tuple[Remark, ...]
+    image: bytes = b""
+    """A digest of its pixels, 16 bytes; empty if it could not be read."""
+    mask: bytes = b""
+    """A digest of its labels, 8 bytes."""
+    look: int = 0
+    """Its perceptual hash."""
+
+
+@dataclass(frozen=True)
+class Inspector:
+    """Looks at pieces of a dataset."""
+
+    samples: Mapping[Split, Samples]
+    info: Info
+
+    def __call__(self, piece: Piece) -> list[Seen]:
+        """What each sample of a piece tells."""
+        samples = self.samples[piece.split]
+        with silence():
+            return [
+                inspect(samples, index, name, piece.files[place] if piece.files else (), self.info)
+                for place, (index, name) in enumerate(zip(piece.indices, piece.ids, strict=True))
+            ]
+
+
+def inspect(samples: Samples, index: int, name: str, files: Sequence[Path], info: Info) -> Seen:
+    """What one sample tells; whatever is wrong with it is a remark, and no error."""
+    remarks = [
+        Remark("extension", str(path), f"is {inside} inside") for path in files if (inside := other_format(path))
+    ]
+    try:
+        image, mask = samples[index]
+    except Exception as error:  # plugins and decoders raise anything over broken files
+        return Seen((*remarks, refusal(error, files)))
+    wrong = fault(image, mask, info, f"'{name}'")
+    if wrong:
+        file = str(files[-1]) if files else ""
+        return Seen((*remarks, Remark(wrong.kind, file, str(wrong.error))))
+    remarks += labelling(mask, info, str(files[-1]) if files else "")
+    return Seen(tuple(remarks), digest(image), digest(mask, 8), perceptual_hash(image))
+
+
+def other_format(path: Path) -> str:
+    """What an image file holds, if it is another format than the suffix of its name says; else empty."""
+    expected = Image.registered_extensions().get(path.suffix.lower())
+    if expected is None:
+        return ""
+    try:
+        with Image.open(path) as image:
+            found, mode = image.format, image.mode
+    except Exception:  # that it cannot be read is for others to tell
+        return ""
+    if found == expected or {found, expected} == {"JPEG", "MPO"}:  # MPO: what many cameras call .jpg
+        return ""
+    return f"{found} ({mode}, not {expected})"
+
+
+def refusal(error: Exception, files: Sequence[Path]) -> Remark:
+    """Why a dataset gave no sample, as far as its files tell."""
+    what, sizes = described(error), set()
+    for path in files:
+        if not path.exists():
+            return Remark("missing", str(path), what)
+        try:
+            sizes.add(size_of(path))
+        except Exception:
+            return Remark("unreadable", str(path), what)
+    named = [str(path) for path in files if str(path) in what] or [str(path) for path in files] or [""]
+    return Remark("size" if len(sizes - {None}) > 1 else "invalid", named[-1], what)
+
+
+def size_of(path: Path) -> tuple[int, int] | None:
+    """Width and height of an image file, all of which is read; None if its name is that of another kind of file."""
+    if path.suffix.lower() not in Image.registered_extensions():
+        return None
+    with Image.open(path) as image:
+        image.load()
+        return image.size
+
+
+def labelling(mask: NDArray[Any], info: Info, file: str) -> Iterator[Remark]:
+    """What is odd about the labels of a mask, all of which are allowed."""
+    pixels = np.bincount(mask.ravel(), minlength=IGNORE + 1)
+    labels = [label for label in range(len(info.classes)) if pixels[label]]
+    if not labels:
+        yield Remark("unlabelled", file, "every pixel of the mask is left out: there is nothing to learn or to score")
+    if len(labels) == 1 and len(info.classes) > 1:
+        yield Remark("one class", file, f"the mask has one class only, {info.classes[labels[0]]}")

@@ -1,0 +1,35 @@
+"""What goes to the processes that read a dataset, kept apart so that they start quickly."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from segzoo.errors import SegzooError
+from segzoo.plugin import Split
+
+
+class Piece(NamedTuple):
+    """Samples to be looked at."""
+
+    split: Split
+    indices: range
+    ids: Sequence[str]
+    files: Sequence[tuple[Path, ...]]
+    """Of each index; empty if the samples are not made of files."""
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """Keeps the warnings of decoders from the terminal, where they would tear the progress bar."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def described(error: Exception) -> str:
+    """What an error says, in words for the user."""
+    return str(error) if isinstance(error, SegzooError) else f"{type(error).__name__}: {error}"

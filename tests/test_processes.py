@@ -1,0 +1,80 @@
+"""Work in other processes: every item once, and an end to all of them, however it comes about."""
+
+import math
+import os
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import closing
+from itertools import count
+from multiprocessing import active_children
+
+import pytest
+
+from segzoo.errors import PluginError, SegzooError
+from segzoo.processes import in_processes
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_every_item_comes_back_once_with_its_value(processes):
+    found = list(in_processes(math.factorial, range(40), processes))
+    assert sorted(found) == [(n, math.factorial(n)) for n in range(40)]
+    assert list(in_processes(math.factorial, [], processes)) == []
+
+
+def test_items_are_taken_as_they_are_needed_and_closing_ends_the_processes():
+    items = count()
+    with closing(in_processes(math.sqrt, items, 2)) as results:
+        next(results)
+        assert len(active_children()) == 2
+    assert next(items) <= 6  # two in hand for each process, and one more
+    assert active_children() == []
+
+
+def test_an_error_in_another_process_comes_with_its_traceback():
+    with pytest.raises(RuntimeError, match=r"over five:\n(?s:.*)ValueError: invalid literal"):
+        list(in_processes(int, ["1", "x"], 2, {"1": "one", "x": "five"}.get))
+    assert active_children() == []
+
+
+@pytest.mark.parametrize(
+    ("function", "item", "reason"),
+    [(os._exit, 3, "exit code 3"), (signal.raise_signal, int(signal.SIGTERM), "SIGTERM")],
+)
+def test_a_process_that_ends_over_an_item_is_an_error_that_names_it(function, item, reason):
+    with pytest.raises(SegzooError, match=rf"the process that read item {item} has ended \({reason}\)"):
+        list(in_processes(function, [item] * 4, 2, lambda item: f"item {item}"))
+    assert active_children() == []
+
+
+def test_a_function_that_cannot_be_sent_is_an_error():
+    with pytest.raises(PluginError, match="cannot be sent to another process: "):
+        list(in_processes(lambda item: item, [1], 2))
+
+
+def test_the_main_module_and_the_handler_of_ctrl_c_are_as_before():
+    main, handler = sys.modules["__main__"], signal.getsignal(signal.SIGINT)
+    list(in_processes(math.sqrt, [1], 2))
+    assert (sys.modules["__main__"], signal.getsignal(signal.SIGINT)) == (main, handler)
+
+
+def test_it_works_in_a_thread():
+    found = []
+    thread = threading.Thread(target=lambda: found.extend(in_processes(math.sqrt, [4, 9], 2)))
+    thread.start()
+    thread.join()
+    assert sorted(found) == [(4, 2.0), (9, 3.0)]
+
+
+def test_a_script_without_a_guard_is_run_once(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from math import sqrt\n"
+        "from segzoo.processes import in_processes\n"
+        "print('begun')\n"
+        "print(sorted(in_processes(sqrt, [4, 9], 2)))\n"
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["begun", "[(4, 2.0), (9, 3.0)]"]
+    assert done.stderr == ""

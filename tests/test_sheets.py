@@ -1,0 +1,133 @@
+"""Sheets and pages that show a dataset: the right samples, the right colours, and no name can break the page."""
+
+import base64
+import io
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import segzoo
+from segzoo.errors import ConfigError
+from segzoo.pictures import palette
+from segzoo.sheets import spread
+
+SETTINGS = {"dataset.size": 32, "dataset.train": 30, "dataset.val": 3, "dataset.test": 5}
+
+
+class Page(HTMLParser):
+    """The texts, the pictures and the tags of a page."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.texts, self.images, self.tags = [], [], set()
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.add(tag)
+        if tag == "img":
+            self.images.append(dict(attributes))
+
+    def handle_data(self, text):
+        if text.strip() and not text.strip().startswith("body {"):
+            self.texts.append(text.strip())
+
+
+def shown(image):
+    kind, _, data = image["src"].partition(",")
+    assert kind == "data:image/png;base64"
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(data))))
+
+
+def test_every_split_has_a_sheet_and_all_are_on_one_page_without_other_files(tmp_path):
+    path = segzoo.preview("shapes", tmp_path / "look", settings=SETTINGS, count=4)
+    assert path == tmp_path / "look" / "index.html"
+    assert {one.name for one in path.parent.iterdir()} == {"train.png", "val.png", "test.png", "index.html"}
+    page = Page(path.read_text("utf-8"))
+    indices = {"train": (0, 10, 19, 29), "val": (0, 1, 2), "test": (0, 1, 3, 4)}
+    ids = [f"{split}/{index:04}" for split, some in indices.items() for index in some]
+    assert [text for text in page.texts if "/" in text] == ids
+    assert {"train: 4 of 30", "val: 3 of 3", "background", "circle"} <= set(page.texts)
+    assert len(page.images) == 3 * 11
+    assert page.images[1]["alt"] == "mask of train/0000"
+    assert not page.tags & {"script", "link", "iframe"}
+    with Image.open(path.parent / "train.png") as sheet:
+        assert min(sheet.size) > 2 * 224
+
+
+def test_the_mask_has_the_colours_of_its_classes_and_the_photo_its_own(tmp_path):
+    path = segzoo.preview("shapes", tmp_path / "look", settings=SETTINGS, split="val", count=1)
+    assert not (tmp_path / "look" / "train.png").exists()
+    image, mask = segzoo.survey.named("shapes", SETTINGS).open(tmp_path, "val")[0]
+    photo, painted, overlay = map(shown, Page(path.read_text("utf-8")).images)
+    factor = photo.shape[0] // 32
+    np.testing.assert_array_equal(photo[::factor, ::factor], image)
+    np.testing.assert_array_equal(painted[::factor, ::factor], palette(4)[mask])
+    assert overlay.shape == photo.shape
+
+
+CODE = '''
+    from segzoo.plugin import Dataset, Info
+
+    NAMES = ["<script>alert(1)</script>", """a&b "c" 'd'.""", "wrong <b>", "worse <b>"]
+
+    class Samples(list):
+        """Names that are no HTML, two samples that are wrong, and ignored pixels."""
+
+        ids = NAMES
+
+        def __getitem__(self, index):
+            import numpy as np
+
+            if index == 2:
+                raise OSError("cannot read <wrong> & broken")
+            image = np.linspace(0, 60000, 2 * 40 * 900).reshape(40, 900, 2).astype(np.uint16)
+            mask = np.zeros((40, 900), np.uint8)
+            mask[:, 500:] = 255 if index == 0 else 9 if index == 3 else 1
+            return image, mask
+
+    class Odd(Dataset):
+        """A dataset for tests."""
+
+        def describe(self, cache):
+            return Info(("sky & sea", "<land>"), 2, ("train", "val"))
+
+        def open(self, cache, split):
+            return Samples(NAMES)
+'''
+
+
+def test_names_do_not_break_the_page_and_wrong_samples_say_why(tmp_path, install):
+    install("segzoo-test-odd", {"segzoo.datasets": "odd = segzoo_test_odd:Odd"}, CODE)
+    path = segzoo.preview("odd", tmp_path / "look", split="train")
+    page = Page(path.read_text("utf-8"))
+    for text in ("<script>alert(1)</script>", """a&b "c" 'd'.""", "sky & sea", "<land>", "ignored"):
+        assert text in page.texts
+    assert "OSError: cannot read <wrong> & broken" in page.texts
+    assert any("labels that are no class: 9" in text for text in page.texts)
+    assert "script" not in page.tags
+    assert page.images[0]["alt"] == "image of <script>alert(1)</script>"
+    assert "900x40, 2 channels, uint16; sky & sea 55.6 %, ignored 44.4 %" in page.texts
+    assert (tmp_path / "look" / "train.png").exists()
+
+
+@pytest.mark.parametrize(("length", "count", "indices"), [(5, 3, [0, 2, 4]), (2, 9, [0, 1]), (7, 1, [0]), (1, 1, [0])])
+def test_samples_are_spread_from_the_first_to_the_last(length, count, indices):
+    assert spread(length, count) == indices
+
+
+def test_a_folder_with_something_in_it_and_a_split_that_is_none_are_refused(tmp_path, command):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(ConfigError, match="exists already and is not empty; choose another --out"):
+        segzoo.preview("shapes", tmp_path, settings=SETTINGS)
+    done = command("data", "preview", "shapes", "--out", tmp_path / "look", "--split", "trian")
+    assert done.code == 2
+    assert "dataset 'shapes' has no split 'trian'; did you mean 'train'?" in done.err
+    assert not (tmp_path / "look").exists()
+
+
+def test_the_command_says_where_the_pictures_are(tmp_path, command):
+    words = ("--set", "dataset.size=16", "--set", "dataset.train=3", "--count", "2")
+    done = command("data", "preview", "shapes", "--out", tmp_path / "look", "--split", "train", *words)
+    assert (done.code, done.out) == (0, f"train.png and index.html are in {tmp_path / 'look'}\n")

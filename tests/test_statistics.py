@@ -1,0 +1,162 @@
+"""What is counted in a dataset is exact, and is the same as NumPy makes of all of it at once."""
+
+import json
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+import segzoo
+from segzoo.plugin import IGNORE, Info
+from segzoo.statistics import DEFINITIONS, class_weights
+from segzoo.survey import named
+from segzoo.tally import Tally
+
+SETTINGS = {"dataset.size": 24, "dataset.train": 70, "dataset.val": 5, "dataset.test": 5}
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_the_figures_are_those_of_all_pixels_at_once(tmp_path, processes):
+    found = segzoo.stats("shapes", settings=SETTINGS, processes=processes)
+    samples = list(named("shapes", SETTINGS).open(tmp_path, "train"))
+    images, masks = (np.stack(arrays) for arrays in zip(*samples, strict=True))
+    figures = found.splits["train"]
+    assert (figures["images"], figures["wrong"], figures["ignored_pixels"]) == (70, 0, 0)
+    assert figures["labelled_pixels"] == masks.size
+    assert figures["types"] == {"uint8": 70}
+    for channel, moments in enumerate(figures["channels"]):
+        assert moments["mean"] == pytest.approx(images[..., channel].mean(), rel=1e-12)
+        assert moments["std"] == pytest.approx(images[..., channel].std(), rel=1e-12)
+    for label, name in enumerate(found.classes):
+        one = figures["classes"][name]
+        assert one["pixels"] == (masks == label).sum()
+        assert one["share"] == one["pixels"] / masks.size
+        assert one["images"] == (masks == label).any(axis=(1, 2)).sum()
+    sides = {"least": 24, "median": 24, "most": 24}
+    common = [{"height": 24, "width": 24, "images": 70}]
+    assert figures["sizes"] == {"different": 1, "height": sides, "width": sides, "most_common": common}
+
+
+def test_one_process_and_two_agree():
+    assert segzoo.stats("shapes", settings=SETTINGS, processes=1) == segzoo.stats(
+        "shapes", settings=SETTINGS, processes=2
+    )
+
+
+def sample(image, mask):
+    return np.array(image), np.array(mask, np.uint8)
+
+
+def test_counts_add_up_over_types_sizes_and_ignored_pixels():
+    whole, parts = Tally(), [Tally(), Tally()]
+    for part, (image, mask) in zip(
+        parts,
+        [
+            sample(np.full((2, 3, 1), 255, np.uint8), [[0, 0, 1], [IGNORE, 1, 1]]),
+            sample(np.full((1, 2, 1), 65535, np.uint16), [[2, 2]]),
+        ],
+        strict=True,
+    ):
+        part.read(image, mask)
+        whole.read(image, mask)
+    parts[0].add(parts[1])
+    assert parts[0] == whole
+    assert whole.pixels == {0: 2, 1: 3, 2: 2, IGNORE: 1}
+    assert whole.present == {0: 1, 1: 1, 2: 1, IGNORE: 1}
+    assert (whole.around[0], whole.around[1], whole.around[2]) == (5, 5, 2)
+    assert [whole.values[0, power] for power in range(3)] == [8, 8 * 65535, 8 * 65535**2]
+    assert whole.sizes == {(2, 3): 1, (1, 2): 1}
+
+
+def test_large_counts_stay_exact():
+    tally = Tally()
+    image, mask = np.full((1000, 1000, 1), 65535, np.uint16), np.zeros((1000, 1000), np.uint8)
+    image[0, 0] = 65534
+    tally.read(image, mask)
+    total = Tally()
+    for _ in range(5000):
+        total.add(tally)
+    count, first, second = (total.values[0, power] for power in range(3))
+    assert (count, first, second) == (5 * 10**9, 5000 * (10**6 * 65535 - 1), 5000 * ((10**6 - 1) * 65535**2 + 65534**2))
+    variance = Fraction(count * second - first**2, count**2)
+    assert float(variance) == pytest.approx(1e-6 * (1 - 1e-6), rel=1e-12)  # 1 in a million is one step lower
+
+
+def test_weights_are_by_median_frequency():
+    # Shares within the images that have the class: 1/2, 1/4 and 1/8.
+    assert class_weights([50, 25, 10], [100, 100, 80]) == [0.5, 1.0, 2.0]
+    assert class_weights([50, 0, 10], [100, 0, 80]) == [0.625, None, 2.5]
+    assert class_weights([0, 0], [0, 0]) == [None, None]
+    assert "median" in DEFINITIONS["weight"]
+
+
+CODE = '''
+    from segzoo.plugin import Dataset, Info
+
+    class Samples(list):
+        """Five samples, two of which are wrong."""
+
+        ids = list("abcde")
+
+        def __getitem__(self, index):
+            import numpy as np
+
+            if index == 1:
+                raise OSError("broken")
+            return np.full((4, 4 + index, 1), 10 * index, np.uint16), np.full((4, 4 + index), index // 3 * 7, np.uint8)
+
+    class Odd(Dataset):
+        """A dataset for tests."""
+
+        def describe(self, cache):
+            return Info(("a", "b"), 1, ("train", "val"))
+
+        def open(self, cache, split):
+            if split == OPENS:
+                raise OSError("no such disk")
+            return Samples("abcde")
+'''
+
+
+@pytest.fixture
+def odd(install):
+    def installer(unopened=None):
+        code = CODE.replace("OPENS", repr(unopened))
+        install("segzoo-test-odd", {"segzoo.datasets": "odd = segzoo_test_odd:Odd"}, code)
+
+    return installer
+
+
+def test_images_that_are_wrong_are_counted_apart(odd, command):
+    odd()
+    figures = segzoo.stats("odd").splits["val"]
+    assert (figures["images"], figures["wrong"]) == (2, 3)
+    assert figures["sizes"]["width"] == {"least": 4, "median": 4, "most": 6}
+    assert figures["classes"]["b"] == {"pixels": 0, "share": 0.0, "images": 0, "weight": None}
+    done = command("data", "stats", "odd")
+    assert "3 images more are unreadable or wrong, and not counted: `segzoo data verify` names them" in done.out
+    assert "absent" in done.out
+
+
+def test_a_split_that_cannot_be_opened_is_an_error(odd, command):
+    odd("val")
+    done = command("data", "stats", "odd")
+    assert (done.code, done.err) == (2, "segzoo: OSError: no such disk\n")
+
+
+def test_the_command_prints_tables_or_json(command):
+    settings = [word for key, value in SETTINGS.items() for word in ("--set", f"{key}={value}")]
+    done = command("data", "stats", "shapes", *settings)
+    assert done.code == 0
+    for words in ("train: 70 images", "24 x 24 (70 images)", "background", "median frequency balancing", "uint8"):
+        assert words in done.out
+    report = json.loads(command("data", "stats", "shapes", *settings, "--json").out)
+    assert report == json.loads(json.dumps(segzoo.stats("shapes", settings=SETTINGS).row()))
+    assert set(report["definitions"]) == {"share", "images", "weight", "mean", "std"}
+
+
+def test_an_empty_split_has_no_figures():
+    figures = segzoo.statistics._figures(Tally(wrong=2), Info(("a", "b"), 2, ("train", "val")))
+    assert figures["channels"] == [{"mean": None, "std": None}] * 2
+    assert figures["classes"]["a"] == {"pixels": 0, "share": None, "images": 0, "weight": None}
+    assert figures["sizes"]["height"] is None

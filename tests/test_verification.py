@@ -1,0 +1,345 @@
+"""Whatever is wrong with a dataset is found and named, and what is right is left alone."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import segzoo
+from segzoo.errors import ConfigError, PluginError
+from segzoo.findings import KINDS
+from segzoo.quarantine import read_list
+
+NAMES = {split: [f"{split}_{number:02}" for number in range(count)] for split, count in (("trainval", 20), ("test", 6))}
+IMAGES, TRIMAPS = "images", "annotations/trimaps"
+WHOLE = {"dataset.size": 16, "dataset.train": 40, "dataset.val": 40, "dataset.test": 8}
+
+
+def picture(seed, size=(24, 36)):
+    blocks = np.random.default_rng(seed).integers(0, 256, (8, 9, 3), np.uint8)
+    return Image.fromarray(blocks).resize(size[::-1], Image.Resampling.BICUBIC)
+
+
+@pytest.fixture
+def root(tmp_path):
+    """Twenty-six different pairs in the layout of the Oxford pets."""
+    folder = tmp_path / "pets"
+    (folder / IMAGES).mkdir(parents=True)
+    (folder / TRIMAPS).mkdir(parents=True)
+    for number, name in enumerate(name for names in NAMES.values() for name in names):
+        picture(number).save(folder / IMAGES / f"{name}.jpg", quality=95)
+        trimap = np.random.default_rng(number).integers(1, 4, (24, 36), np.uint8)
+        Image.fromarray(trimap).save(folder / TRIMAPS / f"{name}.png")
+    for split, names in NAMES.items():
+        (folder / "annotations" / f"{split}.txt").write_text("".join(f"{name} 1 1 1\n" for name in names))
+    return folder
+
+
+def verify(root, processes=1, **options):
+    settings = {f"dataset.{key}": value for key, value in options.items()}
+    return segzoo.verify("oxford_pets", settings={"dataset.root": str(root), **settings}, processes=processes)
+
+
+def found(root, **options):
+    """Severity, kind, split and id of all findings."""
+    return [(one.severity, one.kind, one.split, one.id) for one in verify(root, **options).findings]
+
+
+def test_nothing_is_found_where_nothing_is_wrong(root):
+    done = verify(root)
+    assert done.findings == ()
+    assert done.samples == {"train": 18, "val": 2, "test": 6}
+    shapes = segzoo.verify("shapes", settings=WHOLE)
+    assert (shapes.errors, shapes.samples) == ((), {"train": 40, "val": 40, "test": 8})
+
+
+def trimap(values, size=(24, 36)):
+    return Image.fromarray(np.resize(np.array(values, np.uint8), size))
+
+
+def truncate(path):
+    path.write_bytes(path.read_bytes()[:300])
+
+
+MISTAKES = {
+    "an image that breaks off": (
+        lambda image, mask: truncate(image),
+        [("error", "unreadable", "images/test_02.jpg: cannot read")],
+    ),
+    "a mask that is no image": (
+        lambda image, mask: mask.write_bytes(b"no image"),
+        [("error", "unreadable", "trimaps/test_02.png")],
+    ),
+    "an empty file": (lambda image, mask: image.write_bytes(b""), [("error", "unreadable", "test_02.jpg")]),
+    "another size": (lambda image, mask: trimap([1, 2], (23, 36)).save(mask), [("error", "size", "is 36x23")]),
+    "labels that are none": (
+        lambda image, mask: trimap([1, 2, 7]).save(mask),
+        [("error", "invalid", "it has the values [7]")],
+    ),
+    "one class": (
+        lambda image, mask: trimap([2]).save(mask),
+        [("warning", "one class", "the mask has one class only, background")],
+    ),
+    "a GIF": (
+        lambda image, mask: picture(99).save(image, "GIF"),
+        [("warning", "extension", "is GIF (P, not JPEG) inside")],
+    ),
+    "a PNG with transparency": (
+        lambda image, mask: picture(99).convert("RGBA").save(image, "PNG"),
+        [("warning", "extension", "is PNG (RGBA, not JPEG) inside")],
+    ),
+}
+
+
+@pytest.mark.parametrize(("mistake", "expected"), MISTAKES.values(), ids=MISTAKES)
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_mistake_is_named(root, mistake, expected, processes):
+    mistake(root / IMAGES / "test_02.jpg", root / TRIMAPS / "test_02.png")
+    findings = verify(root, processes).findings
+    assert [(one.severity, one.kind) for one in findings] == [(severity, kind) for severity, kind, _ in expected]
+    for one, (_, _, text) in zip(findings, expected, strict=True):
+        assert (one.split, one.id) == ("test", "test_02")
+        assert "test_02" in one.file
+        assert text in f"{one.file}: {one.what}"
+
+
+def test_every_pixel_left_out_is_an_error(root):
+    trimap([3]).save(root / TRIMAPS / "test_02.png")
+    expected = [("error", "unlabelled", "test", "test_02")]
+    assert found(root, labels="binary_border_ignore") == expected
+
+
+def copied(root, source, target, mask=True):
+    (root / IMAGES / f"{target}.jpg").write_bytes((root / IMAGES / f"{source}.jpg").read_bytes())
+    if mask:
+        (root / TRIMAPS / f"{target}.png").write_bytes((root / TRIMAPS / f"{source}.png").read_bytes())
+
+
+def test_the_same_image_in_two_splits_is_an_error_of_the_split_that_is_trained_on(root):
+    train = segzoo.survey.named("oxford_pets", {"dataset.root": str(root)}).open(root, "train").ids
+    copied(root, "test_00", train[3])
+    (one,) = verify(root).findings
+    assert (one.severity, one.kind, one.split, one.id) == ("error", "duplicate", "train", train[3])
+    assert one.what == "the same image as 'test_00' of the split 'test'"
+
+
+def test_the_same_image_in_one_split_is_a_warning_that_tells_of_another_mask(root):
+    copied(root, "test_00", "test_01", mask=False)
+    copied(root, "test_00", "test_02")
+    assert [(one.severity, one.id, one.what) for one in verify(root).findings] == [
+        ("warning", "test_01", "the same image as 'test_00' of the split 'test', with another mask"),
+        ("warning", "test_02", "the same image as 'test_00' of the split 'test'"),
+    ]
+
+
+def test_an_image_that_looks_like_one_of_another_split_is_a_warning(root):
+    val = segzoo.survey.named("oxford_pets", {"dataset.root": str(root)}).open(root, "val").ids
+    with Image.open(root / IMAGES / "test_00.jpg") as image:
+        image.resize((72, 48)).save(root / IMAGES / f"{val[0]}.jpg", quality=60)
+    trimap([1, 2, 3], (48, 72)).save(root / TRIMAPS / f"{val[0]}.png")
+    (one,) = verify(root).findings
+    assert (one.severity, one.kind, one.split, one.id) == ("warning", "near duplicate", "val", val[0])
+    assert one.what.startswith("looks like 'test_00' of the split 'test' (distance ")
+
+
+def test_an_id_in_two_splits_is_an_error(root):
+    (root / "annotations" / "test.txt").write_text("test_00\ntest_01\ntrainval_05\n")
+    (one,) = verify(root).findings
+    assert (one.severity, one.kind, one.id) == ("error", "overlap", "trainval_05")
+    assert one.what == "the id is in the split 'test' too"
+
+
+def test_what_is_missing_is_found_though_the_dataset_cannot_be_opened(root):
+    (root / IMAGES / "test_03.jpg").unlink()
+    done = verify(root)
+    assert done.samples == {"train": 18, "val": 2}
+    assert [(one.kind, one.split) for one in done.errors] == [("unopened", "test"), ("missing", None)]
+    assert "1 of which lack the photo or the trimap" in done.errors[0].what
+    assert done.errors[1].what == f"{root}/images/test_03.jpg is not there, but test.txt names it"
+    assert found(root, allow_missing=True) == [("error", "missing", None, "")]
+
+
+def test_a_folder_that_is_not_there_is_a_finding(tmp_path):
+    done = verify(tmp_path / "gone")
+    assert {one.kind for one in done.findings} == {"unopened"}
+    assert done.samples == {}
+
+
+def test_options_that_do_not_fit_are_no_findings(root):
+    with pytest.raises(ConfigError, match="unknown option; did you mean 'root'"):
+        segzoo.verify("oxford_pets", settings={"dataset.rot": "x"})
+    with pytest.raises(ConfigError, match=r"'model\.filters' is no setting of a dataset"):
+        segzoo.verify("oxford_pets", settings={"model.filters": 3})
+    with pytest.raises(ConfigError, match="leave none to train on"):
+        verify(root, val_size=20)
+
+
+CODE = '''
+    from dataclasses import dataclass
+    from pathlib import Path
+
+    from segzoo.plugin import Dataset, Info
+
+    @dataclass(frozen=True)
+    class Samples:
+        split: str
+        ids: tuple
+
+        def __len__(self):
+            return len(self.ids)
+
+        def __getitem__(self, index):
+            import numpy as np
+
+            rng = np.random.default_rng([index, ord(self.split[0])])
+            image = rng.integers(0, 256, (12, 14, 1), np.uint8)
+            mask = (image[..., 0] > 128).astype(np.uint8)
+            CHANGE
+            return image, mask
+
+    class Data(Dataset):
+        """A dataset for tests."""
+
+        def describe(self, cache):
+            return Info(("dark", "bright"), 1, ("train", "val"))
+
+        def open(self, cache, split):
+            return Samples(split, tuple(f"{split}/{index}" for index in range(10)))
+
+        FILES
+'''
+
+
+@pytest.fixture
+def data(install):
+    def installer(change="pass", files=""):
+        code = CODE.replace("CHANGE", change).replace("FILES", files)
+        install("segzoo-test-data", {"segzoo.datasets": "data = segzoo_test_data:Data"}, code)
+
+    return installer
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "text"),
+    [
+        ("mask[0, 0] = 2", "labels", "the mask of 'val/7' has labels that are no class: 2"),
+        ("mask = mask[1:]", "size", "image 'val/7' is 14x12 pixels, its mask 14x11"),
+        ("image = image[..., [0, 0]]", "invalid", "image 'val/7' has 2 channels, the dataset says 1"),
+        ("image = image * 1.0", "invalid", "image 'val/7' is float64"),
+        ("mask[:] = 255", "unlabelled", "every pixel of the mask is left out"),
+        ("raise FileNotFoundError('no disk')", "invalid", "FileNotFoundError: no disk"),
+    ],
+)
+def test_samples_that_are_not_made_of_files_are_checked_as_well(data, change, kind, text):
+    data(f"if self.split == 'val' and index == 7: {change}")
+    (one,) = segzoo.verify("data", processes=2).findings
+    assert (one.severity, one.kind, one.split, one.id, one.file) == ("error", kind, "val", "val/7", "")
+    assert text in one.what
+
+
+def test_pages_of_one_file_are_no_overlap_but_the_same_page_is(data, tmp_path):
+    files = f"""def files(self, cache, split):
+            return [(Path("{tmp_path}/volume.tif"),)] * 10
+    """
+    data(files=files)
+    assert segzoo.verify("data", processes=1).findings == ()
+    data_again = "image, mask = Samples('val', ())[4] if (self.split, index) == ('train', 2) else (image, mask)"
+    sys.modules.pop("segzoo_test_data")
+    path = next(tmp_path.glob("site-*")) / "segzoo_test_data.py"
+    path.write_text(path.read_text().replace("pass", data_again))
+    (one,) = segzoo.verify("data", processes=1).findings
+    assert (one.kind, one.severity, one.id) == ("overlap", "error", "train/2")
+    assert one.what == "the same file as 'val/4' of the split 'val'"
+
+
+def test_files_for_some_samples_only_are_an_error_of_the_plugin(data):
+    data(files="files = lambda self, cache, split: [(Path('x'),)]")
+    with pytest.raises(PluginError, match="the split 'train' has 10 samples, but files for 1"):
+        segzoo.verify("data")
+
+
+def test_the_samples_with_errors_are_written_for_a_run_to_leave_out(root, tmp_path):
+    truncate(root / IMAGES / "test_02.jpg")
+    trimap([7]).save(root / TRIMAPS / "test_04.png")
+    trimap([2]).save(root / TRIMAPS / "test_05.png")
+    settings = {"dataset.root": str(root)}
+    done = segzoo.verify("oxford_pets", settings=settings, quarantine=tmp_path / "bad.csv")
+    assert read_list(tmp_path / "bad.csv") == done.bad_ids == ("test_02", "test_04")
+    small = {"model.filters": 2, "model.depth": 1, **settings}
+    run = {"settings": small, "epochs": 1, "image_size": (16, 16), "out": tmp_path / "run"}
+    assert segzoo.run("unet", "oxford_pets", leave_out=done.bad_ids, **run).metrics["images"] == 4
+
+
+def test_the_order_of_the_findings_does_not_depend_on_the_processes(root):
+    for number in range(0, 20, 3):
+        truncate(root / IMAGES / f"trainval_{number:02}.jpg")
+        trimap([2]).save(root / TRIMAPS / f"trainval_{(number + 1) % 20:02}.png")
+    assert verify(root, 2) == verify(root, 1)
+    kinds = [list(KINDS).index(one.kind) for one in verify(root).findings]
+    assert kinds == sorted(kinds)
+
+
+def test_the_processes_that_read_load_no_tensorflow_and_die_with_ctrl_c(tmp_path, install):
+    told = "os.write(1, f\"{'tensorflow' in sys.modules}\\n\".encode())"  # in one piece, whoever else writes
+    code = CODE.replace("CHANGE", f"import os, sys, time; {told}; time.sleep(60)")
+    install("segzoo-test-data", {"segzoo.datasets": "data = segzoo_test_data:Data"}, code.replace("FILES", ""))
+    program = (
+        f"import sys; sys.path[:0] = {sys.path!r}\n"
+        "from segzoo import survey; survey.FEW = 1\n"
+        "from segzoo.cli import main; main(['data', 'verify', 'data'])"
+    )
+    words = [sys.executable, "-c", program]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(words, start_new_session=True, **pipes) as process:
+        assert process.stdout.readline() == "False\n"
+        os.killpg(process.pid, signal.SIGINT)
+        _, err = process.communicate()
+    assert process.returncode == 130
+    assert err == "segzoo: interrupted\n"
+
+
+def test_the_command_prints_a_table_and_its_exit_code_tells(command, root):
+    arguments = ("data", "verify", "oxford_pets", "--set", f"dataset.root={root}")
+    done = command(*arguments)
+    assert (done.code, done.out) == (0, "oxford_pets: 26 samples (train 18, val 2, test 6), 0 errors, 0 warnings\n")
+    trimap([2]).save(root / TRIMAPS / "test_05.png")
+    assert command(*arguments).code == 0
+    truncate(root / IMAGES / "test_02.jpg")
+    done = command(*arguments, "--quarantine", root.parent / "bad.csv")
+    assert done.code == 1
+    assert "findings in oxford_pets" in done.out
+    assert f"error, unreadable: {KINDS['unreadable']}\n  test 'test_02': cannot read {root}/images/test_02" in done.out
+    assert f"  test 'test_05': {root}/{TRIMAPS}/test_05.png: the mask has one class only, background\n" in done.out
+    assert "1 errors, 1 warnings" in done.out
+    assert f"1 samples are in {root.parent}/bad.csv" in done.out
+    report = json.loads(command(*arguments, "--json").out)
+    assert (report["errors"], report["warnings"], report["samples"]["train"]) == (1, 1, 18)
+    assert report["findings"][0]["kind"] == "unreadable"
+    assert command("data", "verify", "oxford_pet").code == 2
+
+
+def test_the_command_prints_a_few_of_many(command, root):
+    for name in NAMES["trainval"]:
+        (root / IMAGES / f"{name}.jpg").unlink()
+    done = command("data", "verify", "oxford_pets", "--set", f"dataset.root={root}")
+    assert "… and" not in done.out
+    for name in NAMES["test"]:
+        (root / IMAGES / f"{name}.jpg").unlink()
+    done = command("data", "verify", "oxford_pets", "--set", f"dataset.root={root}")
+    assert "  … and 6 more; --json prints all" in done.out
+
+
+@pytest.mark.parametrize("folder", ["oxford_pets", "oxford_pets_small"])
+def test_the_real_photos(test_data, folder):
+    done = verify(test_data / folder, processes=2, split="article", val_size=100, allow_missing=True)
+    assert done.errors == ()
+    odd = {(one.kind, one.id, one.what.split(" (")[0]) for one in done.findings if one.kind != "near duplicate"}
+    if folder == "oxford_pets":
+        assert ("extension", "Abyssinian_34", "is GIF") in odd
+        assert ("extension", "Abyssinian_5", "is PNG") in odd
+        assert ("one class", "Abyssinian_34", "the mask has one class only, background") in odd
