@@ -9,9 +9,9 @@ from random import Random
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
 
 from segzoo.errors import ConfigError, DataError
+from segzoo.images import read_image, read_mask
 from segzoo.plugin import IGNORE, Split
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Pairs:
             DataError: if a file cannot be read, has other values than a trimap, or another size than its fellow.
         """
         image_path, trimap_path = self.files(self.names[index])
-        image, mask = read_image(image_path), read_trimap(trimap_path, self.labels)
+        image, mask = read_image(image_path, 3), read_trimap(trimap_path, self.labels)
         if image.shape[:2] != mask.shape:
             sizes = [f"{array.shape[1]}x{array.shape[0]}" for array in (image, mask)]
             raise DataError(f"{image_path} is {sizes[0]} pixels, but {trimap_path} is {sizes[1]}")
@@ -164,27 +164,11 @@ def stems(folder: Path, suffix: str) -> set[str]:
     return {path.stem for path in folder.iterdir() if path.suffix == suffix and not path.name.startswith(".")}
 
 
-def read_image(path: Path) -> NDArray[np.uint8]:
-    """Any image file, whatever its suffix says, as uint8 (H, W, 3): first frame, alpha dropped."""
-    # The orientation in the EXIF data stays out of it: the trimaps were drawn on the pixels as they are stored.
-    return np.array(decode(path, "RGB"))
-
-
 def read_trimap(path: Path, labels: str) -> NDArray[np.uint8]:
     """A trimap as a mask uint8 (H, W), by one of the policies of LABELS."""
-    trimap = decode(path)
-    if trimap.mode not in ("L", "P"):
-        raise DataError(f"{path} is no trimap: it has the mode {trimap.mode} instead of 8 bits in one channel")
-    values = np.asarray(trimap)
+    values = read_mask(path)
+    if values.ndim == 3:
+        raise DataError(f"{path} is no trimap: it has the mode RGB instead of 8 bits in one channel")
     if wrong := sorted(set(np.unique(values).tolist()) - {1, 2, 3}):
         raise DataError(f"{path} is no trimap: it has the values {wrong}, besides 1 pet, 2 background and 3 border")
     return np.take(np.array([IGNORE, *LABELS[labels]], np.uint8), values)
-
-
-def decode(path: Path, mode: str | None = None) -> Image.Image:
-    """The first frame of an image file, in the mode given or in its own."""
-    try:
-        with Image.open(path) as image:
-            return image.convert(mode) if mode else image.copy()
-    except Exception as error:  # broken files make decoders raise anything, from SyntaxError to struct.error
-        raise DataError(f"cannot read {path}: {error}") from error

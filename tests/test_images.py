@@ -1,0 +1,380 @@
+import io
+import struct
+import warnings
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image, TiffImagePlugin, features
+
+from segzoo.errors import DataError
+from segzoo.images import FORMATS, header, pages, read_image, read_mask
+from segzoo.terminal import quiet
+
+H, W = 5, 7
+GREY = np.arange(H * W, dtype=np.uint8).reshape(H, W) * 7
+DEEP = GREY.astype(np.uint16) * 250
+COLOUR = np.stack([GREY, 255 - GREY, GREY // 2], axis=-1)
+LABELS = (GREY // 7 % 4).astype(np.uint8)
+
+
+def saved(image, format, **options):
+    image = Image.fromarray(image) if isinstance(image, np.ndarray) else image
+    file = io.BytesIO()
+    image.save(file, format, **options)
+    return file.getvalue()
+
+
+def array(values):
+    file = io.BytesIO()
+    np.save(file, values)
+    return file.getvalue()
+
+
+def indexed():
+    """A palette image of LABELS, whose colours say nothing of the labels."""
+    image = Image.fromarray(LABELS, "P")
+    image.putpalette([9, 9, 9, 250, 0, 0, 0, 250, 0, 0, 0, 250])
+    return image
+
+
+def png(values, colour_type, bits=16, width=None):
+    """A PNG as Pillow does not write it: 16 bits in several channels, or fewer than 8 in one."""
+
+    def chunk(name, content):
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+    size = struct.pack(">IIBBBBB", width or values.shape[1], values.shape[0], bits, colour_type, 0, 0, 0)
+    rows = b"".join(b"\0" + (row.astype(">u2") if bits == 16 else row).tobytes() for row in values)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", size) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def tiff(values, extra=0):
+    """An uncompressed TIFF as Pillow does not write it, RGB with as many other channels of no known meaning."""
+    height, width, channels = values.shape
+    depths = struct.pack(f"<{channels}H", *[8 * values.itemsize] * channels)
+    start = 8 + 2 + 12 * (9 + bool(extra)) + 4
+    tags = {256: width, 257: height, 258: start, 259: 1, 262: 2, 273: start + len(depths), 277: channels, 278: height}
+    tags |= {279: values.nbytes} | ({338: 0} if extra else {})
+    entries = b""
+    for tag, value in tags.items():
+        count, kind = {258: (channels, 3), 338: (extra, 3)}.get(tag, (1, 4))
+        entries += struct.pack("<HHII", tag, kind, count, value)
+    head = b"II*\0" + struct.pack("<IH", 8, len(tags))
+    return head + entries + bytes(4) + depths + values.astype(values.dtype.newbyteorder("<")).tobytes()
+
+
+def jpeg_with_orientation():
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by a quarter for display
+    return saved(COLOUR, "JPEG", exif=exif)
+
+
+FRAMES = [Image.fromarray(frame) for frame in (GREY, GREY[::-1].copy(), np.zeros_like(GREY))]
+IMAGES = {
+    "grey.png": (saved(GREY, "PNG"), GREY[..., None]),
+    "rgb.png": (saved(COLOUR, "PNG"), COLOUR),
+    "rgba.png": (saved(np.dstack([COLOUR, GREY]), "PNG"), np.dstack([COLOUR, GREY])),
+    "la.png": (saved(Image.merge("LA", [FRAMES[0], FRAMES[1]]), "PNG"), np.dstack([GREY, GREY[::-1]])),
+    "bit.png": (saved(Image.fromarray(LABELS > 1), "PNG"), ((LABELS > 1) * np.uint8(255))[..., None]),
+    "palette.png": (saved(indexed(), "PNG"), np.array(indexed().convert("RGB"))),
+    "deep.png": (saved(DEEP, "PNG"), DEEP[..., None]),
+    "rgb.jpg": (saved(COLOUR, "JPEG"), None),
+    "grey.jpg": (saved(GREY, "JPEG"), None),
+    "cmyk.jpg": (saved(Image.fromarray(COLOUR).convert("CMYK"), "JPEG"), None),
+    "turned.jpg": (jpeg_with_orientation(), None),
+    "animated.gif": (saved(FRAMES[0], "GIF", save_all=True, append_images=FRAMES[1:]), np.dstack([GREY] * 3)),
+    "animated.png": (saved(FRAMES[0], "PNG", save_all=True, append_images=FRAMES[1:]), GREY[..., None]),
+    "rgb.bmp": (saved(COLOUR, "BMP"), COLOUR),
+    "grey.bmp": (saved(GREY, "BMP"), GREY[..., None]),
+    "grey.tif": (saved(GREY, "TIFF"), GREY[..., None]),
+    "rgb.tif": (saved(COLOUR, "TIFF"), COLOUR),
+    "deep.tif": (saved(DEEP, "TIFF"), DEEP[..., None]),
+    "big_endian.tif": (
+        saved(Image.frombytes("I;16B", (W, H), DEEP.astype(">u2").tobytes()), "TIFF"),
+        DEEP[..., None],
+    ),
+    "signed.tif": (saved(Image.fromarray(DEEP.astype(np.int32)), "TIFF"), DEEP[..., None]),
+    "deflated.tif": (saved(DEEP, "TIFF", compression="tiff_adobe_deflate"), DEEP[..., None]),
+    "lzw.tif": (saved(COLOUR, "TIFF", compression="tiff_lzw"), COLOUR),
+    "packbits.tif": (saved(GREY, "TIFF", compression="packbits"), GREY[..., None]),
+    "jpeg.tif": (saved(COLOUR, "TIFF", compression="jpeg"), None),
+    "cmyk.tif": (saved(Image.fromarray(COLOUR).convert("CMYK"), "TIFF"), None),
+    "pages.tif": (saved(FRAMES[0], "TIFF", save_all=True, append_images=FRAMES[1:]), GREY[..., None]),
+    "packed_pages.tif": (
+        saved(FRAMES[0], "TIFF", save_all=True, append_images=FRAMES[1:], compression="tiff_lzw"),
+        GREY[..., None],
+    ),
+    "lossless.webp": (saved(COLOUR, "WEBP", lossless=True), COLOUR),
+    "rgb.webp": (saved(COLOUR, "WEBP"), None),
+    "grey.jp2": (saved(GREY, "JPEG2000"), GREY[..., None]),
+    "rgb.jp2": (saved(COLOUR, "JPEG2000"), COLOUR),
+    "grey.pgm": (saved(GREY, "PPM"), GREY[..., None]),
+    "deep.pgm": (saved(DEEP, "PPM"), DEEP[..., None]),
+    "rgb.ppm": (saved(COLOUR, "PPM"), COLOUR),
+    "rgb.tga": (saved(COLOUR, "TGA"), COLOUR),
+    "rgb.sgi": (saved(COLOUR, "SGI"), COLOUR),
+    "grey.pcx": (saved(GREY, "PCX"), GREY[..., None]),
+    "rgb.qoi": (b"qoif" + struct.pack(">IIBB", 1, 1, 3, 0) + b"\xfe\x01\x02\x03" + bytes(7) + b"\1", None),
+    "grey.npy": (array(GREY), GREY[..., None]),
+    "six.npy": (array(np.stack([DEEP] * 6, axis=-1)), np.stack([DEEP] * 6, axis=-1)),
+}
+if features.check("avif"):
+    IMAGES["rgb.avif"] = (saved(COLOUR, "AVIF"), None)
+
+
+@pytest.fixture
+def put(tmp_path):
+    """Writes a file of that name and content."""
+
+    def write(name, content):
+        (tmp_path / name).write_bytes(content)
+        return tmp_path / name
+
+    return write
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_an_image_of_each_kind_has_the_pixels_that_were_saved(put, name):
+    content, expected = IMAGES[name]
+    path = put(name, content)
+    image = read_image(path)
+    if expected is not None:
+        assert image.dtype == expected.dtype
+        np.testing.assert_array_equal(image, expected)
+    facts = header(path)
+    assert (*facts.size, facts.channels) == image.shape
+    assert facts.dtype == image.dtype
+    assert path.suffix in FORMATS[facts.format]
+
+
+def test_every_format_is_tried():
+    assert {FORMATS_OF[name.rpartition(".")[2]] for name in IMAGES} >= set(FORMATS) - {"AVIF"}
+
+
+FORMATS_OF = {suffix[1:]: format for format, suffixes in FORMATS.items() for suffix in suffixes}
+
+
+def test_the_content_tells_the_kind_and_not_the_suffix(put):
+    for name in ("rgb.png", "rgb.bmp", "lossless.webp", "rgb.tif"):
+        path = put("photo.jpg", IMAGES[name][0])
+        np.testing.assert_array_equal(read_image(path), COLOUR)
+
+
+def test_the_pixels_of_a_photo_are_not_turned(put):
+    image = read_image(put("photo.jpg", jpeg_with_orientation()))
+    assert np.abs(image.astype(int) - read_image(put("flat.jpg", saved(COLOUR, "JPEG")))).max() == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "channels", "expected"),
+    [
+        ("grey.png", 3, np.dstack([GREY] * 3)),
+        ("deep.png", 3, np.dstack([DEEP] * 3)),
+        ("rgba.png", 3, COLOUR),
+        ("la.png", 1, GREY[..., None]),
+        ("la.png", 3, np.dstack([GREY] * 3)),
+    ],
+)
+def test_channels_are_made_as_asked_for(put, name, channels, expected):
+    image = read_image(put(name, IMAGES[name][0]), channels)
+    np.testing.assert_array_equal(image, expected)
+
+
+@pytest.mark.parametrize(("name", "channels"), [("rgb.png", 1), ("rgb.png", 4), ("six.npy", 3), ("grey.png", 2)])
+def test_channels_that_are_not_there_are_not_made_up(put, name, channels):
+    path = put(name, IMAGES[name][0])
+    with pytest.raises(DataError, match=rf"{name} has \d channels, not {channels}"):
+        read_image(path, channels)
+
+
+def test_a_photo_in_print_colours_looks_the_same(put):
+    plain = np.full((8, 8, 3), (200, 60, 30), np.uint8)
+    for format in ("JPEG", "TIFF"):
+        image = read_image(put("photo", saved(Image.fromarray(plain).convert("CMYK"), format)))
+        assert np.abs(image.astype(int) - plain).max() < 8
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("grey.png", saved(LABELS, "PNG"), LABELS),
+        ("palette.png", saved(indexed(), "PNG"), LABELS),
+        ("transparent.png", saved(indexed(), "PNG", transparency=bytes([0, 9])), LABELS),
+        ("palette.bmp", saved(indexed(), "BMP"), LABELS),
+        ("palette.tif", saved(indexed(), "TIFF"), LABELS),
+        ("bit.png", saved(Image.fromarray(LABELS > 1), "PNG"), (LABELS > 1) * np.uint8(255)),
+        ("bit.tif", saved(Image.fromarray(LABELS > 1), "TIFF", compression="group4"), (LABELS > 1) * np.uint8(255)),
+        ("deep.png", saved(DEEP, "PNG"), DEEP),
+        ("la.png", IMAGES["la.png"][0], GREY),
+        ("colour.png", saved(COLOUR, "PNG"), COLOUR),
+        ("rgba.png", IMAGES["rgba.png"][0], COLOUR),
+        ("int.npy", array(LABELS.astype(np.int64)), LABELS),
+        ("bool.npy", array(LABELS > 1), (LABELS > 1) * np.uint8(255)),
+        ("one.npy", array(LABELS[..., None]), LABELS),
+        ("float.tif", saved(Image.fromarray(LABELS.astype(np.float32)), "TIFF"), LABELS),
+        ("two_bits.png", png(np.uint8([[0b00011011]]), 0, 2, width=4), np.uint8([[0, 85, 170, 255]])),
+    ],
+)
+def test_a_mask_of_each_kind_has_the_labels_that_were_saved(put, name, content, expected):
+    mask = read_mask(put(name, content))
+    assert mask.dtype == expected.dtype
+    np.testing.assert_array_equal(mask, expected)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [LABELS - 1.5, LABELS.astype(np.int32) - 1, LABELS + 65535.0, np.full((2, 2), np.nan), LABELS * 1j],
+    ids=["fraction", "negative", "large", "nan", "complex"],
+)
+def test_labels_that_are_no_whole_numbers_of_16_bits_are_refused(put, values):
+    with pytest.raises(DataError, match=r"mask.npy: its values are .* not all whole numbers from 0 to 65535"):
+        read_mask(put("mask.npy", array(values)))
+
+
+def test_pages_are_told_apart(put):
+    for name in ("pages.tif", "packed_pages.tif"):
+        path = put(name, IMAGES[name][0])
+        assert pages(path) == 3
+        for page, frame in enumerate(FRAMES):
+            np.testing.assert_array_equal(read_image(path, page=page)[..., 0], np.array(frame))
+            np.testing.assert_array_equal(read_mask(path, page), np.array(frame))
+        with pytest.raises(DataError, match=f"{name} has no page 3, counted from 0"):
+            read_image(path, page=3)
+
+
+@pytest.mark.parametrize("name", ["animated.gif", "animated.png", "grey.png", "grey.npy"])
+def test_only_a_tiff_has_pages(put, name):
+    path = put(name, IMAGES[name][0])
+    assert pages(path) == 1
+    with pytest.raises(DataError, match=f"{name} has no page 1"):
+        read_mask(path, 1)
+
+
+def test_a_smaller_copy_of_a_page_is_no_page(put):
+    file = io.BytesIO()
+    with TiffImagePlugin.AppendingTiffWriter(file) as writer:
+        for frame, reduced in [(FRAMES[0], 0), (FRAMES[0].resize((3, 2)), 1), (FRAMES[1], 0)]:
+            frame.save(writer, "TIFF", tiffinfo={254: reduced})
+            writer.newFrame()
+    path = put("pyramid.tif", file.getvalue())
+    assert pages(path) == 2
+    np.testing.assert_array_equal(read_image(path, page=1)[..., 0], np.array(FRAMES[1]))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("rgb.png", png(np.dstack([DEEP] * 3), 2)),
+        ("rgba.png", png(np.dstack([DEEP] * 4), 6)),
+        ("la.png", png(np.dstack([DEEP] * 2), 4)),
+        ("rgb.tif", tiff(np.dstack([DEEP] * 3))),
+        ("rgb.ppm", b"P6 7 5 65535\n" + np.dstack([DEEP] * 3).astype(">u2").tobytes()),
+        ("four.tif", tiff(np.dstack([GREY] * 4), 1)),
+        ("five.tif", tiff(np.dstack([GREY] * 5), 2)),
+    ],
+)
+def test_what_pillow_would_silently_reduce_is_refused(put, name, content):
+    path = put(name, content)
+    assert Image.open(path).mode in ("RGB", "RGBA")  # else there is nothing to refuse
+    for read in (read_image, read_mask, header):
+        with pytest.raises(
+            DataError, match=rf"{name}: Pillow would (keep 8 of its 16 bits|drop some of its channels); save"
+        ):
+            read(path)
+
+
+@pytest.mark.parametrize("values", [GREY.astype(np.float32), GREY.astype(np.int64)])
+def test_an_image_of_other_numbers_is_refused(put, values):
+    with pytest.raises(DataError, match="convert them to uint8 or uint16"):
+        read_image(put("image.npy", array(values)))
+
+
+def test_an_image_that_would_fill_the_memory_is_refused(put):
+    huge = png(np.zeros((1, 1), np.uint8), 0, 8)
+    size = b"IHDR" + struct.pack(">IIBBBBB", 2**15, 2**15, 8, 0, 0, 0, 0)
+    huge = huge[:12] + size + struct.pack(">I", zlib.crc32(size)) + huge[33:]
+    path = put("bomb.png", huge)
+    for read in (read_image, read_mask, header, pages):
+        with pytest.raises(DataError, match=r"bomb.png: it has more than 178,956,970 pixels; cut it into tiles"):
+            read(path)
+
+
+def test_an_array_that_claims_more_than_it_holds_is_refused(put):
+    content = array(np.zeros((2, 2), np.uint8))
+    for shape in (b"(9999999, 9999999), }", b"(9, 9), }"):
+        path = put("bomb.npy", content.replace(b"(2, 2), }".ljust(len(shape)), shape))
+        with pytest.raises(DataError, match=r"cannot read .*bomb.npy: "):
+            read_image(path)
+
+
+@pytest.mark.parametrize("header", [rb"'\descr'", rb"5or'descr'"])
+@pytest.mark.filterwarnings("error")
+def test_python_does_not_warn_of_a_damaged_header(put, header):
+    path = put("mask.npy", array(GREY).replace(b"'descr'", header))
+    with pytest.raises(DataError, match=r"cannot read .*mask.npy: "):
+        read_mask(path)
+
+
+def test_objects_are_not_unpickled(put):
+    file = io.BytesIO()
+    np.save(file, np.array([[{}]]), allow_pickle=True)
+    with pytest.raises(DataError, match=r"cannot read .*objects.npy"):
+        read_mask(put("objects.npy", file.getvalue()))
+
+
+@pytest.mark.parametrize("read", [read_image, read_mask, header, pages])
+def test_what_is_no_image_is_named(put, tmp_path, read):
+    with pytest.raises(
+        DataError, match=r"cannot read .*text.png: it is of no known kind, or of one that Pillow cannot"
+    ):
+        read(put("text.png", b"this is no image at all"))
+    for name in ("absent.png", "."):
+        with pytest.raises(DataError, match=r"cannot read .*: there is no such file"):
+            read(tmp_path / name)
+    with pytest.raises(DataError, match=r"cannot read .*empty.npy"):
+        read(put("empty.npy", b""))
+
+
+@st.composite
+def damaged(draw, content):
+    """Content cut off somewhere, with some bytes changed, and some removed or put in."""
+    place = st.integers(0, len(content) - 1)
+    near = st.integers(0, min(200, len(content) - 1))  # headers are where decoders decide
+    content = bytearray(content)
+    for position in draw(st.lists(place | near, max_size=8)):
+        content[position] = draw(st.sampled_from([0, 1, 127, 128, 255]) | st.integers(0, 255))
+    if draw(st.booleans()):
+        start, length = draw(place | near), draw(st.integers(0, 40))
+        content[start : start + length] = draw(st.binary(max_size=40))
+    return bytes(content[: draw(place)]) if draw(st.booleans()) else bytes(content)
+
+
+@pytest.mark.parametrize("name", IMAGES)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_damaged_file_decodes_or_is_named_and_nothing_is_printed(put, capfd, name, data):
+    path = put(name, data.draw(damaged(IMAGES[name][0])))
+    with quiet(), warnings.catch_warnings(record=True) as caught:  # quiet, since libtiff writes to descriptor 2
+        warnings.simplefilter("always")
+        for read in (read_image, read_mask, header, pages):
+            try:
+                read(path)
+            except DataError as error:
+                assert name in str(error)  # noqa: PT017
+    assert [str(warning.message) for warning in caught] == []
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_every_part_of_a_file_decodes_or_is_named(put, name):
+    content = IMAGES[name][0]
+    for length in range(0, len(content), max(1, len(content) // 50)):
+        path = put(name, content[:length])
+        for read in (read_image, read_mask):
+            try:
+                read(path)
+            except DataError as error:
+                assert name in str(error)  # noqa: PT017
