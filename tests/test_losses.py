@@ -7,9 +7,10 @@ import tensorflow as tf
 from pydantic import ValidationError
 
 from segzoo.plugin import IGNORE
-from segzoo_losses import CrossEntropy, CrossEntropyDice, Dice, Focal
+from segzoo_losses import BorderWeightedCrossEntropy, CrossEntropy, CrossEntropyDice, Dice, Focal
 
-LOSSES = [CrossEntropy(), Dice(), Focal(), Focal(gamma=0.5), CrossEntropyDice(), CrossEntropyDice(dice_weight=0.2)]
+PLAIN = (CrossEntropy(), BorderWeightedCrossEntropy())
+LOSSES = [*PLAIN, Dice(), Focal(), Focal(gamma=0.5), CrossEntropyDice(), CrossEntropyDice(dice_weight=0.2)]
 every_loss = pytest.mark.parametrize("loss", LOSSES, ids=repr)
 
 
@@ -40,7 +41,7 @@ def reference(loss, labels, logits, weights):
     probability = {p: np.exp(logits[p]) / np.exp(logits[p]).sum() for p in pixels}
     total = sum(weights[p] for p in pixels)
     entropy = sum(weights[p] * -math.log(probability[p][labels[p]]) for p in pixels) / total
-    if isinstance(loss, CrossEntropy):
+    if loss in PLAIN:
         return entropy
     if isinstance(loss, Focal):
         fade = {p: (1 - probability[p][labels[p]]) ** loss.gamma for p in pixels}
@@ -83,6 +84,7 @@ def test_gradients_are_finite_differences_of_the_formulas(loss):
     ("loss", "expected"),
     [
         (CrossEntropy(), math.log(2)),
+        (BorderWeightedCrossEntropy(), math.log(2)),
         (Focal(gamma=2), math.log(2) / 4),
         (Focal(gamma=1), math.log(2) / 2),
         (Dice(), 1 / 3),  # of each class: overlap 0.5, areas 1 and 0.25 + 0.25, so 1 - 2 * 0.5 / 1.5
@@ -252,6 +254,9 @@ def test_graphs_take_batches_and_sizes_not_known_beforehand(loss):
         (Focal, {"gamma": math.nan}),
         (CrossEntropyDice, {"dice_weight": 1.5}),
         (Dice, {"gama": 2}),
+        (BorderWeightedCrossEntropy, {"sigma": 0}),
+        (BorderWeightedCrossEntropy, {"w0": math.inf}),
+        (BorderWeightedCrossEntropy, {"separator": IGNORE}),
     ],
 )
 def test_options_out_of_range_are_refused(plugin, options):

@@ -1,4 +1,4 @@
-"""Losses for segmentation: cross-entropy, soft Dice, focal, and cross-entropy with Dice.
+"""Losses for segmentation: cross-entropy, plain and weighted at borders, soft Dice, focal, cross-entropy with Dice.
 
 All share the interface of `segzoo.plugin.Loss`: one value for each image, in float32. Weights are relative within an
 image: multiplying all of them by a constant changes nothing.
@@ -6,11 +6,15 @@ image: multiplying all of them by a constant changes nothing.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from segzoo.plugin import Loss
+from segzoo.errors import ConfigError
+from segzoo.plugin import IGNORE, Loss
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class CrossEntropy(Loss):
@@ -20,6 +24,38 @@ class CrossEntropy(Loss):
         """See `Loss.__call__`."""
         labels, logits, weights = counted(labels, logits, weights)
         return image_sum(weights * cross_entropies(labels, logits))
+
+
+class BorderWeightedCrossEntropy(Loss):
+    """Cross-entropy that counts most where a narrow gap separates two cells, so that they do not merge.
+
+    A cell is a connected region of any class but the separating one; pixels that touch at a corner only are not
+    connected. A pixel weighs w_c + w0 exp(-(d1 + d2)^2 / (2 sigma^2)), where d1 and d2 are its distances to the nearest
+    and to the second nearest cell. The balance w_c gives the classes of each image equal shares and is 1 in the mean.
+    The other term needs two cells, and applies to pixels of the separating class only, as in figure 3d of the paper.
+    """
+
+    paper: ClassVar[str] = "Ronneberger, Fischer, Brox 2015, U-Net, arXiv:1505.04597"
+
+    w0: float = Field(10.0, ge=0, le=1000, description="Weight of a border between cells that all but touch.")
+    sigma: float = Field(5.0, gt=0, le=100, description="Scale on which it fades as the gap widens, in pixels.")
+    separator: int = Field(0, ge=0, lt=IGNORE, description="Label of the class that separates cells.")
+
+    def __call__(self, labels: Any, logits: Any, weights: Any) -> Any:
+        """See `Loss.__call__`."""
+        if self.separator >= (classes := logits.shape[-1]):
+            raise ConfigError(
+                f"loss 'border_weighted_cross_entropy', option 'separator': {self.separator} is no class; "
+                f"those of the dataset are 0 to {classes - 1}"
+            )
+        labels, logits, weights = counted(labels, logits, weights)
+        return image_sum(weights * cross_entropies(labels, logits))
+
+    def weight_map(self, mask: np.ndarray) -> np.ndarray:
+        """See `Loss.weight_map`."""
+        from segzoo_losses.border import border_weights
+
+        return border_weights(mask, self.separator, self.w0, self.sigma)
 
 
 class Dice(Loss):
