@@ -10,8 +10,11 @@ import pytest
 from segzoo import registry
 from segzoo.plugin import Model, Plugin
 from segzoo.testing import checks_for, parametrize_with_checks
+from segzoo_isbi_em import IsbiEM
 from segzoo_oxford_pets import OxfordPets
 
+REAL = {OxfordPets: ("oxford_pets_small", {"allow_missing": True}), IsbiEM: ("isbi2012", {})}
+"""Where the data of datasets lies that do not make it themselves, and what options it needs."""
 REGISTERED = [registry.load(kind, entry.name) for kind in registry.KINDS for entry in registry.entries(kind)]
 
 ON_JAX = """
@@ -25,9 +28,9 @@ sys.exit('\\n'.join(f'{o.check}: {o.message}' for o in outcomes if o.result == '
 
 @parametrize_with_checks(REGISTERED)
 def test_plugin(plugin, check, request):
-    if isinstance(plugin, OxfordPets) and check not in checks_for(Plugin):
-        root = request.getfixturevalue("test_data") / "oxford_pets_small"
-        plugin = OxfordPets(root=root, allow_missing=True)
+    if type(plugin) in REAL and check not in checks_for(Plugin):
+        folder, options = REAL[type(plugin)]
+        plugin = type(plugin)(root=request.getfixturevalue("test_data") / folder, **options)
     check(plugin)
 
 
