@@ -43,7 +43,8 @@ class BorderWeightedCrossEntropy(Loss):
 
     def __call__(self, labels: Any, logits: Any, weights: Any) -> Any:
         """See `Loss.__call__`."""
-        if self.separator >= (classes := logits.shape[-1]):
+        classes = logits.shape[-1]
+        if self.separator >= classes:
             raise ConfigError(
                 f"loss 'border_weighted_cross_entropy', option 'separator': {self.separator} is no class; "
                 f"those of the dataset are 0 to {classes - 1}"
