@@ -21,8 +21,8 @@ import psutil
 from generated import write_pets
 from measure import interleaved, origin, ratios, seconds, spread, table
 
+from segzoo.data.verification import verify
 from segzoo.manifest import threads
-from segzoo.verification import verify
 
 SIZE = (24, 32)
 """Height and width of generated photos: small, so that hundreds of thousands fit on a disk."""

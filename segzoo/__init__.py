@@ -8,20 +8,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from segzoo.data.findings import Finding, Verification
+    from segzoo.data.sheets import preview
+    from segzoo.data.statistics import Statistics, stats
+    from segzoo.data.verification import verify
     from segzoo.experiment import Result, run
-    from segzoo.findings import Finding, Verification
-    from segzoo.sheets import preview
-    from segzoo.statistics import Statistics, stats
-    from segzoo.verification import verify
 
 __all__ = ["Finding", "Result", "Statistics", "Verification", "preview", "run", "stats", "verify"]
 
 _HOMES = {
     "experiment": ("Result", "run"),
-    "findings": ("Finding", "Verification"),
-    "sheets": ("preview",),
-    "statistics": ("Statistics", "stats"),
-    "verification": ("verify",),
+    "data.findings": ("Finding", "Verification"),
+    "data.sheets": ("preview",),
+    "data.statistics": ("Statistics", "stats"),
+    "data.verification": ("verify",),
 }
 
 

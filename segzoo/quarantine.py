@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from segzoo.atomic import write_text
+from segzoo.data.findings import Finding
 from segzoo.errors import ConfigError
-from segzoo.findings import Finding
 
 COLUMNS = ("id", "split", "kind", "what")
 

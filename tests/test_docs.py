@@ -21,8 +21,9 @@ import typer
 from PIL import Image
 
 import segzoo
-from segzoo import catalog, cli, errors, findings, plugin, registry
+from segzoo import catalog, cli, errors, plugin, registry
 from segzoo.config import compose
+from segzoo.data import findings
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"

@@ -33,6 +33,7 @@ SAME = ("config.toml", "history.csv", "metrics.json", "images.csv")
 DRIVER = """
 import os, sys
 from importlib import import_module
+from signal import SIGINT, default_int_handler, signal as handle
 from types import SimpleNamespace
 
 import psutil
@@ -40,6 +41,7 @@ import psutil
 from segzoo.cli import main
 from segzoo_keras import checkpoint
 
+handle(SIGINT, default_int_handler)  # a shell starts what it runs in the background deaf to Ctrl-C
 signal, place, calls, memory, *arguments = sys.argv[1:]
 checkpoint.PERIOD, checkpoint.SHARE = 0, float("inf")  # a checkpoint after each step
 if memory == "full":

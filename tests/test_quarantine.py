@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import segzoo
+from segzoo.data.findings import Finding
 from segzoo.errors import ConfigError
-from segzoo.findings import Finding
 from segzoo.quarantine import read_list, write_list
 
 SETTINGS = {
@@ -54,7 +54,7 @@ def test_what_is_no_list_is_refused(tmp_path, content, message):
 
 @pytest.fixture
 def ids(tmp_path):
-    dataset = segzoo.survey.named("shapes", {key: value for key, value in SETTINGS.items() if "dataset" in key})
+    dataset = segzoo.data.survey.named("shapes", {key: value for key, value in SETTINGS.items() if "dataset" in key})
     return {split: list(dataset.open(tmp_path, split).ids) for split in ("train", "val", "test")}
 
 

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 import segzoo
+from segzoo.data.findings import KINDS
 from segzoo.errors import ConfigError, PluginError
-from segzoo.findings import KINDS
 from segzoo.quarantine import read_list
 
 NAMES = {split: [f"{split}_{number:02}" for number in range(count)] for split, count in (("trainval", 20), ("test", 6))}
@@ -121,7 +121,7 @@ def copied(root, source, target, mask=True):
 
 
 def test_the_same_image_in_two_splits_is_an_error_of_the_split_that_is_trained_on(root):
-    train = segzoo.survey.named("oxford_pets", {"dataset.root": str(root)}).open(root, "train").ids
+    train = segzoo.data.survey.named("oxford_pets", {"dataset.root": str(root)}).open(root, "train").ids
     copied(root, "test_00", train[3])
     (one,) = verify(root).findings
     assert (one.severity, one.kind, one.split, one.id) == ("error", "duplicate", "train", train[3])
@@ -138,7 +138,7 @@ def test_the_same_image_in_one_split_is_a_warning_that_tells_of_another_mask(roo
 
 
 def test_an_image_that_looks_like_one_of_another_split_is_a_warning(root):
-    val = segzoo.survey.named("oxford_pets", {"dataset.root": str(root)}).open(root, "val").ids
+    val = segzoo.data.survey.named("oxford_pets", {"dataset.root": str(root)}).open(root, "val").ids
     with Image.open(root / IMAGES / "test_00.jpg") as image:
         image.resize((72, 48)).save(root / IMAGES / f"{val[0]}.jpg", quality=60)
     trimap([1, 2, 3], (48, 72)).save(root / TRIMAPS / f"{val[0]}.png")
@@ -289,8 +289,9 @@ def test_the_processes_that_read_load_no_tensorflow_and_die_with_ctrl_c(tmp_path
     code = CODE.replace("CHANGE", f"import os, sys, time; {told}; time.sleep(60)")
     install("segzoo-test-data", {"segzoo.datasets": "data = segzoo_test_data:Data"}, code.replace("FILES", ""))
     program = (
-        f"import sys; sys.path[:0] = {sys.path!r}\n"
-        "from segzoo import survey; survey.FEW = 1\n"
+        f"import signal, sys; sys.path[:0] = {sys.path!r}\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background jobs ignore it
+        "from segzoo.data import survey; survey.FEW = 1\n"
         "from segzoo.cli import main; main(['data', 'verify', 'data'])"
     )
     words = [sys.executable, "-c", program]

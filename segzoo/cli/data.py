@@ -13,8 +13,8 @@ from segzoo.cli.shared import AsJson, Settings, interruptible
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from segzoo.findings import Finding, Verification
-    from segzoo.statistics import Statistics
+    from segzoo.data.findings import Finding, Verification
+    from segzoo.data.statistics import Statistics
 
 SHOWN = 20
 """Findings of a kind that are printed."""
@@ -34,8 +34,8 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Read every sample and name what is wrong with it; exit code 1 if there are errors."""
+    from segzoo.data.verification import verify as verify_dataset
     from segzoo.terminal import quiet
-    from segzoo.verification import verify as verify_dataset
 
     with interruptible(), quiet():
         found = verify_dataset(dataset, settings=_parsed(settings), quarantine=quarantine)
@@ -52,7 +52,7 @@ def verify(
 @app.command()
 def stats(dataset: Name, settings: Settings = [], as_json: AsJson = False) -> None:  # noqa: B006
     """Count sizes, classes and brightness, and suggest class weights."""
-    from segzoo.statistics import stats as count
+    from segzoo.data.statistics import stats as count
     from segzoo.terminal import quiet
 
     with interruptible(), quiet():
@@ -72,7 +72,7 @@ def preview(
     count: Annotated[int, typer.Option(min=1, help="Samples of a split.")] = 12,
 ) -> None:
     """Draw samples with their masks: a sheet of each split, and a page of HTML."""
-    from segzoo.sheets import preview as draw
+    from segzoo.data.sheets import preview as draw
     from segzoo.terminal import quiet
 
     with interruptible(), quiet():
@@ -89,7 +89,7 @@ def _parsed(settings: list[str]) -> dict[str, Any]:
 def _print_findings(found: Verification) -> None:
     from rich.console import Console
 
-    from segzoo.findings import KINDS
+    from segzoo.data.findings import KINDS
 
     console = Console(highlight=False, markup=False, soft_wrap=True)
     if found.findings:
@@ -132,7 +132,7 @@ def _line(one: Finding) -> str:
 def _print_statistics(found: Statistics) -> None:
     from rich.console import Console
 
-    from segzoo.statistics import DEFINITIONS
+    from segzoo.data.statistics import DEFINITIONS
 
     console = Console(highlight=False, markup=False, soft_wrap=True)
     for split, figures in found.splits.items():

@@ -16,11 +16,11 @@ from PIL import Image
 from segzoo import pictures
 from segzoo.atomic import whole as whole_file
 from segzoo.atomic import write_text
+from segzoo.data.pieces import described, silence
+from segzoo.data.survey import named, whole
 from segzoo.errors import ConfigError, suggestion
-from segzoo.pieces import described, silence
 from segzoo.plugin import IGNORE, Info, Samples, Split
 from segzoo.samples import fault
-from segzoo.survey import named, whole
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from segzoo.findings import Finding
-from segzoo.inspection import Seen
-from segzoo.lookalikes import alike, same
-from segzoo.pieces import Piece
+from segzoo.data.findings import Finding
+from segzoo.data.inspection import Seen
+from segzoo.data.lookalikes import alike, same
+from segzoo.data.pieces import Piece
+from segzoo.data.survey import Opened
 from segzoo.plugin import Split
-from segzoo.survey import Opened
 
 KEPT: tuple[Split, ...] = ("test", "val", "train")
 """Of images that are in two splits, the one in the first of these stays, and the other is the finding."""

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from segzoo.config import cache_folder
-from segzoo.crosscheck import Crosscheck
-from segzoo.findings import KINDS, Finding, Verification
-from segzoo.inspection import Inspector, Seen
-from segzoo.pieces import Piece, described
+from segzoo.data.crosscheck import Crosscheck
+from segzoo.data.findings import KINDS, Finding, Verification
+from segzoo.data.inspection import Inspector, Seen
+from segzoo.data.pieces import Piece, described
+from segzoo.data.survey import Opened, named, noted, opened, survey
 from segzoo.quarantine import write_list
-from segzoo.survey import Opened, named, noted, opened, survey
 
 WARNINGS = ("extension", "one class")
 """What a sample by itself may have and yet be trained on."""

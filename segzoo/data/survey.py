@@ -13,11 +13,11 @@ from typing import Any, NamedTuple, TypeVar
 
 from segzoo import registry
 from segzoo.config import cache_folder
+from segzoo.data.pieces import Piece, described
+from segzoo.data.processes import in_processes
 from segzoo.errors import ConfigError, DataError, PluginError, SegzooError
 from segzoo.manifest import threads
-from segzoo.pieces import Piece, described
 from segzoo.plugin import Dataset, Info, Samples, Split
-from segzoo.processes import in_processes
 from segzoo.terminal import Bar
 
 PIECE = 16

@@ -10,9 +10,9 @@ from math import sqrt
 from statistics import median
 from typing import Any
 
+from segzoo.data.survey import named, survey, whole
+from segzoo.data.tally import UNIT, Counting, Tally
 from segzoo.plugin import IGNORE, Info, Split
-from segzoo.survey import named, survey, whole
-from segzoo.tally import UNIT, Counting, Tally
 
 DEFINITIONS: dict[str, str] = {
     "share": "Of a class: its pixels over all labelled pixels of the split.",

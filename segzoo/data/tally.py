@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from segzoo.pieces import Piece, silence
+from segzoo.data.pieces import Piece, silence
 from segzoo.plugin import IGNORE, Info, Samples, Split
 from segzoo.samples import fault
 

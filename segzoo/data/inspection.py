@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from segzoo.lookalikes import digest, perceptual_hash
-from segzoo.pieces import Piece, described, silence
+from segzoo.data.lookalikes import digest, perceptual_hash
+from segzoo.data.pieces import Piece, described, silence
 from segzoo.plugin import IGNORE, Info, Samples, Split
 from segzoo.samples import fault
 
@@ -23,7 +23,7 @@ class Remark(NamedTuple):
     """Something that should not be."""
 
     kind: str
-    """One of `segzoo.findings.KINDS`."""
+    """One of `segzoo.data.findings.KINDS`."""
     file: str
     """The file that it is in, if one can be named."""
     what: str
