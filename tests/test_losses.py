@@ -247,6 +247,11 @@ def test_graphs_take_batches_and_sizes_not_known_beforehand(loss):
         np.testing.assert_allclose(graph(labels, half, weights), loss(labels, half, weights), rtol=1e-5, atol=1e-7)
 
 
+@every_loss
+def test_autograph_can_read_it_and_so_has_nothing_to_warn_of(loss):
+    tf.autograph.to_graph(type(loss).__call__)
+
+
 @pytest.mark.parametrize(
     ("plugin", "options"),
     [
