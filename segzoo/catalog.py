@@ -117,4 +117,5 @@ def _data(dataset: Dataset) -> dict[str, Any]:
         "splits": list(info.splits),
         "image_size": list(info.image_size),
         "epochs": info.epochs,
+        "view": info.view,
     }

@@ -40,12 +40,16 @@ __all__ = [
     "Samples",
     "Split",
     "Trainer",
+    "View",
 ]
 
 IGNORE = 255
 """The label of pixels that count neither in a loss nor in a score."""
 
 Split = Literal["train", "val", "test"]
+
+View = Literal["resize", "crop"]
+"""What a network sees of an image: the whole of it, resized to the image size; or parts of that size as they are."""
 
 Folder = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
 """The type of an option that names a folder: kept absolute, so that a saved configuration means the same anywhere."""
@@ -137,9 +141,12 @@ class Info:
     splits: tuple[Split, ...]
     """The splits that can be opened; `train` and `val` at least."""
     image_size: tuple[int, int] = (256, 256)
-    """Suggested height and width that images are resized to for the network, in pixels."""
+    """Suggested height and width of what the network sees, in pixels."""
     epochs: int = 20
     """Suggested number of passes over the training images."""
+    view: View = "resize"
+    """Suggested view: `resize`, where the whole image says what a pixel is, as in photos of objects; `crop`, where the
+    surroundings do and each pixel counts, as in micrographs and aerial images."""
 
 
 class Samples(Protocol):
