@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,6 +48,16 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file, UTF-8 with Unix line ends, as `whole` does."""
     with whole(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def ensure_room(folder: Path, needed: int) -> None:
+    """Raise a SegzooError unless the disk of a folder has as many bytes free as are needed."""
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise SegzooError(
+            f"the disk of {folder} is too full: {needed:,} bytes are needed, {free:,} are free; "
+            f"make room, or name a folder on another disk in SEGZOO_CACHE"
+        )
 
 
 def unwritable(folder: Path, error: OSError, needed: int = 0) -> SegzooError:

@@ -1,4 +1,4 @@
-"""Downloads that survive a bad network, and archives unpacked as what strangers sent.
+"""Downloads that survive a bad network.
 
 Not by pooch: it deletes its temporary file when a download breaks off, so that nothing is left to go on from.
 """
@@ -7,22 +7,20 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
-import tarfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import requests
-from filelock import FileLock, Timeout
 from requests import Response
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from urllib3.exceptions import HTTPError
 
-from segzoo.atomic import unwritable
-from segzoo.errors import DataError, SegzooError
+from segzoo.atomic import ensure_room, unwritable
+from segzoo.errors import DataError
+from segzoo.locking import holding
 
 PAUSES: Sequence[float] = (1, 2, 4)
 """Seconds to wait before all addresses are tried again; counted anew whenever something has come."""
@@ -68,68 +66,9 @@ def fetch(urls: Sequence[str], path: Path, sha256: str, size: int, report: Calla
     return path
 
 
-def unpack(archive: Path, folder: Path) -> None:
-    """Turn an archive into the folder of the name `folder.name` that it holds. The archive is deleted.
-
-    Raises:
-        DataError: if the archive is damaged, lacks the folder, or has members that are unsafe; it is deleted.
-        SegzooError: if the place cannot be written or its disk is too full; the archive is kept.
-    """
-    temporary = _part(folder)
-    with holding(folder.parent):
-        ensure_room(folder.parent, archive.stat().st_size)
-        shutil.rmtree(temporary, ignore_errors=True)  # of a process that was killed
-        try:
-            _extract(archive, temporary)
-            if not (temporary / folder.name).is_dir():
-                raise DataError(f"the archive {archive} holds no folder '{folder.name}'")
-            (temporary / folder.name).replace(folder)
-        except OSError as error:
-            raise unwritable(folder.parent, error, archive.stat().st_size) from error
-        except DataError:
-            archive.unlink()
-            raise
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
-        archive.unlink()
-
-
-@contextmanager
-def holding(folder: Path) -> Iterator[None]:
-    """Keep other processes and threads out of a folder, which is made if need be; its holder may come in again.
-
-    Raises:
-        SegzooError: if the folder cannot be written.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".lock", is_singleton=True)
-        try:
-            lock.acquire(blocking=False)
-        except Timeout:
-            Console(stderr=True).print(f"waiting for another process to fill {folder}", markup=False, soft_wrap=True)
-            lock.acquire()
-    except OSError as error:
-        raise unwritable(folder, error) from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
 def remaining(path: Path, size: int) -> int:
     """The bytes that `fetch` has yet to bring of a file of that size."""
     return 0 if path.exists() else size - _length(_part(path))
-
-
-def ensure_room(folder: Path, needed: int) -> None:
-    """Raise a SegzooError unless the disk of a folder has as many bytes free as are needed."""
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise SegzooError(
-            f"the disk of {folder} is too full: {needed:,} bytes are needed, {free:,} are free; "
-            f"make room, or name a folder on another disk in SEGZOO_CACHE"
-        )
 
 
 @contextmanager
@@ -231,18 +170,6 @@ def _goes_on(response: Response, part: Path, size: int) -> bool:
     if length not in (None, str(size)):
         raise _RefusedError(f"offers {length} bytes instead of {size}")
     return False
-
-
-def _extract(archive: Path, folder: Path) -> None:
-    try:
-        with tarfile.open(archive, "r:*") as tar:
-            tar.extractall(folder, filter="data")
-    except tarfile.FilterError as error:
-        raise DataError(f"the archive {archive} is refused: its member '{error.tarinfo.name}' is unsafe") from error
-    except Exception as error:  # every compression has errors of its own
-        if isinstance(error, OSError) and error.errno:
-            raise
-        raise DataError(f"the archive {archive} is damaged: {error}") from error
 
 
 def _verify(part: Path, sha256: str) -> None:

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from segzoo.atomic import unwritable, write_text
-from segzoo.download import ensure_room, holding
+from segzoo.atomic import ensure_room, unwritable, write_text
+from segzoo.locking import holding
 from segzoo.plugin import Samples
 from segzoo.samples import CheckedSamples
 

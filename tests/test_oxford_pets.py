@@ -2,6 +2,7 @@ import functools
 import hashlib
 import pickle
 import random
+import shutil
 import tarfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -166,8 +167,8 @@ def test_what_was_unpacked_before_the_failure_is_not_downloaded_again(server, ow
 
 def test_room_for_archives_and_their_content_is_checked_first(server, own_cache, monkeypatch):
     total = sum(archive.size for archive in segzoo_oxford_pets.ARCHIVES)
-    usage = download.shutil.disk_usage(own_cache.parent)
-    monkeypatch.setattr(download.shutil, "disk_usage", lambda folder: usage._replace(free=2 * total - 1))
+    usage = shutil.disk_usage(own_cache.parent)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage._replace(free=2 * total - 1))
     with pytest.raises(SegzooError, match=f"{2 * total:,} bytes are needed"):
         OxfordPets().prepare(own_cache)
     assert not server.asked

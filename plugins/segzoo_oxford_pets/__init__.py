@@ -85,7 +85,10 @@ class OxfordPets(Dataset):
         folder = cache / "oxford_pets"
         if self.root or not _missing(folder):
             return
-        from segzoo.download import ensure_room, holding, remaining, unpack
+        from segzoo.archives import unpack
+        from segzoo.atomic import ensure_room
+        from segzoo.download import remaining
+        from segzoo.locking import holding
 
         with holding(folder):
             missing = _missing(folder)  # another process may have filled it meanwhile
