@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import requests
 from requests import Response
@@ -18,6 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from urllib3.exceptions import HTTPError
 
+from segzoo.archives import Limit, unpack
 from segzoo.atomic import ensure_room, unwritable
 from segzoo.errors import DataError
 from segzoo.locking import holding
@@ -38,6 +40,48 @@ class _RefusedError(Exception):
     """An address that need not be asked again."""
 
 
+def fetch_folder(
+    urls: Sequence[str],
+    folder: Path,
+    sha256: str,
+    size: int,
+    inside: str = "",
+    limit: Limit = Limit(),  # noqa: B008
+) -> Path:
+    """A folder, from the tar or zip archive of that digest and size in bytes unless it is there already.
+
+    It holds what is in the archive, or in the folder `inside` of it. The archive lies beside it until then, under the
+    name that its first address ends with; one that is put there by hand is used. Of several processes that want the
+    folder at once, one downloads and the others wait.
+
+    Raises:
+        DataError: if no address gives the archive, or it cannot be unpacked safely; see `unpack`.
+        SegzooError: if the place cannot be written or its disk is too full.
+    """
+    archive = folder.with_name(_file_name(urls[0], folder))
+    if folder.is_dir() and not archive.exists():
+        return folder
+    with holding(folder.parent):
+        if not folder.is_dir():
+            # Photos hardly shrink in an archive, so what it unpacks to is about as large.
+            ensure_room(folder.parent, _remaining(archive, size) + size)
+            _fetch_archive(urls, archive, sha256, size)
+            unpack(archive, folder, inside, limit)
+        archive.unlink(missing_ok=True)
+    return folder
+
+
+def _fetch_archive(urls: Sequence[str], archive: Path, sha256: str, size: int) -> None:
+    try:
+        with progress(archive.name, size) as report:
+            fetch(urls, archive, sha256, size, report)
+    except DataError as error:
+        raise DataError(
+            f"{error}\nWithout a network, put {archive.name} ({size:,} bytes) into {archive.parent} "
+            "and run the same again"
+        ) from error
+
+
 def fetch(urls: Sequence[str], path: Path, sha256: str, size: int, report: Callable[[int], None]) -> Path:
     """The file of that digest and size in bytes, from the first address that gives it unless it is at `path` already.
 
@@ -56,7 +100,7 @@ def fetch(urls: Sequence[str], path: Path, sha256: str, size: int, report: Calla
             return path
         if _length(part) >= size and _digest(part) != sha256:
             part.unlink()
-        ensure_room(path.parent, remaining(path, size))
+        ensure_room(path.parent, _remaining(path, size))
         try:
             _from_any(urls, path, sha256, size, report)
             part.replace(path)
@@ -64,11 +108,6 @@ def fetch(urls: Sequence[str], path: Path, sha256: str, size: int, report: Calla
             part.unlink(missing_ok=True)
             raise unwritable(path.parent, error, size) from error
     return path
-
-
-def remaining(path: Path, size: int) -> int:
-    """The bytes that `fetch` has yet to bring of a file of that size."""
-    return 0 if path.exists() else size - _length(_part(path))
 
 
 @contextmanager
@@ -172,6 +211,11 @@ def _goes_on(response: Response, part: Path, size: int) -> bool:
     return False
 
 
+def _remaining(path: Path, size: int) -> int:
+    """The bytes that `fetch` has yet to bring of a file of that size."""
+    return 0 if path.exists() else size - _length(_part(path))
+
+
 def _verify(part: Path, sha256: str) -> None:
     found = _digest(part)
     if found != sha256:
@@ -182,6 +226,12 @@ def _verify(part: Path, sha256: str) -> None:
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _file_name(url: str, folder: Path) -> str:
+    """The name that an address ends with, unless it has none or that of the folder."""
+    name = Path(urlsplit(url).path).name
+    return f"{folder.name}.archive" if name in ("", folder.name) else name
 
 
 def _part(path: Path) -> Path:

@@ -1,18 +1,28 @@
+import gzip
 import io
+import os
 import random
+import stat
+import struct
 import tarfile
+import zipfile
 
 import pytest
 
-from segzoo.archives import unpack
+from segzoo import archives
+from segzoo.archives import Limit, unpack
 from segzoo.errors import DataError, SegzooError
 
 CONTENT = random.Random(0).randbytes(10_000)
 
 
-def beside(path):
-    """What lies in the folder of a file, but for the lock."""
-    return sorted(other.name for other in path.parent.iterdir() if other.name != ".lock")
+def lying_in(folder):
+    """What lies in a folder, but for the lock."""
+    return sorted(path.name for path in folder.iterdir() if path.name != ".lock")
+
+
+def files_in(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def member(name, content=b"", **attributes):
@@ -30,67 +40,210 @@ def pack(path, *members, mode="w:gz"):
     return path
 
 
-IMAGES = (member("images/a.jpg", b"a"), member("images/deep/b.jpg", b"b"), member("other/c.jpg", b"c"))
+def entry(name, content=b"", kind=0, **attributes):
+    info = zipfile.ZipInfo(name)
+    info.external_attr = kind << 16
+    info.compress_type = zipfile.ZIP_DEFLATED
+    for attribute, value in attributes.items():
+        setattr(info, attribute, value)
+    return info, content
 
 
-@pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
-def test_an_archive_becomes_the_folder_it_holds(tmp_path, mode):
-    (tmp_path / "images.part" / "images").mkdir(parents=True)
-    (tmp_path / "images.part" / "images" / "of a process that was killed").touch()
-    archive = pack(tmp_path / "images.tar.gz", *IMAGES, mode=mode)
-    unpack(archive, tmp_path / "images")
-    files = [path for path in (tmp_path / "images").rglob("*") if path.is_file()]
-    assert {path.name: path.read_text() for path in files} == {"a.jpg": "a", "b.jpg": "b"}
-    assert beside(archive) == ["images"]
+def pack_zip(path, *entries):
+    with zipfile.ZipFile(path, "w") as file:
+        for info, content in entries:
+            file.writestr(info, content)
+    return path
 
 
-@pytest.mark.parametrize(
-    "evil",
-    [
-        member("../evil", b"evil"),
-        member("images/../../evil", b"evil"),
-        member("images/link", type=tarfile.SYMTYPE, linkname="../../evil"),
-        member("images/link", type=tarfile.SYMTYPE, linkname="/etc/passwd"),
-        member("images/link", type=tarfile.LNKTYPE, linkname="../evil"),
-        member("images/device", type=tarfile.CHRTYPE, devmajor=1, devminor=3),
-        member("images/pipe", type=tarfile.FIFOTYPE),
-    ],
-    ids=lambda evil: f"{evil[0].name} {evil[0].linkname}",
-)
-def test_an_unsafe_archive_is_refused_and_nothing_stays(tmp_path, evil):
+FILES = {"images/a.jpg": b"a", "images/deep/b.jpg": CONTENT, "other/c.jpg": b"c"}
+IMAGES = [member("images", type=tarfile.DIRTYPE), *(member(*file) for file in FILES.items())]
+ENTRIES = [entry("images/", kind=stat.S_IFDIR | 0o755), *(entry(*file) for file in FILES.items())]
+
+
+@pytest.fixture
+def place(tmp_path):
+    """A folder with nothing beside it."""
     (tmp_path / "place").mkdir()
-    archive = pack(tmp_path / "place" / "images.tar.gz", *IMAGES, evil)
-    with pytest.raises(DataError) as error:
-        unpack(archive, tmp_path / "place" / "images")
-    assert str(archive) in str(error.value)
-    assert f"'{evil[0].name}'" in str(error.value)
-    assert beside(archive) == []
-    assert [path.name for path in tmp_path.iterdir()] == ["place"]
+    return tmp_path / "place"
 
 
-def test_an_absolute_path_stays_inside(tmp_path):
-    outside = tmp_path / "outside"
-    archive = pack(tmp_path / "images.tar.gz", *IMAGES, member(str(outside), b"evil"))
-    unpack(archive, tmp_path / "images")
-    assert beside(archive) == ["images"]
+@pytest.fixture(params=["w", "w:gz", "w:bz2", "w:xz", "zip"])
+def archive(request, place):
+    """Of each kind, under a name that says nothing of it."""
+    path = place / "archive"
+    return pack_zip(path, *ENTRIES) if request.param == "zip" else pack(path, *IMAGES, mode=request.param)
 
 
-@pytest.mark.parametrize("kind", ["plain", "gzip", "text"])
-def test_a_damaged_archive_is_named_and_nothing_stays(tmp_path, kind):
-    archive = pack(
-        tmp_path / "images.tar.gz", *IMAGES, member("images/d.jpg", CONTENT), mode="w" if kind == "plain" else "w:gz"
+def test_an_archive_becomes_a_folder(archive, place):
+    (place / "all.part").mkdir()
+    (place / "all.part" / "of a process that was killed").touch()
+    unpack(archive, place / "all")
+    assert files_in(place / "all") == FILES
+    assert lying_in(place) == ["all", "archive"]
+
+
+def test_a_folder_inside_of_an_archive_becomes_one(archive, place):
+    unpack(archive, place / "photos", inside="images")
+    assert files_in(place / "photos") == {"a.jpg": b"a", "deep/b.jpg": CONTENT}
+    assert lying_in(place) == ["archive", "photos"]
+
+
+def test_an_archive_without_the_folder_is_named(archive, place):
+    for inside in ("masks", "images/a.jpg"):
+        with pytest.raises(DataError, match=f"{archive} holds no folder '{inside}'"):
+            unpack(archive, place / "all", inside)
+    assert lying_in(place) == ["archive"]
+
+
+OUTSIDE = ["../evil", "images/../../evil", "/tmp/evil", "images/../../place/evil", ".."]
+TAR_LINKS = [
+    member("images/link", type=tarfile.SYMTYPE, linkname="../../evil"),
+    member("images/link", type=tarfile.SYMTYPE, linkname="/etc/passwd"),
+    member("images/link", type=tarfile.SYMTYPE, linkname="a.jpg"),
+    member("images/link", type=tarfile.LNKTYPE, linkname="../evil"),
+    member("images/link", type=tarfile.LNKTYPE, linkname="images/a.jpg"),
+    member("images/device", type=tarfile.CHRTYPE, devmajor=1, devminor=3),
+    member("images/device", type=tarfile.BLKTYPE, devmajor=8),
+    member("images/pipe", type=tarfile.FIFOTYPE),
+]
+ZIP_LINKS = [
+    entry("images/link", b"/etc/passwd", stat.S_IFLNK | 0o777),
+    entry("images/device", b"", stat.S_IFCHR | 0o666),
+    entry("images/pipe", b"", stat.S_IFIFO | 0o666),
+]
+MISFITS = ["images/a.jpg", "images", "images/a.jpg/inside", "images/" + 300 * "n"]
+EVIL = [
+    *((pack, IMAGES, member(name, b"evil"), "leads out of the folder") for name in OUTSIDE),
+    *((pack_zip, ENTRIES, entry(name, b"evil"), "leads out of the folder") for name in OUTSIDE),
+    *((pack, IMAGES, link, "is neither file nor folder") for link in TAR_LINKS),
+    *((pack_zip, ENTRIES, link, "is neither file nor folder") for link in ZIP_LINKS),
+    *((pack, IMAGES, member(name, b"evil"), "has no place: ") for name in MISFITS),
+    *((pack_zip, ENTRIES, entry(name, b"evil"), "has no place: ") for name in MISFITS),
+    (pack, IMAGES, member("d/" * 40 + "file", b"evil"), "lies too deep"),
+    (pack_zip, ENTRIES, entry("d/" * 40 + "file", b"evil"), "lies too deep"),
+]
+
+
+@pytest.mark.parametrize(("make", "good", "evil", "why"), EVIL, ids=range(len(EVIL)))
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_an_unsafe_archive_is_refused_and_nothing_stays(place, make, good, evil, why):
+    archive = make(place / "archive", *good, evil)
+    with pytest.raises(DataError, match=f"{archive} is refused: its member .* {why}") as error:
+        unpack(archive, place / "all")
+    assert repr(evil[0].name if make is pack else evil[0].filename) in str(error.value)
+    assert lying_in(place) == ["archive"]
+    assert lying_in(place.parent) == ["place"]
+
+
+def test_an_encrypted_zip_is_refused(place):
+    archive = pack_zip(place / "archive", entry("a.jpg", b"secret"))
+    content = bytearray(archive.read_bytes())
+    content[6] |= 1  # in the header of the file
+    content[content.index(b"PK\1\2") + 8] |= 1  # and in the directory
+    archive.write_bytes(content)
+    with pytest.raises(DataError, match=r"its member 'a.jpg' is encrypted"):
+        unpack(archive, place / "all")
+
+
+def test_a_zip_whose_members_share_their_bytes_is_refused(place):
+    archive = pack_zip(place / "archive", entry("a.jpg", CONTENT), entry("b.jpg", CONTENT))
+    content = bytearray(archive.read_bytes())
+    directory = content.rindex(b"PK\1\2")  # the second one's
+    content[directory + 42 : directory + 46] = bytes(4)  # where its bytes begin
+    archive.write_bytes(content)
+    with pytest.raises(DataError, match="overlaps another one"):
+        unpack(archive, place / "all")
+    assert lying_in(place) == ["archive"]
+
+
+def test_files_and_folders_have_the_rights_of_any_new_one(place):
+    before = os.umask(0o022)
+    try:
+        members = [member("d", type=tarfile.DIRTYPE, mode=0), member("d/tool", b"rm", mode=0o6777, uid=12345)]
+        unpack(pack(place / "archive", *members), place / "all")
+    finally:
+        os.umask(before)
+    assert (place / "all" / "d").stat().st_mode & 0o7777 == 0o755
+    assert (place / "all" / "d" / "tool").stat().st_mode & 0o7777 == 0o644
+    assert (place / "all" / "d" / "tool").stat().st_uid == os.getuid()
+
+
+def test_an_archive_that_unpacks_to_more_than_the_limit_is_refused_before_it_is_written(archive, place, monkeypatch):
+    monkeypatch.setattr(archives, "CHUNK", 1000)
+    total = sum(map(len, FILES.values()))
+    with pytest.raises(DataError, match=f"it unpacks to more than {total - 1:,} bytes"):
+        unpack(archive, place / "all", limit=Limit(size=total - 1))
+    assert lying_in(place) == ["archive"]
+    unpack(archive, place / "all", limit=Limit(size=total))
+    assert files_in(place / "all") == FILES
+
+
+def test_an_archive_of_too_many_members_is_refused(archive, place):
+    with pytest.raises(DataError, match="it has more than 3 members"):
+        unpack(archive, place / "all", limit=Limit(members=3))
+    unpack(archive, place / "all", limit=Limit(members=4))
+
+
+@pytest.mark.parametrize("kind", ["tar", "zip"])
+def test_no_more_is_written_of_a_bomb_than_the_limit(place, monkeypatch, kind):
+    monkeypatch.setattr(archives, "LEAST", 10**6)
+    zeros = bytes(2 * 10**7)
+    bomb = (
+        pack(place / "archive", member("zeros", zeros))
+        if kind == "tar"
+        else pack_zip(place / "archive", entry("zeros", zeros))
     )
-    archive.write_bytes(b"<html>" if kind == "text" else archive.read_bytes()[:6000])
-    with pytest.raises(DataError, match=f"{archive} is damaged"):
-        unpack(archive, tmp_path / "images")
-    assert beside(archive) == []
+    limit, written = max(100 * bomb.stat().st_size, 10**6), []
+    whole = archives._write
+    monkeypatch.setattr(archives, "_write", lambda *given: written.append(whole(*given)) or written[-1])
+    with pytest.raises(DataError, match=f"it unpacks to more than {limit:,} bytes"):
+        unpack(bomb, place / "all")
+    assert limit < sum(written) <= limit + archives.CHUNK
+    assert lying_in(place) == ["archive"]
 
 
-def test_an_archive_without_the_folder_is_named(tmp_path):
-    archive = pack(tmp_path / "masks.tar.gz", *IMAGES)
-    with pytest.raises(DataError, match=f"{archive} holds no folder 'masks'"):
-        unpack(archive, tmp_path / "masks")
-    assert beside(archive) == []
+def test_what_a_zip_claims_of_its_size_does_not_matter(place):
+    archive = pack_zip(place / "archive", entry("zeros", bytes(10**6)))
+    content = bytearray(archive.read_bytes())
+    directory = content.index(b"PK\1\2")
+    content[directory + 24 : directory + 28] = struct.pack("<I", 10)
+    archive.write_bytes(content)
+    with pytest.raises(DataError, match="is damaged"):
+        unpack(archive, place / "all", limit=Limit(size=10**5))
+
+
+@pytest.mark.parametrize("type", [tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_a_header_that_claims_gigabytes_is_refused_unread(place, type):
+    info = tarfile.TarInfo("x")
+    info.type, info.size = type, 2**32
+    (place / "archive").write_bytes(gzip.compress(info.tobuf() + bytes(2**22)))
+    with pytest.raises(DataError, match=r"is damaged.*a header claims more than there can be"):
+        unpack(place / "archive", place / "all")
+
+
+def test_a_damaged_archive_is_named_and_nothing_stays(archive, place):
+    whole = archive.read_bytes()
+    for length in range(0, len(whole.rstrip(b"\0")) - 100, 501):  # of what comes last nothing is lost
+        archive.write_bytes(whole[:length])
+        with pytest.raises(DataError, match=f"{archive} is damaged, or neither tar nor zip: "):
+            unpack(archive, place / "all")
+        assert lying_in(place) == ["archive"]
+
+
+def test_a_tar_with_a_header_that_cannot_be_read_is_damaged(place):
+    archive = pack(place / "archive", *IMAGES, mode="w")
+    content = bytearray(archive.read_bytes())
+    content[content.index(b"other/c.jpg") + 3] ^= 1  # its checksum no longer fits
+    archive.write_bytes(content)
+    with pytest.raises(DataError, match="the mark of its end is missing"):
+        unpack(archive, place / "all")
+
+
+def test_what_is_no_archive_is_named(place):
+    (place / "archive").write_bytes(b"<html>" * 1000)
+    with pytest.raises(DataError, match=f"{place / 'archive'} is damaged, or neither tar nor zip"):
+        unpack(place / "archive", place / "all")
 
 
 @pytest.mark.parametrize(
@@ -101,16 +254,15 @@ def test_an_archive_without_the_folder_is_named(tmp_path):
     ],
     ids=["disk full", "Ctrl-C"],
 )
-def test_an_unpacking_that_ends_early_leaves_only_the_archive(tmp_path, monkeypatch, failure, seen, message):
-    archive = pack(tmp_path / "images.tar.gz", *IMAGES)
-    whole_files = tarfile.TarFile.makefile
+def test_an_unpacking_that_ends_early_leaves_only_the_archive(archive, place, monkeypatch, failure, seen, message):
+    whole = archives._write
 
-    def makefile(tar, info, target):
-        if info.name == "images/deep/b.jpg":
+    def write(member, *given):
+        if member.name == "images/deep/b.jpg":
             raise failure
-        whole_files(tar, info, target)
+        return whole(member, *given)
 
-    monkeypatch.setattr(tarfile.TarFile, "makefile", makefile)
+    monkeypatch.setattr(archives, "_write", write)
     with pytest.raises(seen, match=message):
-        unpack(archive, tmp_path / "images")
-    assert beside(archive) == ["images.tar.gz"]
+        unpack(archive, place / "all")
+    assert lying_in(place) == ["archive"]

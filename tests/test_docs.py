@@ -1,5 +1,6 @@
 """The README and the documentation: their code runs, their commands and links are valid, and nothing is missing."""
 
+import hashlib
 import inspect
 import io
 import json
@@ -19,6 +20,7 @@ import numpy as np
 import pytest
 import typer
 from PIL import Image
+from serving import Server, plain
 
 import segzoo
 from segzoo import catalog, cli, errors, plugin, registry
@@ -274,7 +276,7 @@ def test_the_package_of_the_page_is_listed_and_trains(packages, tmp_path):
 
     listed = json.loads(program("list", "--json"))
     mine = {(row["kind"], row["name"]) for row in listed if row["distribution"] == "segzoo-tinynet"}
-    assert mine == {("model", "tinynet"), ("loss", "edge"), ("dataset", "photos")}
+    assert mine == {("model", "tinynet"), ("loss", "edge"), ("dataset", "photos"), ("dataset", "leaves")}
     assert not [row["problem"] for row in listed if row["distribution"] == "segzoo-tinynet" and row["problem"]]
     tiny = ("--set", "dataset.size=16", "--set", "dataset.train=8", "--set", "dataset.test=2", "--epochs", "1")
     assert "results in runs/tinynet-shapes" in program("run", "tinynet", "shapes", *tiny)
@@ -293,6 +295,27 @@ def test_the_loss_and_the_dataset_of_the_page_train(packages, tmp_path, monkeypa
     )
     assert (result.metrics["split"], result.metrics["images"]) == ("test", 1)
     assert np.sum(result.metrics["confusion"]) == 18 * 21
+
+
+def test_the_dataset_of_the_page_that_downloads_does_so_once(packages, tmp_path, own_cache, monkeypatch):
+    monkeypatch.syspath_prepend(packages[PLUGIN_PAGE])
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    for folder, shape in {"images": (4, 5, 3), "masks": (4, 5)}.items():
+        (tmp_path / "leaves-1.0" / folder).mkdir(parents=True)
+        for i in range(10):
+            Image.fromarray(np.zeros(shape, np.uint8)).save(tmp_path / "leaves-1.0" / folder / f"{i}.png")
+    archive = Path(shutil.make_archive(str(tmp_path / "leaves"), "zip", tmp_path, "leaves-1.0")).read_bytes()
+    leaves = registry.create(plugin.Dataset, "leaves", {})
+    module = sys.modules["segzoo_leaves"]
+    monkeypatch.setattr(module, "SHA256", hashlib.sha256(archive).hexdigest())
+    monkeypatch.setattr(module, "SIZE", len(archive))
+    with Server(archive, plain, name="leaves-1.0.zip") as server:
+        monkeypatch.setattr(module, "URLS", (server.url,))
+        for _ in range(2):
+            leaves.prepare(own_cache)
+    assert server.ranges == [None]
+    assert [len(leaves.open(own_cache, split)) for split in ("train", "val", "test")] == [8, 1, 1]
+    assert leaves.open(own_cache, "val")[0][0].shape == (4, 5, 3)
 
 
 def test_the_network_of_the_readme_trains(packages, tmp_path, monkeypatch):

@@ -1,112 +1,30 @@
 import hashlib
+import io
 import random
 import shutil
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import tarfile
+from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from serving import Server, body, cut, plain, ranged, silent, stalling, status
 
 from segzoo import download
-from segzoo.download import fetch, progress
+from segzoo.archives import Limit
+from segzoo.download import fetch, fetch_folder, progress
 from segzoo.errors import DataError, SegzooError
 
 CONTENT = random.Random(0).randbytes(10_000)
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
 
 
-class Server(ThreadingHTTPServer):
-    """Answers each request with the next of its script, and for ever with the last one."""
-
-    daemon_threads = True
-
-    def __init__(self, *script):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.script = list(script)
-        self.ranges = []
-        self.go_on = threading.Event()
-        self.url = f"http://127.0.0.1:{self.server_port}/file.bin"
-
-    def handle_error(self, request, client_address):
-        """Clients that hang up are part of the tests."""
-
-
-class Handler(BaseHTTPRequestHandler):
-    def do_GET(self):
-        script = self.server.script
-        self.server.ranges.append(self.headers["Range"])
-        (script.pop(0) if len(script) > 1 else script[0])(self)
-
-    def log_message(self, *arguments):
-        pass
-
-    def answer(self, status, body, length, **headers):
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name.replace("_", "-"), value)
-        if length is not None:
-            self.send_header("Content-Length", str(length))
-        self.end_headers()
-        self.wfile.write(body)
-
-
-def ranged(handler):
-    """Honours a Range."""
-    start = int((handler.headers["Range"] or "bytes=0-")[6:-1])
-    if not start:
-        return plain(handler)
-    place = f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}"
-    handler.answer(206, CONTENT[start:], len(CONTENT) - start, Content_Range=place)
-
-
-def plain(handler):
-    """Ignores a Range."""
-    handler.answer(200, CONTENT, len(CONTENT))
-
-
-def cut(handler):
-    """Promises all, hangs up after 4,000 bytes."""
-    start = int((handler.headers["Range"] or "bytes=0-")[6:-1])
-    place = f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}"
-    handler.answer(206 if start else 200, CONTENT[start:][:4000], len(CONTENT) - start, Content_Range=place)
-
-
-def stalling(handler):
-    """Sends 4,000 bytes, then nothing."""
-    handler.answer(200, CONTENT[:4000], len(CONTENT))
-    handler.wfile.flush()
-    handler.server.go_on.wait()
-
-
-def silent(handler):
-    handler.server.go_on.wait()
-
-
-def status(code):
-    return lambda handler: handler.answer(code, b"sorry", 5)
-
-
-def body(content, **headers):
-    """Other content, its length only where a header says it."""
-    return lambda handler: handler.answer(200, content, None, **headers)
-
-
 @pytest.fixture
 def serve():
-    servers = []
-
-    def start(*script):
-        servers.append(Server(*script))
-        threading.Thread(target=servers[-1].serve_forever, kwargs={"poll_interval": 0.01}).start()
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.go_on.set()
-        server.shutdown()
-        server.server_close()
+    with ExitStack() as servers:
+        yield lambda *script: servers.enter_context(Server(CONTENT, *script))
 
 
 @pytest.fixture(autouse=True)
@@ -125,7 +43,7 @@ def path(tmp_path):
 @pytest.fixture
 def nobody():
     """An address where nothing listens."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
         return f"http://127.0.0.1:{server.server_port}/file.bin"
 
 
@@ -366,3 +284,102 @@ def test_progress_is_shown_on_a_terminal_only(capsys, monkeypatch):
         output = capsys.readouterr()
         assert ("file.bin" in output.err) == shown
         assert not output.out
+
+
+def packed(**files):
+    """A tar of these files in the folder `photos-1.0`."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w:gz") as tar:
+        for name, content in files.items():
+            info = tarfile.TarInfo(f"photos-1.0/{name}")
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    return archive.getvalue()
+
+
+ARCHIVE = packed(one=b"1", two=CONTENT)
+
+
+@pytest.fixture
+def photos(tmp_path):
+    return tmp_path / "cache" / "photos"
+
+
+@pytest.fixture
+def site():
+    with Server(ARCHIVE, ranged, name="photos.tar.gz?download=1") as server:
+        yield server
+
+
+def get_folder(folder, *urls, content=ARCHIVE, **options):
+    return fetch_folder(urls, folder, hashlib.sha256(content).hexdigest(), len(content), **options)
+
+
+def test_a_folder_is_fetched_once_and_its_archive_is_gone_then(site, photos):
+    for _ in range(2):
+        assert get_folder(photos, site.url, inside="photos-1.0") == photos
+        assert {path.name: path.read_bytes() for path in photos.iterdir()} == {"one": b"1", "two": CONTENT}
+        assert beside(photos) == ["photos"]
+    assert site.ranges == [None]
+
+
+def test_without_a_network_a_folder_comes_from_an_archive_put_there_by_hand(photos, nobody):
+    with pytest.raises(
+        DataError, match=f"put file.bin \\({len(ARCHIVE):,} bytes\\) into {photos.parent} and run the same"
+    ):
+        get_folder(photos, nobody)
+    (photos.parent / "file.bin").write_bytes(ARCHIVE)
+    get_folder(photos, nobody)
+    assert beside(photos) == ["photos"]
+
+
+def test_an_archive_that_outlived_the_process_that_unpacked_it_is_deleted(site, photos):
+    get_folder(photos, site.url)
+    (photos.parent / "photos.tar.gz").write_bytes(ARCHIVE)
+    get_folder(photos, site.url)
+    assert beside(photos) == ["photos"]
+
+
+def test_an_archive_that_is_refused_is_not_fetched_again(site, photos):
+    for _ in range(2):
+        with pytest.raises(DataError, match=r"photos.tar.gz is refused: it has more than 1 members"):
+            get_folder(photos, site.url, limit=Limit(members=1))
+    assert site.ranges == [None]
+    assert beside(photos) == ["photos.tar.gz"]
+
+
+@pytest.mark.parametrize("end", ["", "photos", "photos?key=1"])
+def test_an_address_need_not_end_with_the_name_of_a_file(photos, end):
+    with Server(ARCHIVE, ranged, name=end) as server:
+        get_folder(photos, server.url)
+    assert beside(photos) == ["photos"]
+
+
+def test_room_for_the_archive_and_for_what_is_in_it_is_asked_for_first(site, photos, monkeypatch):
+    free = [2 * len(ARCHIVE) - 1]
+    usage = shutil.disk_usage(photos.parent.parent)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage._replace(free=free[0]))
+    with pytest.raises(SegzooError, match=f"{2 * len(ARCHIVE):,} bytes are needed"):
+        get_folder(photos, site.url)
+    assert not site.ranges
+    (photos.parent / "photos.tar.gz.part").write_bytes(ARCHIVE[:1])  # that much is there already
+    get_folder(photos, site.url)
+
+
+def test_two_processes_fetch_a_folder_once(photos):
+    code = (
+        "import sys; from pathlib import Path; from segzoo.download import fetch_folder\n"
+        "print('ready', flush=True)\n"
+        f"fetch_folder([sys.argv[1]], Path({str(photos)!r}), {hashlib.sha256(ARCHIVE).hexdigest()!r}, {len(ARCHIVE)})"
+    )
+    with Server(ARCHIVE, lambda handler: handler.server.go_on.wait() and plain(handler)) as server:
+        start = [sys.executable, "-c", code, server.url]
+        processes = [subprocess.Popen(start, stdout=subprocess.PIPE) for _ in range(2)]
+        for process in processes:
+            assert process.stdout.readline() == b"ready\n"
+        server.go_on.set()
+        for process in processes:
+            process.communicate()
+            assert process.returncode == 0
+    assert server.ranges == [None]
+    assert beside(photos) == ["photos"]

@@ -82,36 +82,21 @@ class OxfordPets(Dataset):
 
     def prepare(self, cache: Path) -> None:
         """See `Dataset.prepare`."""
-        folder = cache / "oxford_pets"
-        if self.root or not _missing(folder):
+        if self.root:
             return
-        from segzoo.archives import unpack
-        from segzoo.atomic import ensure_room
-        from segzoo.download import remaining
-        from segzoo.locking import holding
-
-        with holding(folder):
-            missing = _missing(folder)  # another process may have filled it meanwhile
-            # Photos hardly shrink in an archive, so what it unpacks to is about as large.
-            ensure_room(folder, sum(remaining(folder / one.file, one.size) + one.size for one in missing))
-            for archive in missing:
-                self._fetch(archive, folder)
-                unpack(folder / archive.file, folder / archive.folder)
-
-    def _fetch(self, archive: Archive, folder: Path) -> None:
-        from segzoo.download import fetch, progress
+        from segzoo.download import fetch_folder
 
         servers = (self.mirror.rstrip("/"), *SERVERS) if self.mirror else SERVERS
-        urls = [f"{server}/{archive.file}" for server in servers]
-        try:
-            with progress(archive.file, archive.size) as report:
-                fetch(urls, folder / archive.file, archive.sha256, archive.size, report)
-        except DataError as error:
-            wanted = " and ".join(f"{one.file} ({one.size:,} bytes)" for one in _missing(folder))
-            raise DataError(
-                f"{error}\nWithout a network, put {wanted} into {folder} and run the same again; "
-                "`segzoo run unet shapes` needs no download."
-            ) from error
+        for archive in ARCHIVES:
+            urls = [f"{server}/{archive.file}" for server in servers]
+            folder = cache / "oxford_pets" / archive.folder
+            try:
+                fetch_folder(urls, folder, archive.sha256, archive.size, inside=archive.folder)
+            except DataError as error:
+                needed = " and ".join(f"{one.file} ({one.size:,} bytes)" for one in ARCHIVES)
+                raise DataError(
+                    f"{error}\nThe whole dataset is {needed}; `segzoo run unet shapes` needs no download."
+                ) from error
 
     def describe(self, cache: Path) -> Info:
         """See `Dataset.describe`."""
@@ -144,7 +129,3 @@ class OxfordPets(Dataset):
             raise ConfigError(f"dataset 'oxford_pets' has no split '{split}' with the option split = '{self.split}'")
         folder = self.root or cache / "oxford_pets"
         return Pairs(folder, tuple(split_names(folder, split, self)), self.labels)
-
-
-def _missing(folder: Path) -> list[Archive]:
-    return [archive for archive in ARCHIVES if not (folder / archive.folder).is_dir()]
