@@ -20,7 +20,7 @@ from segzoo.errors import SegzooError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-FORMAT = 1
+FORMAT = 2
 """Changes with the layout of the files."""
 KEPT = 2
 """The newest, and the one before in case the disk spoils the newest."""

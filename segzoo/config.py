@@ -61,7 +61,13 @@ class RunConfig(BaseModel):
     trainer: Choice
     loss: Choice
     epochs: int | None = Field(
-        None, ge=1, description="Passes over the training images; else the dataset's suggestion."
+        None,
+        ge=1,
+        description="Passes over the training images; else, without steps and seconds, the dataset's suggestion.",
+    )
+    steps: int | None = Field(None, ge=1, description="Training steps after which the training ends; else no bound.")
+    seconds: float | None = Field(
+        None, gt=0, description="Seconds in training steps after which the training ends; else no bound."
     )
     image_size: tuple[int, int] | None = Field(
         None, description="Height and width that images are resized to for the network; else the dataset's suggestion."

@@ -52,7 +52,8 @@ class Experiment:
     trainer: Trainer
     loss: Loss
     info: Info
-    epochs: int
+    epochs: int | None
+    """None if only steps or seconds end the training."""
     frame: Frame
 
 
@@ -65,6 +66,8 @@ def run(
     config: Path | None = None,
     settings: Mapping[str, Any] | None = None,
     epochs: int | None = None,
+    steps: int | None = None,
+    seconds: float | None = None,
     image_size: tuple[int, int] | None = None,
     seed: int | None = None,
     leave_out: Sequence[str] | None = None,
@@ -77,6 +80,9 @@ def run(
     `{"model.filters": 16}`. Samples whose ids are in `leave_out` are neither trained on nor scored. The results go to
     the new folder `out`, by default below `runs/`.
 
+    Training ends at whichever of `epochs`, `steps` and `seconds` of training comes first; if none is given, after as
+    many epochs as the dataset suggests.
+
     With `resume`, the run in `out` goes on where it was when its process ended. Its options may be left out or
     repeated, but not changed, except for `epochs`.
 
@@ -84,7 +90,8 @@ def run(
         SegzooError: if a name, an option, the data or the folder does not do; before there is anything to show or to go
             on from, nothing is left behind then.
     """
-    numbers = {"epochs": epochs, "image_size": image_size, "seed": seed, "leave_out": leave_out}
+    budget = {"epochs": epochs, "steps": steps, "seconds": seconds}
+    numbers = budget | {"image_size": image_size, "seed": seed, "leave_out": leave_out}
     names = {"model": model, "dataset": dataset, "trainer": trainer, "loss": loss}
     return conduct(plan(config, names | numbers, settings or {}, out, resume), out, resume)
 
@@ -119,7 +126,7 @@ def _require_same(folder: Path, earlier: Experiment, later: Experiment) -> None:
             f"the run in {folder} was begun with other options: {'; '.join(changed)}; give it the same ones, "
             "or begin a run with another --out"
         )
-    if (done := len(read_history(folder))) > later.epochs:
+    if later.epochs and (done := len(read_history(folder))) > later.epochs:
         raise ConfigError(f"the run in {folder} has {done} epochs already; --epochs {later.epochs} is less than that")
 
 
@@ -133,7 +140,8 @@ def resolve(config: RunConfig) -> Experiment:
     trainer = registry.create(Trainer, config.trainer.name, config.trainer.options).resolved()
     loss = registry.create(Loss, config.loss.name, config.loss.options).resolved()
     info = dataset.describe(cache_folder())
-    epochs, image_size = config.epochs or info.epochs, config.image_size or info.image_size
+    bounded = config.epochs or config.steps or config.seconds
+    epochs, image_size = config.epochs if bounded else info.epochs, config.image_size or info.image_size
     plugins = {"model": model, "dataset": dataset, "trainer": trainer, "loss": loss}
     choices = {
         key: getattr(config, key).model_copy(update={"options": plugin.model_dump(mode="json", exclude_none=True)})
@@ -166,7 +174,10 @@ def _conduct(experiment: Experiment, folder: Path, resume: bool) -> Result:
     # Training reads, and so checks, the other splits; this one should not turn out bad after hours.
     prints: dict[str, str] = {scored: splits[scored].fingerprint()} if scored == "test" else {}
     history = History(folder, experiment.epochs)
-    total = experiment.epochs * len(splits["train"]) + len(splits[scored])
+    config = experiment.config
+    total = None  # how many images so many steps or seconds are, only the trainer can tell
+    if experiment.epochs and not (config.steps or config.seconds):
+        total = experiment.epochs * len(splits["train"]) + len(splits[scored])
     with Bar(total) as bar:
         model = _train(experiment, splits, folder, history, bar, resume)
         if line := history.waiting():
@@ -228,7 +239,7 @@ def _train(
 
     def advance(images: int) -> None:
         history.images += images
-        bar.advance(images, f"epoch {len(history.rows) + 1}/{experiment.epochs}")
+        bar.advance(images, f"epoch {history.place(len(history.rows) + 1)}")
 
     info, name = experiment.info, experiment.config.model.name
 
@@ -249,6 +260,8 @@ def _train(
         say=bar.line,
         cache=cache_folder(),
         resume=resume,
+        steps=experiment.config.steps,
+        seconds=experiment.config.seconds,
     )
     return experiment.trainer.fit(build, splits["train"], splits["val"], job)
 

@@ -238,7 +238,9 @@ class Job:
     num_classes: int
     frame: Frame
     """How images of any size become batches for the network and how its output maps back; see `segzoo.pipeline`."""
-    epochs: int
+    epochs: int | None
+    """Passes over the training images; None if only `steps` or `seconds` end the training. What comes first counts, and
+    the epoch that it cuts short is validated and reported as any other."""
     seed: int
     folder: Path
     """The run's folder, for checkpoints."""
@@ -258,6 +260,11 @@ class Job:
     """Where `segzoo.pipeline.prepare` keeps what does not fit in memory."""
     resume: bool = False
     """Whether to go on from what an earlier call left in `folder`; if that is nothing, to begin at the beginning."""
+    steps: int | None = None
+    """Training steps after which the training ends, counted from its beginning, also where it goes on."""
+    seconds: float | None = None
+    """Seconds after which the training ends, of those in training steps and waiting for their images; what an earlier
+    call has trained counts."""
 
 
 class Trainer(Plugin):

@@ -15,7 +15,7 @@ from segzoo.atomic import write_text
 class History:
     """The figures of each epoch, in `history.csv`; what depends on the machine's mood, in `timings.csv`."""
 
-    def __init__(self, folder: Path, epochs: int) -> None:
+    def __init__(self, folder: Path, epochs: int | None) -> None:
         self.rows: list[dict[str, float]] = []
         self.images = 0
         """Training images since the last epoch's end."""
@@ -32,8 +32,8 @@ class History:
         self._write()
         self.images, self.times, self._since = 0, {}, now
         text = "   ".join(f"{name} {value:.4f}" for name, value in figures.items())
-        epoch = f"{len(self.rows):>{len(str(self._epochs))}}/{self._epochs}"
-        return f"epoch {epoch}   {text}   {whole['seconds']:.0f} s"
+        place = self.place(len(self.rows)).rjust(len(self.place(self._epochs or 0)))
+        return f"epoch {place}   {text}   {whole['seconds']:.0f} s"
 
     def restore(self, figures: Sequence[Mapping[str, float]], times: Sequence[Mapping[str, float]], images: int) -> str:
         """Take over the epochs of an earlier process, and the images of an epoch it left; returns a line of text."""
@@ -41,10 +41,14 @@ class History:
             self._append(one, its_times)
         self._write()
         self.images, self._since = images, perf_counter()
-        if len(self.rows) >= self._epochs:
+        if self._epochs and len(self.rows) >= self._epochs:
             return f"all {self._epochs} epochs are trained already"
         done = f", of which {images:,} images are done" if images else ""
-        return f"going on with epoch {len(self.rows) + 1}/{self._epochs}{done}"
+        return f"going on with epoch {self.place(len(self.rows) + 1)}{done}"
+
+    def place(self, epoch: int) -> str:
+        """`3/12`; without the total where only steps or seconds end the training."""
+        return f"{epoch}/{self._epochs}" if self._epochs else f"{epoch}"
 
     def waiting(self) -> str:
         """A line on the share of the training that went by waiting for data; empty if the trainer does not tell."""

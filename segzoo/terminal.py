@@ -12,7 +12,7 @@ from io import UnsupportedOperation
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from segzoo.errors import SegzooError
@@ -84,14 +84,17 @@ def messages_to(log: Path, packages: Iterable[str]) -> Iterator[None]:
 
 
 class Bar:
-    """A progress bar over images on the user's terminal; where there is no terminal, only the lines between."""
+    """A progress bar over images on the user's terminal; where there is no terminal, only the lines between.
 
-    def __init__(self, total: int) -> None:
+    Where nobody knows how many images there will be, `total` is None: the bar only shows that something happens.
+    """
+
+    def __init__(self, total: int | None) -> None:
         self._console = Console(stderr=True)
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
-            TextColumn("{task.percentage:3.0f} %"),
+            TaskProgressColumn("{task.percentage:3.0f} %"),
             _Rate(),
             TimeRemainingColumn(),
             console=self._console,

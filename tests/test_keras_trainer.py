@@ -1,13 +1,15 @@
 """The training loop: what it fits, what it keeps, what it tells."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
 
 from segzoo.errors import ConfigError
-from segzoo.pipeline import Frame, prepare
+from segzoo.pipeline import Frame, order, prepare
 from segzoo.plugin import IGNORE, Job
-from segzoo_keras import KerasTrainer
+from segzoo_keras import KerasTrainer, engine
 from segzoo_losses import CrossEntropy
 from segzoo_shapes import Shapes
 from segzoo_unet import UNet
@@ -89,6 +91,60 @@ def test_each_epoch_is_reported_once_and_every_image_counted(tmp_path):
     recorder.fit(batch_size=4)
     assert [set(row) for row in recorder.rows] == [{"loss", "val_loss", "val_mean_iou"}] * 3
     assert recorder.images == [4, 2] * 3
+
+
+@pytest.mark.parametrize(
+    ("epochs", "steps", "images"),
+    [
+        (None, 1, [4]),
+        (None, 4, [4, 2, 4, 2]),  # two whole epochs
+        (None, 5, [4, 2, 4, 2, 4]),
+        (2, 5, [4, 2, 4, 2]),
+    ],
+)
+def test_steps_end_the_training_within_an_epoch(tmp_path, epochs, steps, images):
+    recorder = Recorder(tmp_path, epochs)
+    recorder.job = replace(recorder.job, steps=steps)
+    recorder.fit(batch_size=4)
+    assert recorder.images == images
+    assert [set(row) for row in recorder.rows] == [{"loss", "val_loss", "val_mean_iou"}] * -(-len(images) // 2)
+    assert [times["images"] for times in recorder.times] == [sum(images[i : i + 2]) for i in range(0, len(images), 2)]
+
+
+def test_the_loss_of_an_epoch_cut_short_is_the_mean_over_its_images(tmp_path):
+    whole, cut = Recorder(tmp_path, epochs=1), Recorder(tmp_path, epochs=1)
+    cut.job = replace(cut.job, steps=1)
+    whole.fit(batch_size=3, learning_rate=1e-12)
+    cut.fit(batch_size=3, learning_rate=1e-12)
+    first = order(6, 0, 0)[:3]
+    part = Recorder(tmp_path, epochs=1)
+    samples = Blocks()
+    samples[:] = [samples[index] for index in first]
+    part.fit(train=samples, batch_size=3, learning_rate=1e-12)
+    assert cut.rows[0]["loss"] == pytest.approx(part.rows[0]["loss"], rel=1e-5)
+    assert cut.rows[0]["loss"] != pytest.approx(whole.rows[0]["loss"], rel=1e-5)
+
+
+def test_seconds_of_training_end_it_and_seconds_of_anything_else_do_not(tmp_path, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(engine, "perf_counter", lambda: now[0])
+    recorder = Recorder(tmp_path, None)
+
+    def later(step, seconds):
+        def call(*batch):
+            now[0] += seconds
+            return step(*batch)
+
+        return call
+
+    compiled = engine.compile_steps
+    monkeypatch.setattr(
+        engine, "compile_steps", lambda *words: [later(s, t) for s, t in zip(compiled(*words), (10, 99), strict=True)]
+    )
+    recorder.job = replace(recorder.job, seconds=45)
+    recorder.fit(batch_size=2)
+    assert len(recorder.images) == 5  # of three an epoch
+    assert [times["training_seconds"] for times in recorder.times] == [30, 20]
 
 
 def test_the_weights_of_the_best_epoch_are_kept_and_nothing_else_is(tmp_path):

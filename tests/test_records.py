@@ -78,3 +78,9 @@ def test_a_trainer_that_tells_no_times_gets_no_line(tmp_path):
     history = History(tmp_path, 5)
     history.add({"loss": 1.0})
     assert history.waiting() == ""
+
+
+def test_without_a_number_of_epochs_none_is_named(tmp_path):
+    history = History(tmp_path, None)
+    assert history.restore([{"loss": 1.0}] * 3, [{}] * 3, 5) == "going on with epoch 4, of which 5 images are done"
+    assert history.add({"loss": 0.5}).startswith("epoch 4   loss 0.5000   ")

@@ -94,6 +94,35 @@ def test_a_training_goes_on_from_any_step_to_the_same_bits(tmp_path, always, unb
     assert (len(figures), images) == saved
 
 
+@pytest.mark.parametrize("stop", [2, 5, 6])
+def test_steps_are_counted_from_the_beginning_of_the_training(tmp_path, always, stop):
+    """Stopped in the first epoch; in the second, which the fifth step cuts short; and when all steps are done."""
+    whole = Recorder(tmp_path / "whole", epochs=None)
+    whole.job = replace(whole.job, steps=5)
+    plain = weights(whole.fit(dropout_network, batch_size=2))
+    first, second = Stopping(tmp_path / "run", stop), Recorder(tmp_path / "run", epochs=None, resume=True)
+    with pytest.raises(EndedError):
+        first.fit(dropout_network, batch_size=2)
+    second.job = replace(second.job, steps=5)
+    assert weights(second.fit(dropout_network, batch_size=2)) == plain
+    figures, _, _ = second.earlier
+    assert [*figures, *second.rows] == whole.rows
+    assert len(second.images) == 5 - (stop - 1)
+
+
+def test_seconds_of_training_are_those_of_all_processes(tmp_path, always):
+    with pytest.raises(EndedError):
+        Stopping(tmp_path, 5).fit(dropout_network, batch_size=2)
+    facts, _ = Checkpoints(tmp_path / "checkpoints", print).load()
+    progress = checkpoint.Progress(**facts["progress"])
+    seconds = progress.times[0]["training_seconds"] + progress.training_seconds
+    recorder = Recorder(tmp_path, epochs=None, resume=True)
+    recorder.job = replace(recorder.job, seconds=seconds)
+    recorder.fit(dropout_network, batch_size=2)
+    assert recorder.images == []
+    assert len(recorder.rows) == 1  # the epoch that was cut short has yet to be validated
+
+
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 def test_a_training_in_16_bits_goes_on_to_the_same_bits(tmp_path, always, precision):
     options = {"batch_size": 2, "precision": precision}
@@ -324,6 +353,18 @@ def test_a_finished_run_is_left_as_it_is_and_may_be_longer(tmp_path, done, comma
     interrupted(after=2, resume=True)
     assert_same(run(tmp_path / "run", resume=True).folder, done.folder)
     assert command("run", "--resume", "--out", tmp_path / "run", "--epochs", "2").err.count("3 epochs already") == 1
+
+
+def test_a_run_of_so_many_steps_keeps_them_when_it_goes_on(tmp_path, interrupted, always, capsys):
+    budget = {"epochs": None, "steps": 7}
+    whole = run(tmp_path / "whole", **budget)
+    assert "\nepoch 3   loss " in capsys.readouterr().err
+    interrupted(**budget)
+    result = run(tmp_path / "run", resume=True, **budget)
+    assert_same(result.folder, whole.folder)
+    assert len(result.history) == 3
+    with pytest.raises(ConfigError, match="steps is 7 there, 8 here"):
+        run(tmp_path / "run", resume=True, epochs=None, steps=8)
 
 
 def test_killed_after_its_training_a_run_only_scores(tmp_path, done, monkeypatch, capsys):

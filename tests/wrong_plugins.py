@@ -653,6 +653,13 @@ class CountsNothing(RightTrainer):
         return super().fit(build, train, val, replace(job, advance=lambda images: None))
 
 
+class DeafToSteps(RightTrainer):
+    """Trains whole epochs whatever it is told."""
+
+    def fit(self, build, train, val, job):
+        return super().fit(build, train, val, replace(job, epochs=job.epochs or 1, steps=None))
+
+
 class DeafToSeeds(RightTrainer):
     """Trains from seed 0 whatever it is told."""
 

@@ -37,8 +37,10 @@ class Progress:
     """Epochs that are done."""
     step: int = 0
     """Steps that are done of the next one."""
+    images: int = 0
+    """Images of these steps."""
     loss: float = 0.0
-    """Sum over its images so far."""
+    """Sum over these images."""
     training_seconds: float = 0.0
     waiting_seconds: float = 0.0
     figures: list[dict[str, float]] = field(default_factory=list)
@@ -47,19 +49,26 @@ class Progress:
     best_loss: float = math.inf
     """The lowest val_loss."""
 
-    def end_step(self, loss: float, waiting: float, training: float) -> None:
-        """Count a step: the sum of its losses, and its seconds, of which some went by waiting for the batch."""
+    def complete(self, job: Job, steps: int) -> bool:
+        """Whether the training has all the epochs, steps of so many an epoch, or seconds that the job wants of it."""
+        seconds = sum(times["training_seconds"] for times in self.times) + self.training_seconds
+        reached = (self.epoch, job.epochs), (self.epoch * steps + self.step, job.steps), (seconds, job.seconds)
+        return any(bound is not None and value >= bound for value, bound in reached)
+
+    def end_step(self, loss: float, images: int, waiting: float, training: float) -> None:
+        """Count a step: its mean loss and images, and its seconds, of which some went by waiting for the batch."""
         self.step += 1
-        self.loss += loss
+        self.images += images
+        self.loss += loss * images
         self.waiting_seconds += waiting
         self.training_seconds += training
 
-    def end_epoch(self, figures: Mapping[str, float], images: int, validating: float) -> None:
+    def end_epoch(self, figures: Mapping[str, float], validating: float) -> None:
         """Keep the figures of an epoch, and its times, and turn to the next."""
-        times = {"seconds": self.training_seconds + validating, "images": images}
+        times = {"seconds": self.training_seconds + validating, "images": self.images}
         self.times.append(times | {"training_seconds": self.training_seconds, "waiting_seconds": self.waiting_seconds})
         self.figures.append(dict(figures))
-        self.epoch, self.step = self.epoch + 1, 0
+        self.epoch, self.step, self.images = self.epoch + 1, 0, 0
         self.loss = self.training_seconds = self.waiting_seconds = 0.0
 
 

@@ -39,15 +39,15 @@ def fit(options: KerasTrainer, build: Callable[[], keras.Model], train: Samples,
         keeper = Keeper(model, optimizer, job, f"{train_set.fingerprint} {val_set.fingerprint}")
         progress = keeper.begin()
         if progress.epoch or progress.step:
-            done = min(progress.step * options.batch_size, len(train_set))
-            job.restored(tuple(progress.figures), tuple(progress.times), done)
-        while progress.epoch < job.epochs:
+            job.restored(tuple(progress.figures), tuple(progress.times), progress.images)
+        steps = math.ceil(len(train_set) / options.batch_size)
+        while progress.step or not progress.complete(job, steps):  # an epoch that is begun is validated
             loss = train_epoch(train_step, train_set, options, job, progress, keeper)
             if options.precision == "mixed_float16" and scale_is_used_up(optimizer):
                 raise TrainingError(diverged("the gradients overflow float16 at any loss scale", options))
             start = perf_counter()
             figures = {"loss": loss} | validate(test_step, val_set, options, job)
-            progress.end_epoch(figures, len(train_set), perf_counter() - start)
+            progress.end_epoch(figures, perf_counter() - start)
             job.timed(progress.times[-1])
             job.report(progress.figures[-1])
             keeper.end_epoch(progress, figures["val_loss"])
@@ -131,19 +131,22 @@ def compile_steps(
 def train_epoch(
     step: Callable[..., Any], data: Arrays, options: KerasTrainer, job: Job, progress: Progress, keeper: Keeper
 ) -> float:
-    """The steps that are left of an epoch, in an order of the epoch's own; the mean loss of all."""
+    """The steps that are left of an epoch and of the budget, in an order of the epoch's own; the mean loss of all."""
     left = order(len(data), job.seed, progress.epoch)[progress.step * options.batch_size :]
+    steps = math.ceil(len(data) / options.batch_size)
     start = perf_counter()
     for batch in ahead(data.batches(options.batch_size, left)):
+        if progress.complete(job, steps):
+            break
         ready = perf_counter()
         loss = float(step(*batch))
         if not math.isfinite(loss):
             raise TrainingError(diverged(f"the loss became {loss} in epoch {progress.epoch + 1}", options))
-        progress.end_step(loss * len(batch.images), ready - start, perf_counter() - start)
+        progress.end_step(loss, len(batch.images), ready - start, perf_counter() - start)
         job.advance(len(batch.images))
         keeper.end_step(progress)
         start = perf_counter()
-    return progress.loss / len(data)
+    return progress.loss / progress.images
 
 
 def diverged(what: str, options: KerasTrainer) -> str:

@@ -91,6 +91,8 @@ def run(
     ] = None,
     settings: Settings = [],  # noqa: B006
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the training images.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Training steps, if that is less.")] = None,
+    seconds: Annotated[float | None, typer.Option(help="Seconds of training, if that is less.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Decides every random draw.  [default: 0]")] = None,
     image_size: ImageSize = None,
     leave_out: Annotated[
@@ -109,7 +111,8 @@ def run(
     from segzoo.quarantine import read_list
 
     names = {"model": model, "dataset": dataset, "trainer": trainer, "loss": loss}
-    numbers = {"epochs": epochs, "image_size": _size(image_size), "seed": seed}
+    budget = {"epochs": epochs, "steps": steps, "seconds": seconds}
+    numbers = budget | {"image_size": _size(image_size), "seed": seed}
     left_out = {"leave_out": read_list(leave_out) if leave_out else None}
     resolved = experiment.plan(config, names | numbers | left_out, dict(map(parse_setting, settings)), out, resume)
     if dry_run:

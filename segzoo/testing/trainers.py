@@ -31,7 +31,8 @@ IMAGES = 96
 class Training:
     """One training, and what was reported of it."""
 
-    epochs: int = 2
+    epochs: int | None = 2
+    steps: int | None = None
     seed: int = 0
     contrary: bool = False
     """Whether the masks to validate on are wrong, so that the better the network learns, the worse is its val_loss."""
@@ -52,6 +53,7 @@ class Training:
                 folder=Path(folder),
                 report=lambda row: self.rows.append(dict(row)),
                 advance=self.images.append,
+                steps=self.steps,
             )
             return trainer.fit(small_network, self.samples("train"), self.samples("val"), job)
 
@@ -131,6 +133,15 @@ def check_history_has_one_row_an_epoch(trainer: Trainer) -> None:
         assert np.isfinite(np.array(numbers, float)).all(), f"an epoch's losses are {numbers}"
     seen = sum(training.images)
     assert seen == 2 * IMAGES, f"in 2 epochs of {IMAGES} images, advance() was told of {seen}"
+
+
+def check_steps_end_the_training(trainer: Trainer) -> None:
+    """Networks can only be compared that were trained for as long: a budget of steps is to be kept."""
+    training = Training(epochs=None, steps=2)
+    training.fit(trainer)
+    steps = len(training.images)
+    assert steps == 2, f"of a job of 2 steps and any number of epochs, advance() was told of {steps} steps"
+    assert training.rows, "of a job of 2 steps, no epoch was reported, not even one cut short"
 
 
 def check_seed_decides_the_training(trainer: Trainer) -> None:
