@@ -22,7 +22,7 @@ from segzoo.manifest import manifest
 from segzoo.pictures import comparison
 from segzoo.pipeline import Frame
 from segzoo.plugin import Dataset, Info, Job, Loss, Model, Samples, Split, Trainer
-from segzoo.records import History, csv_text, read_history
+from segzoo.records import History, csv_text, read_history, write_splits
 from segzoo.samples import CheckedSamples, Chosen, remaining
 from segzoo.terminal import Bar, chatter_to, messages_to, note
 
@@ -170,6 +170,7 @@ def conduct(experiment: Experiment, out: Path | None = None, resume: bool = Fals
 
 def _conduct(experiment: Experiment, folder: Path, resume: bool) -> Result:
     splits = _open(experiment)
+    write_splits(folder, {split: samples.ids for split, samples in splits.items()})
     scored: Split = "test" if "test" in splits else "val"
     # Training reads, and so checks, the other splits; this one should not turn out bad after hours.
     prints: dict[str, str] = {scored: splits[scored].fingerprint()} if scored == "test" else {}

@@ -14,7 +14,7 @@ from segzoo.atomic import leftovers
 from segzoo.errors import ConfigError, SegzooError
 
 LOCK = ".lock"
-EARLY = {LOCK, "config.toml", "log.txt"}
+EARLY = {LOCK, "config.toml", "log.txt", "splits.csv"}
 """What is there before there is anything to show."""
 
 

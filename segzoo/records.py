@@ -1,4 +1,4 @@
-"""The tables that a run keeps: one row an epoch, one row an image."""
+"""The tables that a run keeps: one row an epoch, one row an image, one row a sample with its split."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from time import perf_counter
 from typing import Any
 
 from segzoo.atomic import write_text
+from segzoo.plugin import Split
 
 
 class History:
@@ -77,6 +78,13 @@ def read_history(folder: Path) -> list[dict[str, float]]:
             {name: int(value) if name == "epoch" else float(value or "nan") for name, value in row.items()}
             for row in csv.DictReader(file)
         ]
+
+
+def write_splits(folder: Path, ids: Mapping[Split, Sequence[str]]) -> None:
+    """Write the samples of each split into `splits.csv`, unless an epoch of a run on it is done."""
+    if not (folder / "history.csv").exists():
+        rows = [{"id": name, "split": split} for split, names in ids.items() for name in names]
+        write_text(folder / "splits.csv", csv_text(rows))
 
 
 def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -37,6 +37,7 @@ FILES = {
     "metrics.json",
     "model.keras",
     "samples",
+    "splits.csv",
 }
 
 
@@ -54,6 +55,12 @@ def rows(path):
 def test_a_run_leaves_a_folder_of_whole_files(done):
     assert {path.name for path in done.folder.iterdir()} == FILES | {"timings.csv"}
     assert len(list((done.folder / "samples").glob("*.png"))) == 5
+
+
+def test_a_run_writes_down_its_splits(done):
+    sizes = {"train": 8, "val": 4, "test": 5}
+    expected = [(f"{split}/{i:04}", split) for split, size in sizes.items() for i in range(size)]
+    assert [(row["id"], row["split"]) for row in rows(done.folder / "splits.csv")] == expected
 
 
 def test_history_has_a_row_an_epoch_and_no_times(done):

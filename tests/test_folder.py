@@ -33,7 +33,7 @@ def test_without_out_the_next_free_name_below_runs(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("error", [SegzooError("wrong"), KeyboardInterrupt()])
-@pytest.mark.parametrize(("shown", "stays"), [((), False), (("log.txt",), False), (("history.csv",), True)])
+@pytest.mark.parametrize(("shown", "stays"), [((), False), (("splits.csv",), False), (("history.csv",), True)])
 def test_a_run_that_fails_leaves_a_folder_only_with_something_in_it(tmp_path, error, shown, stays):
     with pytest.raises(type(error)):
         fail(tmp_path / "run", error, "config.toml", *shown)

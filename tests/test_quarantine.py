@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import segzoo
 from segzoo.data.findings import Finding
+from segzoo.data.survey import named
 from segzoo.errors import ConfigError
 from segzoo.quarantine import read_list, write_list
 
@@ -54,7 +55,7 @@ def test_what_is_no_list_is_refused(tmp_path, content, message):
 
 @pytest.fixture
 def ids(tmp_path):
-    dataset = segzoo.data.survey.named("shapes", {key: value for key, value in SETTINGS.items() if "dataset" in key})
+    dataset = named("shapes", {key: value for key, value in SETTINGS.items() if "dataset" in key})
     return {split: list(dataset.open(tmp_path, split).ids) for split in ("train", "val", "test")}
 
 
@@ -67,6 +68,7 @@ def test_what_is_left_out_is_neither_trained_on_nor_scored(tmp_path, ids, capsys
     assert [row.split(",")[0] for row in rows] == ids["test"][1:]
     assert "left out: 1 of 6 in 'train', 0 of 3 in 'val', 1 of 3 in 'test'" in capsys.readouterr().err
     assert tomllib.loads((out / "config.toml").read_text())["leave_out"] == sorted(set(gone))
+    assert not set(gone) & {line.split(",")[0] for line in (out / "splits.csv").read_text().splitlines()}
 
     whole = segzoo.run("unet", "shapes", settings=SETTINGS, epochs=1, out=tmp_path / "whole")
     prints = [json.loads((run / "manifest.json").read_text())["dataset_fingerprint"] for run in (out, whole.folder)]

@@ -4,7 +4,7 @@ import csv
 
 import pytest
 
-from segzoo.records import History, read_history
+from segzoo.records import History, read_history, write_splits
 
 
 def times(folder):
@@ -84,3 +84,13 @@ def test_without_a_number_of_epochs_none_is_named(tmp_path):
     history = History(tmp_path, None)
     assert history.restore([{"loss": 1.0}] * 3, [{}] * 3, 5) == "going on with epoch 4, of which 5 images are done"
     assert history.add({"loss": 0.5}).startswith("epoch 4   loss 0.5000   ")
+
+
+def test_splits_are_written_until_an_epoch_is_done_on_them(tmp_path):
+    write_splits(tmp_path, {"train": ["b", "a, c"], "val": []})
+    write_splits(tmp_path, {"train": ["b", "a, c"], "val": ["d"]})
+    text = (tmp_path / "splits.csv").read_text()
+    assert text == 'id,split\nb,train\n"a, c",train\nd,val\n'
+    History(tmp_path, 2).add({"loss": 1.0})
+    write_splits(tmp_path, {"train": ["others"], "val": ["d"]})
+    assert (tmp_path / "splits.csv").read_text() == text
