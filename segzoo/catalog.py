@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from segzoo import registry
+from segzoo.benchmarking import cost
 from segzoo.config import cache_folder
 from segzoo.diagram import diagram
-from segzoo.errors import ConfigError
+from segzoo.errors import ConfigError, PluginError
 from segzoo.network import build
 from segzoo.pipeline import Frame
 from segzoo.plugin import Dataset, Model, Plugin
 from segzoo.terminal import quiet
+
+if TYPE_CHECKING:
+    import keras
 
 CHANNELS = 3
 """Image channels for which a network is shown."""
@@ -96,10 +99,12 @@ def _network(model: Model, name: str, image_size: tuple[int, int], classes: int)
     frame = Frame.around(image_size, model)
     with quiet():
         network = build(model, name, frame, CHANNELS, classes)
+        flops = _flops(network, (1, *frame.input_size, CHANNELS))
     return {
         "published_parameters": model.parameters.published if model.parameters else "",
         "parameters": network.count_params(),
-        "trainable_parameters": sum(prod(variable.shape) for variable in network.trainable_variables),
+        "trainable_parameters": cost.parameters(network),
+        "flops": flops,
         "image_size": list(image_size),
         "input_shape": [*frame.input_size, CHANNELS],
         "output_shape": [*frame.output_size, classes],
@@ -107,6 +112,13 @@ def _network(model: Model, name: str, image_size: tuple[int, int], classes: int)
         "offset": model.offset,
         "margin": model.margin,
     }
+
+
+def _flops(network: keras.Model, shape: tuple[int, int, int, int]) -> int | None:
+    try:
+        return cost.flops(cost.traced(network, shape))
+    except PluginError:  # the graph does not tell, which is no reason to show nothing
+        return None
 
 
 def _data(dataset: Dataset) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def test_show_a_network(command):
     facts = json.loads(command(*arguments).out)
     assert facts["paper"].endswith("arXiv:1505.04597")
     assert facts["output_shape"] == [32, 48, 5]
-    assert 0 < facts["trainable_parameters"] < facts["parameters"]
+    assert 0 < facts["trainable_parameters"] < facts["parameters"] < facts["flops"]
     filters = next(option for option in facts["options"] if option["name"] == "filters")
     assert (filters["type"], filters["default"], filters["range"], filters["value"]) == ("integer", 64, ">= 1", 4)
     assert filters["description"]

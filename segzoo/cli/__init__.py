@@ -197,7 +197,7 @@ def _facts_text(facts: dict[str, Any]) -> str:
     short = {key: value for key, value in facts.items() if key not in ("name", "kind", "distribution", "class")}
     lines.append("")
     for key, value in short.items():
-        if key not in ("description", "options") and value not in ("", []):
+        if key not in ("description", "options") and value not in ("", [], None):
             lines.append(f"{key.replace('_', ' ')}: {_value_text(value)}")
     if facts["options"]:
         lines += ["", "options"]

@@ -1,0 +1,278 @@
+"""How fast trained networks are, measured side by side: `python -m segzoo.benchmarking.timing OUT`.
+
+While networks train, whatever else the machine does falls on one of them. So their speed is measured by itself, in
+rounds: in each, every network has its turn, and every other round goes backwards. A machine that slows down hits all
+alike, and medians over the rounds leave out what hit one round. The baseline is timed twice, as if it were two
+networks: what it differs from itself is the noise floor, below which no difference of two networks means anything.
+
+A network is built as in its run, from the run's configuration, in float32, with the weights that it began with: the
+arithmetic takes as long whatever the numbers are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import sys
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import psutil
+
+from segzoo import network
+from segzoo.atomic import write_text
+from segzoo.benchmarking import cost
+from segzoo.config import compose
+from segzoo.errors import ConfigError, PluginError, SegzooError
+from segzoo.experiment import resolve
+from segzoo.manifest import manifest
+from segzoo.network import clean_state
+from segzoo.terminal import note, quiet
+
+ROUNDS = 10
+SECONDS = 20.0
+"""Of each network, over all rounds."""
+BATCH = 8
+"""Images of a call for the throughput."""
+DEFINITIONS = {
+    "input_shape": "height, width and channels of one input of the network",
+    "parameters": "numbers that training may change",
+    "flops": "multiplications and additions in the convolutions and matrix products of one input; a multiply-add is 2",
+    "latency_p50_ms": "time of a call with one input: median over rounds of each round's median",
+    "latency_p95_ms": "95th percentile of the time of a call with one input, over the calls of all rounds",
+    "throughput_images_per_s": f"inputs per second in calls with {BATCH}: median over rounds",
+    "noise_floor": "largest by smallest latency_p50_ms of the baseline, timed as if it were several networks",
+}
+
+
+@dataclass(frozen=True)
+class Racer:
+    """A network that is ready to be timed."""
+
+    facts: dict[str, Any]
+    one: Callable[[], object]
+    """Takes one input through the network."""
+    many: Callable[[], object]
+    """Takes `BATCH` inputs through the network."""
+
+
+@dataclass(frozen=True)
+class Times:
+    """What a racer took, by round."""
+
+    latencies: list[list[float]] = field(default_factory=list)
+    """Seconds of each call with one input."""
+    rates: list[float] = field(default_factory=list)
+    """Inputs per second in batches."""
+
+    @property
+    def latency(self) -> float:
+        """The median over rounds of each round's median, in seconds."""
+        return median(map(median, self.latencies))
+
+    def figures(self) -> dict[str, Any]:
+        """What the times amount to; see `DEFINITIONS`."""
+        every = [seconds for times in self.latencies for seconds in times]
+        return {
+            "latency_p50_ms": 1000 * self.latency,
+            "latency_p95_ms": 1000 * float(np.percentile(every, 95)),
+            "throughput_images_per_s": median(self.rates),
+            "throughput_batch": BATCH,
+        }
+
+
+def measure(
+    folders: Mapping[str, Mapping[str, Path]],
+    rounds: int = ROUNDS,
+    threads: int = 1,
+    baseline: str | None = None,
+    seconds: float = SECONDS,
+) -> dict[str, Any]:
+    """Time the networks of finished runs, given by dataset and model; returns what `timing.json` holds.
+
+    It needs a process of its own, in which TensorFlow has not begun to work with another number of threads. A network
+    takes `seconds` over all rounds, or more where that is not enough for two calls of each kind in each round.
+
+    Raises:
+        SegzooError: if TensorFlow works already.
+    """
+    _fix_threads(threads)
+    datasets = {}
+    for dataset, models in folders.items():
+        note(f"timing the networks of {dataset}: {', '.join(models)}")
+        datasets[dataset] = _compared(models, rounds, baseline, seconds)
+    return {
+        "machine": manifest(0, {})["machine"],
+        "threads": threads,
+        "rounds": rounds,
+        "definitions": DEFINITIONS,
+        "datasets": datasets,
+    }
+
+
+def finished(out: Path) -> dict[str, dict[str, Path]]:
+    """A finished run of each model on each dataset in a benchmark's folder."""
+    found: dict[str, dict[str, Path]] = {}
+    for path in sorted(out.glob("cells/*/*/seed-*/cell.json")):
+        if json.loads(path.read_text("utf-8"))["status"] == "done":
+            dataset, model = path.parts[-4:-2]
+            found.setdefault(dataset, {}).setdefault(model, path.parent)
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Time the networks of a benchmark and write its `timing.json`."""
+    parser = argparse.ArgumentParser(prog="python -m segzoo.benchmarking.timing", description=main.__doc__)
+    parser.add_argument("out", metavar="OUT", type=Path, help="the folder of a benchmark whose runs are finished")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="for each network, over all rounds")
+    words = parser.parse_args(arguments)
+    try:
+        definition = _definition(words.out)
+        with quiet():
+            folders, baseline = finished(words.out), definition["baseline"]
+            found = measure(folders, words.rounds, definition["threads"], baseline, words.seconds)
+        write_text(words.out / "timing.json", json.dumps(found, indent=2, allow_nan=False) + "\n")
+    except SegzooError as error:
+        print(f"segzoo: {error}", file=sys.stderr)
+        sys.exit(2)
+    for dataset, figures in found["datasets"].items():
+        note(f"{dataset}: noise floor {figures['noise_floor']:.3f}")
+
+
+def _definition(out: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads((out / "benchmark.toml").read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(
+            f"there is no benchmark in {out}: name the folder of one, as `segzoo benchmark` does"
+        ) from error
+
+
+def _fix_threads(count: int) -> None:
+    import tensorflow as tf
+
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(count)
+        tf.config.threading.set_inter_op_parallelism_threads(count)
+    except RuntimeError as error:
+        raise SegzooError(
+            "TensorFlow is at work already, and its threads are fixed: measure in a process of its own, as "
+            "`python -m segzoo.benchmarking.timing OUT` is"
+        ) from error
+
+
+def _compared(models: Mapping[str, Path], rounds: int, baseline: str | None, seconds: float) -> dict[str, Any]:
+    """The figures of networks on one dataset, timed together or, where memory is short, in groups with the baseline."""
+    waiting = sorted(models, key=lambda label: label != baseline)  # the baseline first
+    left_out: dict[str, str] = {}
+    least = psutil.virtual_memory().available // 2
+    pair: list[Racer] = []
+    while waiting and not pair:
+        first = waiting.pop(0)
+        pair = [racer for racer in (_loaded(first, models[first], left_out) for _ in "12") if racer]
+    figures: dict[str, Any] = {}
+    floor: list[float] = []
+    while pair and (waiting or not figures):
+        group = _group(models, waiting, least, left_out)
+        times = race([pair[0], *group.values(), pair[1]], rounds, seconds)
+        floor += [times[0].latency, times[-1].latency]
+        for label, racer, taken in zip([first, *group], [pair[0], *group.values()], times, strict=False):
+            figures.setdefault(label, racer.facts | taken.figures())
+        del group
+        gc.collect()  # networks refer to themselves
+    return {"noise_floor": max(floor) / min(floor) if floor else None, "models": figures, "left_out": left_out}
+
+
+def _group(models: Mapping[str, Path], waiting: list[str], least: int, left_out: dict[str, str]) -> dict[str, Racer]:
+    """The next of those that wait, one at least, for as long as so many bytes of memory are free."""
+    group: dict[str, Racer] = {}
+    while waiting and (not group or psutil.virtual_memory().available > least):
+        label = waiting.pop(0)
+        if racer := _loaded(label, models[label], left_out):
+            group[label] = racer
+    return group
+
+
+def _loaded(label: str, folder: Path, left_out: dict[str, str]) -> Racer | None:
+    """The network of a run, or None if it does not work: that is written down, and no reason not to time the others."""
+    try:
+        return load(folder)
+    except Exception as error:
+        left_out[label] = f"{type(error).__name__}: {error}".splitlines()[0]
+        note(f"{label} is not timed: {left_out[label]}")
+        return None
+
+
+def load(folder: Path) -> Racer:
+    """The network of a run's folder, built from its configuration and warmed up.
+
+    Raises:
+        SegzooError: if a plugin is no longer there, or no longer makes a network of these options.
+    """
+    experiment = resolve(compose(folder / "config.toml"))
+    name, frame, info = experiment.config.model.name, experiment.frame, experiment.info
+    with clean_state(experiment.config.seed):
+        built = network.build(experiment.model, name, frame, info.channels, len(info.classes))
+    shape = (*frame.input_size, info.channels)
+    functions = {count: cost.traced(built, (count, *shape)) for count in (1, BATCH)}
+    one, many = (_call(function, count, shape) for count, function in functions.items())
+    one(), many()  # the first call allocates, and arranges weights as the processor likes them
+    return Racer(
+        {"parameters": cost.parameters(built), "flops": _flops(functions[1], name), "input_shape": list(shape)},
+        one,
+        many,
+    )
+
+
+def _flops(function: Any, name: str) -> int | None:
+    try:
+        return cost.flops(function)
+    except PluginError as error:
+        note(f"{name}: {error}")
+        return None
+
+
+def _call(function: Any, count: int, shape: tuple[int, int, int]) -> Callable[[], object]:
+    import tensorflow as tf
+
+    images = np.random.default_rng(0).uniform(-1, 1, (count, *shape)).astype(np.float32)
+    return lambda: function(tf.constant(images)).numpy()
+
+
+def race(racers: Sequence[Racer], rounds: int, seconds: float) -> list[Times]:
+    """Each of them in each round, forwards and backwards by turns, for `seconds` of each over all rounds."""
+    times = [Times() for _ in racers]
+    order = list(zip(racers, times, strict=True))
+    share = seconds / rounds / 2
+    for turn in range(rounds):
+        for racer, taken in order[:: -1 if turn % 2 else 1]:
+            taken.latencies.append(_seconds(racer.one, share))
+            taken.rates.append(BATCH / median(_seconds(racer.many, share)))
+    return times
+
+
+def _seconds(call: Callable[[], object], share: float) -> list[float]:
+    """What each call takes, until the share of time is over; of one call at least.
+
+    The first is not counted: while others had their turns, caches have lost what it needs.
+    """
+    call()
+    taken: list[float] = []
+    end = perf_counter() + share
+    while not taken or perf_counter() < end:
+        start = perf_counter()
+        call()
+        taken.append(perf_counter() - start)
+    return taken
+
+
+if __name__ == "__main__":
+    main()
