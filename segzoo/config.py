@@ -96,7 +96,7 @@ class RunConfig(BaseModel):
 
     def differences(self, later: RunConfig) -> list[str]:
         """Each value that differs in another configuration, as in `model.filters is 4 there, 8 here`."""
-        return _differences(tomllib.loads(self.to_toml()), tomllib.loads(later.to_toml()))
+        return table_differences(tomllib.loads(self.to_toml()), tomllib.loads(later.to_toml()))
 
 
 def compose(file: Path | None = None, words: Mapping[str, Any] = {}, settings: Mapping[str, Any] = {}) -> RunConfig:
@@ -107,7 +107,7 @@ def compose(file: Path | None = None, words: Mapping[str, Any] = {}, settings: M
     Raises:
         ConfigError: if the file cannot be read, or a key or value does not fit.
     """
-    table = _read(file) if file else {}
+    table = read_table(file) if file else {}
     for key, value in words.items():
         if value is None:
             continue
@@ -157,7 +157,12 @@ def _literal(text: str) -> Any:
         return text
 
 
-def _read(file: Path) -> dict[str, Any]:
+def read_table(file: Path) -> dict[str, Any]:
+    """The content of a TOML file.
+
+    Raises:
+        ConfigError: if it cannot be read.
+    """
     try:
         return tomllib.loads(file.read_text("utf-8"))
     except OSError as error:
@@ -188,12 +193,13 @@ def _assign(table: dict[str, Any], key: str, value: Any) -> None:
     target[last] = value
 
 
-def _differences(earlier: Mapping[str, Any], later: Mapping[str, Any], prefix: str = "") -> list[str]:
+def table_differences(earlier: Mapping[str, Any], later: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Each value that differs in another table, with its path below `prefix`."""
     found = []
     for key in sorted(earlier.keys() | later.keys()):
         one, other = earlier.get(key), later.get(key)
         if isinstance(one, Mapping) and isinstance(other, Mapping):
-            found += _differences(one, other, f"{prefix}{key}.")
+            found += table_differences(one, other, f"{prefix}{key}.")
         elif one != other:
             found.append(f"{prefix}{key} is {_text(one)} there, {_text(other)} here")
     return found

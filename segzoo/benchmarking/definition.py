@@ -1,0 +1,191 @@
+"""What a benchmark is: models x datasets x seeds, and one protocol for all of them.
+
+A file looks like this; all but the models and the datasets may be left out:
+
+    models = ["unet", {name = "unet", label = "wide", filters = 32}]
+    datasets = ["shapes", {name = "oxford_pets", label = "pets", epochs = 5, image_size = [160, 160]}]
+    seeds = [0, 1, 2]
+    epochs = 3
+    baseline = "unet"
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from segzoo.config import DEFAULTS, SECTIONS, Choice, RunConfig, read_table
+from segzoo.errors import ConfigError, suggestion
+from segzoo.registry import explain
+
+OF_A_RUN = tuple(key for key in RunConfig.model_fields if key not in (*SECTIONS, "seed"))
+"""Keys of a run's configuration that the table of a dataset may have, beside the options of the plugin."""
+BUDGET = ("epochs", "steps", "seconds")
+
+
+def _distinct(values: tuple[int, ...]) -> tuple[int, ...]:
+    if len(set(values)) < len(values):
+        raise ValueError("a seed is there twice")
+    return values
+
+
+def _file_name(label: str) -> str:
+    if not re.fullmatch("[A-Za-z0-9][A-Za-z0-9._+-]*", label):
+        raise ValueError("a label names a folder: write letters, digits and . _ + -, a letter or digit first")
+    return label
+
+
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Seeds = Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(_distinct)]
+Label = Annotated[str, AfterValidator(_file_name)]
+"""A name of a folder on any system."""
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ModelEntry(_Table):
+    """A model of a benchmark: a plugin, its options, and what it is called in the results."""
+
+    name: str
+    label: Label = ""
+    seeds: Seeds | None = None
+    options: dict[str, Any] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_table(cls, entry: Any) -> Any:
+        return _sorted(entry, ("name", "label", "seeds"))
+
+    def table(self) -> dict[str, Any]:
+        """As in the file."""
+        return self.model_dump(exclude={"options"}, exclude_none=True, mode="json") | self.options
+
+
+class DatasetEntry(_Table):
+    """A dataset of a benchmark: a plugin, its options, what it is called in the results, and how it is trained on."""
+
+    name: str
+    label: Label = ""
+    run: dict[str, Any] = {}
+    """What `RunConfig` has of it, such as `epochs` and `image_size`."""
+    options: dict[str, Any] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_table(cls, entry: Any) -> Any:
+        found = _sorted(entry, ("name", "label", *OF_A_RUN))
+        run = {key: found.pop(key) for key in OF_A_RUN if key in found} if isinstance(found, dict) else {}
+        return found | {"run": run} if isinstance(found, dict) else found
+
+    def table(self) -> dict[str, Any]:
+        """As in the file."""
+        return {"name": self.name, "label": self.label} | self.run | self.options
+
+
+class Definition(_Table):
+    """All that decides the results of a benchmark, and what is compared with what."""
+
+    models: tuple[ModelEntry, ...]
+    datasets: tuple[DatasetEntry, ...]
+    seeds: Seeds = (0, 1, 2)
+    epochs: int | None = Field(None, ge=1)
+    steps: int | None = Field(None, ge=1)
+    seconds: float | None = Field(None, gt=0)
+    baseline: str = ""
+    match: Literal["none", "parameters"] = "none"
+    threads: int | None = Field(None, ge=1)
+    time_limit: float | None = Field(None, gt=0)
+    trainer: Choice = Choice(name=DEFAULTS["trainer"])
+    loss: Choice = Choice(name=DEFAULTS["loss"])
+
+    @field_validator("trainer", "loss", mode="before")
+    @classmethod
+    def _from_name(cls, entry: Any) -> Any:
+        return {"name": entry} if isinstance(entry, str) else entry
+
+    @model_validator(mode="after")
+    def _labels_do(self) -> Definition:
+        for kind, entries in (("models", self.models), ("datasets", self.datasets)):
+            if not entries:
+                raise ConfigError(f"{kind}: name one at least; see `segzoo list {kind}`")
+            labels = [entry.label.casefold() for entry in entries]  # some file systems tell no capitals
+            for entry in entries:
+                if labels.count(entry.label.casefold()) > 1:
+                    raise ConfigError(
+                        f"two {kind} are called '{entry.label}': give one a label of its own, as in "
+                        f'{{name = "{entry.name}", label = "{entry.label}-2"}}'
+                    )
+        models = {model.label for model in self.models}
+        if self.baseline and self.baseline not in models:
+            raise ConfigError(f"baseline: no model is called '{self.baseline}'{suggestion(self.baseline, models)}")
+        return self
+
+    def seeds_of(self, model: ModelEntry) -> tuple[int, ...]:
+        """The seeds that a model is trained from."""
+        return model.seeds or self.seeds
+
+    def budget_of(self, dataset: DatasetEntry) -> dict[str, Any]:
+        """How long it is trained on a dataset: as its table says, else as is said for all."""
+        common = {key: getattr(self, key) for key in BUDGET}
+        return {key: dataset.run.get(key) for key in BUDGET} if dataset.run.keys() & set(BUDGET) else common
+
+    def config(self, dataset: DatasetEntry, model: ModelEntry, seed: int = 0) -> RunConfig:
+        """The configuration of one run.
+
+        Raises:
+            ConfigError: if a value in the dataset's table does not fit.
+        """
+        choices: dict[str, ModelEntry | DatasetEntry | Choice] = {
+            "model": model,
+            "dataset": dataset,
+            "trainer": self.trainer,
+            "loss": self.loss,
+        }
+        tables = {key: {"name": one.name, **one.options} for key, one in choices.items()}
+        try:
+            return RunConfig.model_validate(dataset.run | self.budget_of(dataset) | tables | {"seed": seed})
+        except ValidationError as error:
+            raise ConfigError(explain(error, f"dataset '{dataset.label}', key", OF_A_RUN)) from error
+
+    def table(self) -> dict[str, Any]:
+        """As in a file."""
+        apart = {"models", "datasets", "trainer", "loss"}
+        return self.model_dump(exclude=apart, exclude_none=True, mode="json") | {
+            "models": [model.table() for model in self.models],
+            "datasets": [dataset.table() for dataset in self.datasets],
+            "trainer": {"name": self.trainer.name, **self.trainer.options},
+            "loss": {"name": self.loss.name, **self.loss.options},
+        }
+
+
+def read_definition(file: Path) -> Definition:
+    """The definition in a TOML file.
+
+    Raises:
+        ConfigError: if the file cannot be read, or a key or value does not fit.
+    """
+    return parse(read_table(file), file)
+
+
+def parse(table: Mapping[str, Any], file: Path) -> Definition:
+    """The definition in a table that was read from a file."""
+    try:
+        return Definition.model_validate(dict(table))
+    except ValidationError as error:
+        raise ConfigError(explain(error, f"{file}, key", Definition.model_fields)) from error
+
+
+def _sorted(entry: Any, own: Sequence[str]) -> Any:
+    """The entry of a list with its own keys first, all others as options, and the name as label if there is none."""
+    table = {"name": entry} if isinstance(entry, str) else entry
+    if not isinstance(table, Mapping):
+        return table
+    found = {key: value for key, value in table.items() if key in own}
+    options = {key: value for key, value in table.items() if key not in own}
+    return ({"label": found["name"]} if "name" in found else {}) | found | {"options": options}
