@@ -109,7 +109,8 @@ def _extract(archive: Path, folder: Path, limit: Limit) -> None:
     except _RefusedError as error:
         raise DataError(f"the archive {archive} is refused: its member {error}") from error
     except Exception as error:  # every compression has errors of its own
-        if isinstance(error, DataError) or (isinstance(error, OSError) and error.errno):
+        # Nothing is written at a place that cannot be, but read: where a damaged header says that the bytes are.
+        if isinstance(error, DataError) or (isinstance(error, OSError) and error.errno not in (None, errno.EINVAL)):
             raise
         raise DataError(f"the archive {archive} is damaged, or neither tar nor zip: {error}") from error
 

@@ -1,13 +1,21 @@
+import bz2
 import gzip
 import io
+import lzma
 import os
 import random
 import stat
 import struct
 import tarfile
+import tempfile
 import zipfile
+from functools import partial
+from pathlib import Path
 
 import pytest
+from damage import damaged
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from segzoo import archives
 from segzoo.archives import Limit, unpack
@@ -240,6 +248,14 @@ def test_a_tar_with_a_header_that_cannot_be_read_is_damaged(place):
         unpack(archive, place / "all")
 
 
+def test_a_zip_that_says_that_its_bytes_are_before_it_is_damaged(place):
+    archive = pack_zip(place / "archive", *ENTRIES[1:])
+    content = archive.read_bytes()
+    archive.write_bytes(content[:2] + content[3:])  # so its first file begins at -1
+    with pytest.raises(DataError, match="is damaged"):
+        unpack(archive, place / "all")
+
+
 def test_what_is_no_archive_is_named(place):
     (place / "archive").write_bytes(b"<html>" * 1000)
     with pytest.raises(DataError, match=f"{place / 'archive'} is damaged, or neither tar nor zip"):
@@ -266,3 +282,52 @@ def test_an_unpacking_that_ends_early_leaves_only_the_archive(archive, place, mo
     with pytest.raises(seen, match=message):
         unpack(archive, place / "all")
     assert lying_in(place) == ["archive"]
+
+
+def repaired(tar):
+    """A tar with the checksums of what is in its headers, so that what is wrong with them is believed."""
+    tar = bytearray(tar)
+    for start in range(0, len(tar) - tarfile.BLOCKSIZE + 1, tarfile.BLOCKSIZE):
+        block = tar[start : start + tarfile.BLOCKSIZE]
+        if block[257:262] == b"ustar":
+            tar[start + 148 : start + 156] = b"%06o\0 " % (256 + sum(block[:148]) + sum(block[156:]))
+    return bytes(tar)
+
+
+def content_of(make, members):
+    with tempfile.TemporaryDirectory() as folder:
+        return make(Path(folder) / "archive", *members).read_bytes()
+
+
+SMALL = {"images/a.jpg": b"a" * 600, "images/deep/b.jpg": b"b", "other/c.jpg": b"c", "n" * 120: b"long"}
+SMALL_TAR = content_of(partial(pack, mode="w"), [IMAGES[0], *map(member, SMALL, SMALL.values())])
+SMALL_TAR = SMALL_TAR[: len(SMALL_TAR.rstrip(b"\0")) + 1500]  # what fills up its last record says nothing
+SMALL_ZIP = content_of(pack_zip, list(map(entry, SMALL, SMALL.values())))
+FUZZED = {
+    "tar": damaged(SMALL_TAR),
+    "tar that adds up": damaged(SMALL_TAR).map(repaired),
+    "tar.gz of one that adds up": damaged(SMALL_TAR).map(repaired).map(partial(gzip.compress, compresslevel=1)),
+    "tar.gz": damaged(gzip.compress(SMALL_TAR)),
+    "tar.xz": damaged(lzma.compress(SMALL_TAR)),
+    "tar.bz2": damaged(bz2.compress(SMALL_TAR)),
+    "zip": damaged(SMALL_ZIP),
+}
+
+
+@pytest.mark.parametrize("kind", FUZZED)
+@settings(max_examples=50, deadline=None)
+@given(data=st.data())
+def test_a_damaged_archive_is_refused_or_unpacked_inside_of_the_folder(kind, data):
+    with tempfile.TemporaryDirectory() as outside:
+        place = Path(outside) / "place"
+        place.mkdir()
+        (place / "archive").write_bytes(data.draw(FUZZED[kind]))
+        try:
+            unpack(place / "archive", place / "all", limit=Limit(10**6, 100))
+        except DataError as error:
+            assert str(place / "archive") in str(error)  # noqa: PT017
+        else:
+            assert sum(path.stat().st_size for path in (place / "all").rglob("*")) <= 10**6 + 2**20  # folders too
+            assert not any(path.is_symlink() for path in (place / "all").rglob("*"))
+        assert set(lying_in(place)) <= {"archive", "all"}
+        assert lying_in(Path(outside)) == ["place"]

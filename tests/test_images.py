@@ -1,10 +1,14 @@
 import io
+import os
 import struct
+import subprocess
+import sys
 import warnings
 import zlib
 
 import numpy as np
 import pytest
+from damage import damaged
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, TiffImagePlugin, features
@@ -338,20 +342,6 @@ def test_what_is_no_image_is_named(put, tmp_path, read):
         read(put("empty.npy", b""))
 
 
-@st.composite
-def damaged(draw, content):
-    """Content cut off somewhere, with some bytes changed, and some removed or put in."""
-    place = st.integers(0, len(content) - 1)
-    near = st.integers(0, min(200, len(content) - 1))  # headers are where decoders decide
-    content = bytearray(content)
-    for position in draw(st.lists(place | near, max_size=8)):
-        content[position] = draw(st.sampled_from([0, 1, 127, 128, 255]) | st.integers(0, 255))
-    if draw(st.booleans()):
-        start, length = draw(place | near), draw(st.integers(0, 40))
-        content[start : start + length] = draw(st.binary(max_size=40))
-    return bytes(content[: draw(place)]) if draw(st.booleans()) else bytes(content)
-
-
 @pytest.mark.parametrize("name", IMAGES)
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
@@ -378,3 +368,38 @@ def test_every_part_of_a_file_decodes_or_is_named(put, name):
                 read(path)
             except DataError as error:
                 assert name in str(error)  # noqa: PT017
+
+
+READER = """
+import random, resource, sys
+from pathlib import Path
+
+from segzoo.errors import DataError
+from segzoo.images import header, pages, read_image, read_mask
+
+resource.setrlimit(resource.RLIMIT_CPU, (300, 300))  # it takes some twenty seconds
+resource.setrlimit(resource.RLIMIT_AS, (2**32, 2**32))
+for path in sorted(Path(sys.argv[1]).iterdir()):
+    content, rng = path.read_bytes(), random.Random(path.name)
+    for number in range(250):
+        print(path.name, number, file=sys.stderr)
+        bad = bytearray(content)
+        for _ in range(rng.randint(0, 4)):
+            area = min(len(bad), rng.choice([64, 256, len(bad)]))
+            bad[rng.randrange(area)] = rng.choice([0, 1, 2, 127, 128, 255, rng.randrange(256)])
+        path.write_bytes(bad[: rng.randrange(len(bad)) if rng.random() < 0.3 else None])
+        for read in (read_image, read_mask, header, pages):
+            try:
+                read(path)
+            except DataError:
+                pass
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="limits of POSIX")
+def test_thousands_of_damaged_files_neither_crash_nor_hang_a_process(put, tmp_path):
+    for name, (content, _) in IMAGES.items():
+        put(name, content)
+    done = subprocess.run([sys.executable, "-c", READER, str(tmp_path)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
