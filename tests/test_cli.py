@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -229,6 +230,24 @@ def test_a_check_that_fails_says_why_and_is_code_1(command, install):
     assert "why: " in done.out
     rows = json.loads(command("check", "segzoo_test_sum:Sum", "--json").out)
     assert {row["result"] for row in rows} == {"passed", "failed"}
+
+
+def test_check_finds_a_class_in_the_current_folder(tmp_path):
+    (tmp_path / "segzoo_here.py").write_text(
+        "from segzoo.plugin import Loss\n\n"
+        "class Nothing(Loss):\n"
+        '    """Always zero."""\n\n'
+        "    def __call__(self, labels, logits, weights):\n"
+        "        from keras import ops\n"
+        "        return ops.sum(logits * 0, axis=(1, 2, 3))\n"
+    )
+    program = Path(sys.executable).with_name("segzoo")
+    done = subprocess.run(
+        [program, "check", "segzoo_here:Nothing", "--json"], cwd=tmp_path, capture_output=True, text=True
+    )
+    results = {row["check"]: row["result"] for row in json.loads(done.stdout)}
+    assert results["check_one_value_an_image"] == "passed", done.stderr
+    assert results["check_import_is_light"] == "passed"  # which imports it in another process
 
 
 def test_check_of_what_is_not_there(command):

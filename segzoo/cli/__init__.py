@@ -139,6 +139,8 @@ def check(
     from segzoo.terminal import quiet
     from segzoo.testing import find, run_checks
 
+    if ":" in name:
+        sys.path.insert(0, str(Path.cwd()))  # as `python -m` does: the plugin may not be installed yet
     plugin = find(name, dict(map(parse_setting, settings)))
     with quiet():
         outcomes = run_checks(plugin, (lambda outcome: None) if as_json else _print_outcome)
