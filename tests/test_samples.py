@@ -71,6 +71,21 @@ def test_the_fingerprint_depends_on_every_byte_and_not_on_who_read_first():
     assert CheckedSamples(Pairs(pairs[:-1]), INFO, "train").fingerprint() != prints
 
 
+def test_the_fingerprint_depends_on_ids_sizes_and_masks():
+    class Named(Pairs):
+        ids = ("photo0", "other")
+
+    def turned(image, mask):
+        return image.transpose(1, 0, 2), mask.T
+
+    base = [pair(), pair()]
+    prints = [
+        CheckedSamples(samples, INFO, "train").fingerprint()
+        for samples in (Pairs(base), Named(base), Pairs([base[0], turned(*base[1])]), Pairs([base[0], pair(label=0)]))
+    ]
+    assert len(set(prints)) == 4
+
+
 def test_the_fingerprint_reads_only_what_was_not_read():
     class Counted(Pairs):
         reads = 0
