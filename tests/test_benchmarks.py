@@ -197,3 +197,46 @@ def test_the_cost_of_checkpoints_is_measured(printed_by):
     _, checkpoints, *_, one, most = rows(printed_by("checkpoint", *words))["1"]
     assert checkpoints >= 1
     assert 0 < one <= most
+
+
+def test_simulated_benchmarks_are_judged(printed_by):
+    found = rows(printed_by("significance", "--benchmarks", 20))
+    certain, wilcoxon = found["4,000 images"]
+    assert certain <= 20 < wilcoxon
+    assert found["10"][-1] > 90  # percent found of a difference of four standard deviations
+
+
+def test_equal_models_are_drawn_alike_and_a_better_one_is_better():
+    significance, rng = import_module("significance"), np.random.default_rng(0)
+    world = significance.World((40, 50), images=2000, better=0.1)
+    one, other = significance.scores(world, rng)
+    assert (one.shape, other.shape) == ((40, 2000), (50, 2000))
+    assert one.mean() - other.mean() == pytest.approx(0.1, abs=0.01)
+    assert one.mean(axis=1).std() == pytest.approx(world.seed_sds[0], rel=0.3)
+    assert np.corrcoef(one.mean(axis=0), other.mean(axis=0))[0, 1] > 0.8  # the same images
+    heavy = np.stack(list(significance.scores(significance.World(heavy=True), rng)))
+    assert (heavy.min(), heavy.max()) == (0, 1)
+
+
+def test_the_variance_of_scores_is_taken_apart(tmp_path, printed_by):
+    significance, rng = import_module("significance"), np.random.default_rng(0)
+    pair = significance.scores(significance.World((6, 6), (0.02, 0.02), images=3000), rng)
+    for name, found in zip("ab", pair, strict=True):
+        for seed, values in enumerate(found):
+            lines = ["id,mean_iou", *(f"{image},{value}" for image, value in enumerate(values)), "unlabelled,"]
+            (tmp_path / f"{name}{seed}").mkdir()
+            (tmp_path / f"{name}{seed}" / "images.csv").write_text("\n".join(lines), "utf-8")
+    words = [[tmp_path / f"{name}{seed}" for seed in range(6)] for name in "ab"]
+    printed = printed_by("score_variance", "--runs", *words[0], "--others", *words[1])
+    assert "Mean IoU of 3000 images" in printed
+    assert float(re.search(r"Model x image: (\S+)", printed)[1]) == pytest.approx(
+        significance.World.model_image_sd, 0.1
+    )
+    found = rows(printed)
+    image_sd = (significance.IMAGE_SD**2 + significance.World.model_image_sd**2) ** 0.5
+    for name in ("runs", "others"):
+        seeds, _, image, seed, noise = found[name]
+        assert seeds == 6
+        assert (image, noise) == pytest.approx((image_sd, significance.NOISE_SD), rel=0.05)
+        assert seed == pytest.approx(0.02, rel=0.6)
+    assert found["over seeds and images"][0] <= 1 < found["Wilcoxon over images alone"][0]
