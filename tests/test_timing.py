@@ -203,3 +203,11 @@ def test_a_folder_without_a_benchmark_is_refused(tmp_path, capsys):
         timing.main([str(tmp_path)])
     assert ended.value.code == 2
     assert f"segzoo: there is no benchmark in {tmp_path}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--rounds", "0"], ["--seconds", "-1"]])
+def test_times_that_are_none_are_refused(tmp_path, capsys, words):
+    with pytest.raises(SystemExit) as ended:
+        timing.main([str(tmp_path), *words])
+    assert ended.value.code == 2
+    assert "--rounds and --seconds must be positive" in capsys.readouterr().err

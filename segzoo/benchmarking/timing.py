@@ -90,8 +90,8 @@ class Times:
 
 def measure(
     folders: Mapping[str, Mapping[str, Path]],
-    rounds: int = ROUNDS,
-    threads: int = 1,
+    rounds: int,
+    threads: int,
     baseline: str | None = None,
     seconds: float = SECONDS,
 ) -> dict[str, Any]:
@@ -134,6 +134,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--seconds", type=float, default=SECONDS, help="for each network, over all rounds")
     words = parser.parse_args(arguments)
+    if words.rounds < 1 or words.seconds <= 0:
+        parser.error("--rounds and --seconds must be positive")
     try:
         definition = _definition(words.out)
         with quiet():
@@ -144,7 +146,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"segzoo: {error}", file=sys.stderr)
         sys.exit(2)
     for dataset, figures in found["datasets"].items():
-        note(f"{dataset}: noise floor {figures['noise_floor']:.3f}")
+        if floor := figures["noise_floor"]:  # else none of its networks works
+            note(f"{dataset}: noise floor {floor:.3f}")
 
 
 def _definition(out: Path) -> dict[str, Any]:
@@ -177,7 +180,7 @@ def _compared(models: Mapping[str, Path], rounds: int, baseline: str | None, sec
     pair: list[Racer] = []
     while waiting and not pair:
         first = waiting.pop(0)
-        pair = [racer for racer in (_loaded(first, models[first], left_out) for _ in "12") if racer]
+        pair = _loaded(first, models[first], left_out, copies=2)
     figures: dict[str, Any] = {}
     floor: list[float] = []
     while pair and (waiting or not figures):
@@ -196,19 +199,19 @@ def _group(models: Mapping[str, Path], waiting: list[str], least: int, left_out:
     group: dict[str, Racer] = {}
     while waiting and (not group or psutil.virtual_memory().available > least):
         label = waiting.pop(0)
-        if racer := _loaded(label, models[label], left_out):
+        for racer in _loaded(label, models[label], left_out):
             group[label] = racer
     return group
 
 
-def _loaded(label: str, folder: Path, left_out: dict[str, str]) -> Racer | None:
-    """The network of a run, or None if it does not work: that is written down, and no reason not to time the others."""
+def _loaded(label: str, folder: Path, left_out: dict[str, str], copies: int = 1) -> list[Racer]:
+    """The network of a run, so many times; none if it does not work, which is no reason not to time the others."""
     try:
-        return load(folder)
+        return [load(folder) for _ in range(copies)]
     except Exception as error:
         left_out[label] = f"{type(error).__name__}: {error}".splitlines()[0]
         note(f"{label} is not timed: {left_out[label]}")
-        return None
+        return []
 
 
 def load(folder: Path) -> Racer:
