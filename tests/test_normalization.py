@@ -7,7 +7,7 @@ import tensorflow as tf
 from keras import layers
 
 import segzoo
-from segzoo_keras.normalization import FusedBatchNormalization, with_fused_normalization
+from segzoo_keras.normalization import FusedBatchNormalization, with_stand_ins
 from segzoo_unet import UNet
 
 CLASSES = 3
@@ -110,7 +110,7 @@ def train(network, variables, optimizer, steps=1):
 def compare(name, optimizer, steps=1, policy="float32"):
     """What Keras' own operations and the kernel make of the same weights: losses, gradients, all weights after it."""
     network = build(name, policy)
-    fused, start = with_fused_normalization(network), [variable.numpy() for variable in network.variables]
+    fused, start = with_stand_ins(network), [variable.numpy() for variable in network.variables]
     for model in (network, fused):
         for variable, value in zip(network.variables, start, strict=True):  # the seeds of dropout included
             variable.assign(value)
@@ -159,7 +159,7 @@ def distance(ones, others):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_everything_replaceable_is_replaced_once_and_predicts_the_same(name):
     network = build(name)
-    fused = with_fused_normalization(network)
+    fused = with_stand_ins(network)
     found = {id(layer) for layer in leaves(fused) if isinstance(layer, FusedBatchNormalization)}
     assert len(found) == NETWORKS[name][1]
     assert {id(v) for v in fused.variables} == {id(v) for v in network.variables}
@@ -174,7 +174,7 @@ def leaves(network):
 def test_a_single_pixel_has_no_variance():
     inputs = keras.Input((1, 1, 2))
     network = keras.Model(inputs, layers.BatchNormalization(momentum=0.5)(inputs))
-    with_fused_normalization(network)(np.ones((1, 1, 1, 2), np.float32), training=True)
+    with_stand_ins(network)(np.ones((1, 1, 1, 2), np.float32), training=True)
     assert network.get_weights()[3].tolist() == [0.5, 0.5]
 
 
@@ -201,7 +201,7 @@ def test_what_the_kernel_does_not_do_is_left_alone(layer, caplog):
     inputs = keras.Input((4, 4, 3))
     network = keras.Model(inputs, layer()(inputs))
     caplog.set_level("INFO")
-    assert with_fused_normalization(network) is network
+    assert with_stand_ins(network) is network
     assert "batch normalizations left to Keras' own operations: 1 (" in caplog.text
     assert "moving_variance" in caplog.text
 
@@ -234,7 +234,7 @@ def test_networks_with_a_call_of_their_own_are_left_alone(kind, caplog):
     caplog.set_level("INFO")
     inputs = keras.Input((8, 8, 3))
     network = keras.Model(inputs, layers.BatchNormalization()(kind()(inputs)))
-    fused = with_fused_normalization(network)
+    fused = with_stand_ins(network)
     assert "fused kernel: 1" in caplog.text
     assert "own operations: 1 (" in caplog.text
     np.testing.assert_allclose(fused(maps(8)), network(maps(8)), atol=1e-5)

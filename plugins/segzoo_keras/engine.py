@@ -18,7 +18,7 @@ from segzoo.parallel import ahead
 from segzoo.pipeline import Arrays, order, prepare
 from segzoo.plugin import Job, Samples
 from segzoo_keras.checkpoint import Keeper, Progress
-from segzoo_keras.normalization import with_fused_normalization
+from segzoo_keras.normalization import with_stand_ins
 from segzoo_keras.precision import build_network, scale_is_used_up
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def compile_steps(
 
     The number of images is left open, so that a smaller last batch is not compiled again.
     """
-    network = with_fused_normalization(model)
+    network = with_stand_ins(model)
     (height, width), (out_height, out_width) = data.frame.input_size, data.frame.output_size
     signature = [
         tf.TensorSpec((None, height, width, data.images.shape[-1]), tf.float32),

@@ -12,6 +12,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from segzoo_keras.pointwise import SubsampledConvolution, strided_pointwise
+
 logger = logging.getLogger(__name__)
 
 
@@ -47,11 +49,12 @@ class FusedBatchNormalization(keras.layers.Layer):
         return outputs
 
 
-def with_fused_normalization(network: keras.Model) -> keras.Model:
+def with_stand_ins(network: keras.Model) -> keras.Model:
     """The same network on the same variables, with the kernel wherever it does what the layer there does.
 
-    Functional and sequential networks in it are gone through too. All other layers are shared with `network`, so those
-    of a subclassed network stay as they are; the log says how many batch normalizations that leaves out, and which.
+    Strided 1x1 convolutions have a stand-in too, see `SubsampledConvolution`. Functional and sequential networks in it
+    are gone through too. All other layers are shared with `network`, so those of a subclassed network stay as they are;
+    the log says how many batch normalizations that leaves out, and which.
     """
     graphs = (type(network), keras.Sequential)  # and no children of theirs, whose `call` a clone would lose
     swapped: dict[int, Any] = {}
@@ -62,12 +65,15 @@ def with_fused_normalization(network: keras.Model) -> keras.Model:
                 swapped[id(layer)] = keras.models.clone_model(layer, clone_function=swap)
             elif type(layer) is keras.layers.BatchNormalization and replaceable(layer):
                 swapped[id(layer)] = FusedBatchNormalization(layer)
+            elif strided_pointwise(layer):
+                swapped[id(layer)] = SubsampledConvolution(layer)
         return swapped.get(id(layer), layer)
 
     fused = swap(network)
     plain = [layer.plain for layer in swapped.values() if isinstance(layer, FusedBatchNormalization)]
     report(network, plain)
-    return fused if plain else network
+    stood_in = any(isinstance(layer, FusedBatchNormalization | SubsampledConvolution) for layer in swapped.values())
+    return fused if stood_in else network
 
 
 def replaceable(layer: keras.layers.BatchNormalization) -> bool:
