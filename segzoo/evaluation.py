@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from segzoo.metrics import confusion
 from segzoo.parallel import in_parallel
 from segzoo.pipeline import Frame, resize_channels, resize_image, to_pixels
-from segzoo.plugin import Samples
+from segzoo.plugin import Judge, Samples
+from segzoo.scoring import Tally
 
 if TYPE_CHECKING:
     import keras
@@ -37,13 +37,29 @@ def classify(logits: NDArray[np.float32]) -> NDArray[np.uint8]:
     return classes
 
 
+def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The probability of each class in each pixel, (H, W, C)."""
+    planes = np.ascontiguousarray(np.moveaxis(logits, -1, 0))  # NumPy is slow along a short last axis
+    powers = np.exp(planes - planes.max(axis=0))
+    return np.moveaxis(powers / powers.sum(axis=0), 0, -1)
+
+
 def evaluate(
-    model: keras.Model, frame: Frame, samples: Samples, num_classes: int, advance: Callable[[int], None]
-) -> Iterator[NDArray[np.int64]]:
-    """The confusion matrix (num_classes, num_classes) of each sample in order; `advance` is told of each batch."""
+    model: keras.Model, frame: Frame, samples: Samples, judge: Judge | None, advance: Callable[[int], None]
+) -> Iterator[tuple[Tally, Any]]:
+    """What is counted in each sample, and what the dataset's own judge counts, in order.
+
+    `advance` is told of each batch.
+    """
+
+    def count(mask: NDArray[np.uint8], values: NDArray[np.float32]) -> tuple[Tally, Any]:
+        probabilities = softmax(values)
+        own = judge.count(mask, probabilities) if judge else None
+        return Tally.of(mask, classify(values), probabilities), own
+
     for start in range(0, len(samples), BATCH):
         read = in_parallel(samples.__getitem__, range(start, min(start + BATCH, len(samples))))
         logits = predict(model, frame, [image for image, _ in read])
-        for (_, mask), values in zip(read, logits, strict=True):
-            yield confusion(mask, classify(values), num_classes)
+        masks = [mask for _, mask in read]
+        yield from in_parallel(lambda pair: count(*pair), zip(masks, logits, strict=True))
         advance(len(read))

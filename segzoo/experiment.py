@@ -24,6 +24,7 @@ from segzoo.pipeline import Frame
 from segzoo.plugin import Dataset, Info, Job, Loss, Model, Samples, Split, Trainer
 from segzoo.records import History, csv_text, read_history, write_splits
 from segzoo.samples import CheckedSamples, Chosen, remaining
+from segzoo.scoring import Tally, image_scores, own_scores, split_scores
 from segzoo.terminal import Bar, chatter_to, messages_to, note
 
 if TYPE_CHECKING:
@@ -270,18 +271,20 @@ def _train(
 def _score(
     experiment: Experiment, model: keras.Model, samples: CheckedSamples, split: Split, folder: Path, bar: Bar
 ) -> dict[str, Any]:
-    classes = experiment.info.classes
-    counts = np.zeros((len(classes), len(classes)), np.int64)
-    rows = []
-    matrices = evaluate(model, experiment.frame, samples, len(classes), lambda n: bar.advance(n, f"scoring {split}"))
-    for name, matrix in zip(samples.ids, matrices, strict=True):
-        counts += matrix
-        ious = dict(zip(classes, metrics.iou(matrix), strict=True))
-        rows.append({"id": name, "mean_iou": metrics.mean_iou(matrix)} | {f"iou_{c}": v for c, v in ious.items()})
+    classes, judge = experiment.info.classes, experiment.dataset.judge()
+    total, own, rows = Tally.none(len(classes)), [], []
+    tallies = evaluate(model, experiment.frame, samples, judge, lambda n: bar.advance(n, f"scoring {split}"))
+    for name, (tally, count) in zip(samples.ids, tallies, strict=True):
+        total += tally
+        own.append(count)
+        rows.append({"id": name} | image_scores(tally, classes) | (own_scores(judge, [count]) if judge else {}))
     write_text(folder / "images.csv", csv_text(rows))
     each = metrics.mean(np.array([row["mean_iou"] for row in rows]))
     facts = {"split": split, "selected_on_this_split": split == "val", "images": len(samples)}
-    scores = facts | metrics.scores(counts, classes) | {"image_mean_iou": metrics.number(each)}
+    scores = facts | split_scores(total, classes) | {"image_mean_iou": metrics.number(each)}
+    if judge:
+        figures = {name: metrics.number(value) for name, value in own_scores(judge, own).items()}
+        scores |= {"dataset_scores": figures, "definitions": {**scores["definitions"], **judge.definitions}}
     write_text(folder / "metrics.json", _json(scores))
     return scores
 

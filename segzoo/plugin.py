@@ -34,6 +34,7 @@ __all__ = [
     "Folder",
     "Info",
     "Job",
+    "Judge",
     "Loss",
     "Model",
     "Plugin",
@@ -162,6 +163,27 @@ class Samples(Protocol):
         """Image uint8 or uint16 (H, W, C), and mask uint8 (H, W) of class indices or IGNORE; always the same bytes."""
 
 
+class Judge(Protocol):
+    """Scores of a dataset's own, beside those that every run has: it counts in each image first, and divides last."""
+
+    @property
+    def definitions(self) -> Mapping[str, str]:
+        """The names of the scores, and what each means, in a sentence."""
+
+    def count(self, mask: np.ndarray, probabilities: np.ndarray, /) -> Any:
+        """What has to be known of an image: mask uint8 (H, W), probabilities float32 (H, W, C), at the original size.
+
+        Asked for by many threads at once. All counts of a split are kept, so they should be small. What is predicted
+        where the mask is IGNORE changes nothing.
+        """
+
+    def scores(self, counts: Sequence[Any], /) -> Mapping[str, float]:
+        """The scores of these images together, in their order; NaN where there is none.
+
+        Asked for with the count of each image alone, and with all of a split.
+        """
+
+
 class Dataset(Plugin):
     """Images with their masks, in splits."""
 
@@ -205,6 +227,10 @@ class Dataset(Plugin):
 
         files = self.files(cache, split)
         return stamp_of(path for paths in files for path in paths) if files else ""
+
+    def judge(self) -> Judge | None:
+        """Scores that only this dataset has, such as those of the challenge it comes from; by default none."""
+        return None
 
 
 class Loss(Plugin):

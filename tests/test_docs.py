@@ -260,7 +260,8 @@ def test_every_file_and_key_of_a_run_is_in_the_reference(finished_run):
     page = PAGES["docs/reference/run-folder.md"]
     names = {f"{path.name}/" if path.is_dir() else path.name for path in finished_run.iterdir()}
     for table in finished_run.glob("*.csv"):
-        names |= {re.sub("^iou_.*", "iou_CLASS", name) for name in table.read_text().splitlines()[0].split(",")}
+        columns = table.read_text().splitlines()[0].split(",")
+        names |= {re.sub("^(iou|boundary_iou|hd95)_.*", r"\1_CLASS", name) for name in columns}
     for facts in finished_run.glob("*.json"):
         names |= set(json.loads(facts.read_text()))
     names |= set(json.loads((finished_run / "manifest.json").read_text())["machine"])
@@ -295,6 +296,7 @@ def test_the_loss_and_the_dataset_of_the_page_train(packages, tmp_path, monkeypa
     )
     assert (result.metrics["split"], result.metrics["images"]) == ("test", 1)
     assert np.sum(result.metrics["confusion"]) == 18 * 21
+    assert 0 <= result.metrics["dataset_scores"]["cover_error"] <= 1
 
 
 def test_the_dataset_of_the_page_that_downloads_does_so_once(packages, tmp_path, own_cache, monkeypatch):

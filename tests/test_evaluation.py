@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from segzoo.evaluation import classify, evaluate, predict
+from segzoo.evaluation import classify, evaluate, predict, softmax
 from segzoo.pipeline import Frame
 
 
@@ -40,14 +40,41 @@ def test_a_pixelwise_network_is_right_at_any_size_up_to_the_resized_edge(margin,
     assert not wrong[:, 45 + edge :].any()
 
 
-def test_each_sample_gets_its_matrix_at_its_own_size():
-    class Photos(list):
-        ids = [str(i) for i in range(11)]  # noqa: RUF012
+class Photos(list):
+    """Samples of growing sizes."""
 
-    photos = Photos(half_bright(10 + i, 20 + 2 * i) for i in range(11))
+    ids = [str(i) for i in range(11)]  # noqa: RUF012
+
+
+@pytest.fixture
+def photos():
+    return Photos(half_bright(10 + i, 20 + 2 * i) for i in range(11))
+
+
+def test_each_sample_is_counted_at_its_own_size(photos):
     told = []
-    matrices = list(evaluate(brightness_network(), Frame((32, 32)), photos, 2, told.append))
+    found = list(evaluate(brightness_network(), Frame((32, 32)), photos, None, told.append))
+    matrices = [tally.confusion for tally, _ in found]
     assert [matrix.sum() for matrix in matrices] == [image.shape[0] * image.shape[1] for image, _ in photos]
     assert sum(told) == 11
     for matrix in matrices:
         assert np.trace(matrix) >= 0.85 * matrix.sum()
+
+
+def test_a_judge_sees_the_mask_and_the_probabilities_of_each_sample(photos):
+    class Judge:
+        def count(self, mask, probabilities):
+            assert probabilities.dtype == np.float32
+            np.testing.assert_allclose(probabilities.sum(-1), 1, rtol=1e-6)
+            return mask, probabilities
+
+    found = list(evaluate(brightness_network(), Frame((32, 32)), photos, Judge(), lambda images: None))
+    for (tally, (mask, probabilities)), (_, truth) in zip(found, photos, strict=True):
+        np.testing.assert_array_equal(mask, truth)
+        right = (probabilities.argmax(-1) == truth).sum()
+        assert right == np.trace(tally.confusion)
+        assert tally.reliability[2].sum() == right
+
+
+def test_probabilities_of_large_logits_are_finite():
+    np.testing.assert_allclose(softmax(np.array([[[1000, 1000, 0]]], np.float32)), [[[0.5, 0.5, 0]]])

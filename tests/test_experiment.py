@@ -80,7 +80,52 @@ def test_scores_are_of_the_test_split_at_full_count(done):
     assert set(scores["definitions"]) == set(scores) - {"split", "selected_on_this_split", "images", "definitions"}
     assert set(scores["iou"]) == {"background", "circle", "square", "triangle"}
     assert "counted over all images" in scores["definitions"]["iou"]
-    assert [row["id"] for row in rows(done.folder / "images.csv")] == [f"test/{i:04}" for i in range(5)]
+    images = rows(done.folder / "images.csv")
+    assert [row["id"] for row in images] == [f"test/{i:04}" for i in range(5)]
+    for label, count in scores["hd95_images"].items():
+        distances = [float(row[f"hd95_{label}"]) for row in images if row[f"hd95_{label}"]]
+        assert len(distances) == count
+        assert scores["hd95"][label] == (pytest.approx(np.mean(distances)) if count else None)
+    assert 0 <= scores["expected_calibration_error"] <= 1
+
+
+def test_a_dataset_s_own_scores_stand_beside_the_others(install, tmp_path, command):
+    code = """
+        import segzoo_shapes
+        from segzoo.plugin import Dataset
+
+        class Bright:
+            definitions = {"bright": "The share of pixels that are no background, in truth."}
+
+            def count(self, mask, probabilities):
+                return (mask > 0).mean()
+
+            def scores(self, counts):
+                return {"bright": sum(counts) / len(counts)}
+
+        class Judged(Dataset):
+            "Shapes with a score of their own."
+            shapes: segzoo_shapes.Shapes = segzoo_shapes.Shapes(train=8, val=4, test=3, size=32)
+
+            def describe(self, cache):
+                return self.shapes.describe(cache)
+
+            def open(self, cache, split):
+                return self.shapes.open(cache, split)
+
+            def judge(self):
+                return Bright()
+    """
+    install("segzoo-test-judged", {"segzoo.datasets": "judged = segzoo_test_judged:Judged"}, code)
+    out = tmp_path / "run"
+    small = ("--set", "model.filters=4", "--set", "model.depth=1", "--image-size", "16", "--epochs", "1")
+    shown = command("run", "unet", "judged", *small, "--out", out)
+    scores = json.loads((out / "metrics.json").read_text())
+    each = [float(row["bright"]) for row in rows(out / "images.csv")]
+    assert scores["dataset_scores"] == {"bright": pytest.approx(sum(each) / 3)}
+    assert scores["definitions"]["bright"].startswith("The share of pixels")
+    assert shown.code == 0, shown.err
+    assert f"bright {scores['dataset_scores']['bright']:.4f}" in shown.out
 
 
 def test_the_manifest_says_where_the_numbers_come_from(done):

@@ -81,6 +81,9 @@ FOUND = {
     wrong.OpenFile: {"check_samples_can_be_pickled"},
     wrong.Connection: {"check_two_threads_can_read"},
     wrong.Hashed: {"check_two_processes_can_read"},
+    wrong.Undefined: {"check_own_scores_are_defined"},
+    wrong.CountsTheIgnored: {"check_own_scores_follow_from_labelled_pixels"},
+    wrong.Remembers: {"check_own_scores_follow_from_labelled_pixels"},
     wrong.StandsStill: {"check_loss_falls"},
     wrong.LastWeights: {"check_best_weights_are_left"},
     wrong.ReportsTwice: {"check_history_has_one_row_an_epoch"},
@@ -124,7 +127,7 @@ def test_the_slow_checks_find_nothing_else_either(cls):
     assert set(found) == FOUND[cls] & SLOW, found
 
 
-@pytest.mark.parametrize("cls", [wrong.RightNet, wrong.RightData, wrong.RightTrainer, wrong.RightLoss])
+@pytest.mark.parametrize("cls", [wrong.RightNet, wrong.RightData, wrong.Judged, wrong.RightTrainer, wrong.RightLoss])
 def test_what_is_right_passes(cls):
     assert failures(cls.example()) == {}
 

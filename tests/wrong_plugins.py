@@ -586,6 +586,74 @@ class Hashed(RightData):
         return Stripes(tuple(set(names(split))))
 
 
+class Accuracy:
+    """The share of labelled pixels that are right."""
+
+    definitions: ClassVar = {"accuracy": "The share of labelled pixels that are right."}
+
+    def count(self, mask, probabilities):
+        labelled = mask != IGNORE
+        return int(labelled.sum()), int((probabilities.argmax(-1) == mask)[labelled].sum())
+
+    def scores(self, counts):
+        pixels, right = map(sum, zip(*counts, strict=True))
+        return {"accuracy": right / pixels if pixels else math.nan}
+
+
+class Judged(RightData):
+    """Has a score of its own."""
+
+    def judge(self):
+        return Accuracy()
+
+
+class AlsoError(Accuracy):
+    """Has more scores than it defines."""
+
+    def scores(self, counts):
+        accuracy = super().scores(counts)
+        return accuracy | {"error": 1 - accuracy["accuracy"]}
+
+
+class Undefined(RightData):
+    """Does not say what one of its scores means."""
+
+    def judge(self):
+        return AlsoError()
+
+
+class EveryPixel(Accuracy):
+    """Counts all pixels."""
+
+    def count(self, mask, probabilities):
+        return mask.size, int(probabilities.argmax(-1).sum())
+
+
+class CountsTheIgnored(RightData):
+    """Has a score in which ignored pixels count."""
+
+    def judge(self):
+        return EveryPixel()
+
+
+class Remembering(Accuracy):
+    """Adds up in itself what it has counted."""
+
+    def __init__(self):
+        self.counts = [(1, 0)]
+
+    def scores(self, counts):
+        self.counts += counts
+        return super().scores(self.counts)
+
+
+class Remembers(RightData):
+    """Has a score that depends on what was scored before."""
+
+    def judge(self):
+        return Remembering()
+
+
 class Missing(RightData):
     """Has lost its folder."""
 

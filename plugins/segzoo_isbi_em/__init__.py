@@ -12,6 +12,7 @@ from segzoo.errors import ConfigError
 from segzoo.plugin import Dataset, Folder, Info, Split
 
 if TYPE_CHECKING:
+    from segzoo_isbi_em.challenge import Challenge
     from segzoo_isbi_em.slices import Slices
 
 SLICES = 30
@@ -104,6 +105,12 @@ class IsbiEM(Dataset):
         from segzoo_isbi_em.slices import absent
 
         return [f"{path} is not there" for path in absent(self._folder())]
+
+    def judge(self) -> Challenge:
+        """See `Dataset.judge`: the foreground-restricted Rand and information scores of the challenge."""
+        from segzoo_isbi_em.challenge import Challenge
+
+        return Challenge()
 
     def _folder(self) -> Path:
         if self.root is None:

@@ -175,22 +175,25 @@ def _print_scores(result: Result) -> None:
     if scores["selected_on_this_split"]:
         split += ", on which the best epoch was chosen too"
     table = Table(title=split, title_justify="left")
-    for heading in ("class", "IoU", "Dice"):
+    for heading in ("class", "IoU", "Dice", "boundary IoU", "HD95"):
         table.add_column(heading, justify="left" if heading == "class" else "right")
-    for name, value in scores["iou"].items():
-        table.add_row(name, _number(value), _number(scores["dice"][name]))
+    columns = ("iou", "dice", "boundary_iou", "hd95")
+    for name in scores["iou"]:
+        table.add_row(name, *(_number(scores[column][name]) for column in columns))
     table.add_section()
-    table.add_row("mean", _number(scores["mean_iou"]), _number(scores["mean_dice"]))
+    table.add_row("mean", *(_number(scores[f"mean_{column}"]) for column in columns))
     console = Console(highlight=False, markup=False, soft_wrap=True)
     console.print(table)
-    console.print(f"pixel accuracy {_number(scores['pixel_accuracy'])}")
-    for name in ("iou", "dice", "mean_iou"):
+    others = {name: scores[name] for name in ("pixel_accuracy", "expected_calibration_error")}
+    for name, value in (others | scores.get("dataset_scores", {})).items():
+        console.print(f"{name.replace('_', ' ')} {_number(value)}")
+    for name in ("iou", "dice", "boundary_iou", "hd95", "mean_iou"):
         console.print(f"{name}: {scores['definitions'][name]}", style="dim")
     console.print(f"results in {result.folder}")
 
 
 def _number(value: float | None) -> str:
-    return "absent" if value is None else f"{value:.4f}"
+    return "none" if value is None else f"{value:.4f}"
 
 
 def _facts_text(facts: dict[str, Any]) -> str:

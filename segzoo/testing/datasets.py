@@ -6,13 +6,19 @@ import hashlib
 import pickle
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+from unittest import SkipTest
 
 import numpy as np
 
 from segzoo.config import cache_folder
 from segzoo.metrics import outside
-from segzoo.plugin import IGNORE, Dataset, Samples, Split
+from segzoo.plugin import IGNORE, Dataset, Judge, Samples, Split
+from segzoo.scoring import own_scores
 from segzoo.testing.processes import elsewhere
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 LOOKS = 16
 """Samples of a split that are looked at."""
@@ -124,6 +130,59 @@ def check_two_processes_can_read(dataset: Dataset) -> None:
     with ThreadPoolExecutor(2) as pool:
         first, second = pool.map(lambda _: elsewhere(READ, dataset), range(2))
     assert first == second, "two processes read different samples; does an order depend on hash() or on a set?"
+
+
+def check_own_scores_are_defined(dataset: Dataset) -> None:
+    """A score without its definition cannot be compared to another, nor one that has the name of another figure."""
+    judge = judge_of(dataset)
+    counts = [judge.count(*image) for image in predicted(dataset)]
+    for some in (counts, *([count] for count in counts)):
+        own_scores(judge, some)
+    silent = [name for name, text in judge.definitions.items() if not text.strip()]
+    assert not silent, f"the scores {', '.join(silent)} say nothing of what they mean"
+
+
+def check_own_scores_follow_from_labelled_pixels(dataset: Dataset) -> None:
+    """Whoever counts the same predictions again gets the same scores, whatever is predicted where the mask is 255."""
+    judge = judge_of(dataset)
+    images = predicted(dataset)
+
+    def scores(counts: Iterable[object]) -> NDArray[np.float64]:
+        return np.array(list(judge.scores(list(counts)).values()), float)
+
+    counts = [judge.count(*image) for image in images]
+    first = scores(counts)
+    assert _same(first, scores(counts)), "scores of the same counts, asked for twice, are not the same"
+    with ThreadPoolExecutor(2) as pool:
+        again = scores(pool.map(lambda image: judge.count(*image), images))
+    assert _same(first, again), "the same images, counted again by two threads, have other scores"
+    others = [(mask, np.where(mask[..., None] == IGNORE, p[..., ::-1], p)) for mask, p in images]
+    changed = scores(judge.count(*image) for image in others)
+    assert _same(first, changed), f"what is predicted where the mask is {IGNORE} changes a score"
+
+
+def judge_of(dataset: Dataset) -> Judge:
+    """The dataset's judge, if it has one."""
+    if (judge := dataset.judge()) is None:
+        raise SkipTest("the dataset has no scores of its own")
+    return judge
+
+
+def predicted(dataset: Dataset) -> list[tuple[NDArray[np.uint8], NDArray[np.float32]]]:
+    """Masks (H, W) of some samples, a part of them ignored, and probabilities (H, W, C) that are often right."""
+    num_classes = len(dataset.describe(cache_folder()).classes)
+    *_, (_, samples) = splits(dataset)
+    rng, images = np.random.default_rng(0), []
+    for index in looked_at(samples)[:2]:
+        mask = samples[index][1].copy()
+        mask[: len(mask) // 4 + 1] = IGNORE
+        chances = rng.random((*mask.shape, num_classes), np.float32) + (mask[..., None] == np.arange(num_classes))
+        images.append((mask, chances / chances.sum(-1, keepdims=True)))
+    return images
+
+
+def _same(first: NDArray[np.float64], second: NDArray[np.float64]) -> bool:
+    return np.array_equal(first, second, equal_nan=True)
 
 
 def splits(dataset: Dataset) -> Iterable[tuple[Split, Samples]]:
