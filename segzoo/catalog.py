@@ -11,8 +11,8 @@ from segzoo.benchmarking import cost
 from segzoo.config import cache_folder
 from segzoo.diagram import diagram
 from segzoo.errors import ConfigError, PluginError
+from segzoo.frame import Frame
 from segzoo.network import build
-from segzoo.pipeline import Frame
 from segzoo.plugin import Dataset, Model, Plugin
 from segzoo.terminal import quiet
 

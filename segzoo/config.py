@@ -29,6 +29,7 @@ from platformdirs import user_cache_path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from segzoo.errors import ConfigError, suggestion
+from segzoo.plugin import View
 from segzoo.registry import explain
 
 SECTIONS = ("model", "dataset", "trainer", "loss")
@@ -70,7 +71,10 @@ class RunConfig(BaseModel):
         None, gt=0, description="Seconds in training steps after which the training ends; else no bound."
     )
     image_size: tuple[int, int] | None = Field(
-        None, description="Height and width that images are resized to for the network; else the dataset's suggestion."
+        None, description="Height and width of what the network sees; else the dataset's suggestion."
+    )
+    view: View | None = Field(
+        None, description="Whether it sees images resized, or in crops; else the dataset's suggestion."
     )
     seed: int = Field(0, ge=0, lt=2**32, description="Every random draw is a function of it.")
     leave_out: tuple[str, ...] | None = Field(

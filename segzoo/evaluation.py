@@ -7,25 +7,29 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from segzoo.frame import Frame
 from segzoo.parallel import in_parallel
-from segzoo.pipeline import Frame, resize_channels, resize_image, to_pixels
 from segzoo.plugin import Judge, Samples
+from segzoo.resizing import resize_channels, resize_image, to_pixels
 from segzoo.scoring import Tally
+from segzoo.tiles import tiled
 
 if TYPE_CHECKING:
     import keras
     from numpy.typing import NDArray
 
 BATCH = 8
-"""Images in memory at a time, at their original size."""
+"""Images in memory at a time, at their original size; and tiles that are predicted at once."""
 
 
 def predict(model: keras.Model, frame: Frame, images: Sequence[NDArray[Any]]) -> list[NDArray[np.float32]]:
     """Logits (H, W, num_classes) for each image (H, W, C), at its own size.
 
-    The model takes pixel values 0..255 in the frame's input size. Its logits are resized to the image, bilinearly;
-    classes are decided only after that.
+    The model takes pixel values 0..255 in the frame's input size. In the view `resize` its logits are resized to the
+    image, bilinearly; classes are decided only after that. In the view `crop` they are put together from tiles.
     """
+    if frame.view == "crop":
+        return list(tiled(model.predict_on_batch, frame, images, BATCH))
     batch = np.stack([resize_image(image, frame.image_size) for image in images])
     logits = frame.cut(np.asarray(model.predict_on_batch(frame.pad_images(to_pixels(batch))), np.float32))
     return in_parallel(lambda i: resize_channels(logits[i], images[i].shape[:2]), range(len(images)))

@@ -18,10 +18,10 @@ from segzoo.config import RunConfig, cache_folder, compose
 from segzoo.errors import ConfigError, PluginError
 from segzoo.evaluation import classify, evaluate, predict
 from segzoo.folder import run_folder
+from segzoo.frame import Frame
 from segzoo.manifest import manifest
 from segzoo.pictures import comparison
-from segzoo.pipeline import Frame
-from segzoo.plugin import Dataset, Info, Job, Loss, Model, Samples, Split, Trainer
+from segzoo.plugin import Dataset, Info, Job, Loss, Model, Samples, Split, Trainer, View
 from segzoo.records import History, csv_text, read_history, write_splits
 from segzoo.samples import CheckedSamples, Chosen, remaining
 from segzoo.scoring import Tally, image_scores, own_scores, split_scores
@@ -70,6 +70,7 @@ def run(
     steps: int | None = None,
     seconds: float | None = None,
     image_size: tuple[int, int] | None = None,
+    view: View | None = None,
     seed: int | None = None,
     leave_out: Sequence[str] | None = None,
     out: Path | None = None,
@@ -92,7 +93,7 @@ def run(
             on from, nothing is left behind then.
     """
     budget = {"epochs": epochs, "steps": steps, "seconds": seconds}
-    numbers = budget | {"image_size": image_size, "seed": seed, "leave_out": leave_out}
+    numbers = budget | {"image_size": image_size, "view": view, "seed": seed, "leave_out": leave_out}
     names = {"model": model, "dataset": dataset, "trainer": trainer, "loss": loss}
     return conduct(plan(config, names | numbers, settings or {}, out, resume), out, resume)
 
@@ -143,13 +144,14 @@ def resolve(config: RunConfig) -> Experiment:
     info = dataset.describe(cache_folder())
     bounded = config.epochs or config.steps or config.seconds
     epochs, image_size = config.epochs if bounded else info.epochs, config.image_size or info.image_size
+    view = config.view or info.view
     plugins = {"model": model, "dataset": dataset, "trainer": trainer, "loss": loss}
     choices = {
         key: getattr(config, key).model_copy(update={"options": plugin.model_dump(mode="json", exclude_none=True)})
         for key, plugin in plugins.items()
     }
-    full = config.model_copy(update={**choices, "epochs": epochs, "image_size": image_size})
-    return Experiment(full, model, dataset, trainer, loss, info, epochs, Frame.around(image_size, model))
+    full = config.model_copy(update={**choices, "epochs": epochs, "image_size": image_size, "view": view})
+    return Experiment(full, model, dataset, trainer, loss, info, epochs, Frame.around(image_size, model, view))
 
 
 def conduct(experiment: Experiment, out: Path | None = None, resume: bool = False) -> Result:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from segzoo.errors import PluginError, SegzooError
-from segzoo.pipeline import Frame
+from segzoo.frame import Frame
 from segzoo.plugin import Model
 
 if TYPE_CHECKING:

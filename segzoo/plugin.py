@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import keras
     import numpy as np
 
-    from segzoo.pipeline import Frame
+    from segzoo.frame import Frame
 
 __all__ = [
     "IGNORE",
@@ -263,7 +263,7 @@ class Job:
     loss: Loss
     num_classes: int
     frame: Frame
-    """How images of any size become batches for the network and how its output maps back; see `segzoo.pipeline`."""
+    """What of images of any size the network sees, and how its output maps back; see `segzoo.pipeline`."""
     epochs: int | None
     """Passes over the training images; None if only `steps` or `seconds` end the training. What comes first counts, and
     the epoch that it cuts short is validated and reported as any other."""

@@ -72,7 +72,7 @@ def test_a_dry_run_prints_the_whole_configuration_and_makes_nothing(command, tmp
     done = command("run", "unet", "shapes", "--set", "model.filters=4", "--epochs", "2", "--dry-run")
     config = tomllib.loads(done.out)
     assert config["model"]["filters"] == 4
-    assert (config["epochs"], config["image_size"]) == (2, [64, 64])
+    assert (config["epochs"], config["image_size"], config["view"]) == (2, [64, 64], "resize")
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "printed.toml").write_text(done.out)
     assert command("run", "--config", "printed.toml", "--dry-run").out == done.out
@@ -112,6 +112,7 @@ PETS = ("run", "unet", "oxford_pets")
         (("run", "unet", "shapes", "--set", "filters=3"), "--set filters: keys begin with model."),
         (("run", "unet", "shapes", "--set", "model.filters"), "write KEY=VALUE"),
         (("run", "unet", "shapes", "--image-size", "0"), "--image-size 0: write a side"),
+        (("run", "unet", "shapes", "--view", "corp"), "key 'view': input should be 'resize' or 'crop', not 'corp'"),
         (("run", "unet", "shapes", "--image-size", "160x"), "--image-size 160x: write a side"),
         (("run", "unet"), "no dataset given"),
         (("run", "--config", "gone.toml"), "cannot read the configuration gone.toml"),

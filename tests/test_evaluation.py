@@ -40,6 +40,24 @@ def test_a_pixelwise_network_is_right_at_any_size_up_to_the_resized_edge(margin,
     assert not wrong[:, 45 + edge :].any()
 
 
+@pytest.mark.parametrize("margin", [0, 5])
+def test_crops_are_right_to_the_pixel_and_images_in_a_batch_may_differ_in_size(margin):
+    frame = Frame((20, 12), stride=8, offset=2, margin=margin, view="crop")
+    pairs = [half_bright(61, 90), half_bright(20, 12), half_bright(5, 100)]
+    found = predict(brightness_network(margin), frame, [image for image, _ in pairs])
+    for (image, mask), logits in zip(pairs, found, strict=True):
+        assert logits.shape == (*image.shape[:2], 2)
+        np.testing.assert_array_equal(classify(logits), mask)
+
+
+def test_an_image_of_the_tiles_size_is_predicted_alike_in_both_views():
+    inputs = keras.Input((None, None, 3))
+    model = keras.Model(inputs, keras.layers.Conv2D(2, 7, padding="same")(inputs))
+    image = np.random.default_rng(0).integers(0, 256, (30, 22, 3), np.uint8)
+    whole, tiled = (predict(model, Frame((30, 22), 8, 0, 0, view), [image])[0] for view in ("resize", "crop"))
+    np.testing.assert_array_equal(whole, tiled)
+
+
 class Photos(list):
     """Samples of growing sizes."""
 

@@ -209,9 +209,26 @@ def test_any_image_size_and_the_unpadded_network_predict_every_pixel(tmp_path):
 def test_the_dataset_suggests_and_the_user_decides():
     words = {"model": "unet", "dataset": "shapes"}
     suggested = experiment.resolve(compose(words=words))
-    assert (suggested.epochs, suggested.frame.image_size) == (6, (64, 64))
-    decided = experiment.resolve(compose(words=words | {"epochs": 2, "image_size": (32, 48)}))
-    assert (decided.epochs, decided.frame.image_size) == (2, (32, 48))
+    assert (suggested.epochs, suggested.frame.image_size, suggested.frame.view) == (6, (64, 64), "resize")
+    decided = experiment.resolve(compose(words=words | {"epochs": 2, "image_size": (32, 48), "view": "crop"}))
+    assert (decided.epochs, decided.frame.image_size, decided.frame.view) == (2, (32, 48), "crop")
+
+
+CROPS = QUICK | {"dataset.size": 40}
+
+
+def test_in_crops_every_pixel_is_trained_on_and_scored_at_its_own_scale(tmp_path):
+    settings = CROPS | {"model.padding": "valid", "model.batch_norm": False}
+    first = segzoo.run(
+        "unet", "shapes", settings=settings, epochs=2, image_size=(12, 17), view="crop", out=tmp_path / "run"
+    )
+    assert np.sum(first.metrics["confusion"]) == 5 * 40 * 40
+    assert tomllib.loads((first.folder / "config.toml").read_text())["view"] == "crop"
+    again = segzoo.run(config=first.folder / "config.toml", out=tmp_path / "again")
+    for name in ("config.toml", "history.csv", "metrics.json", "images.csv"):
+        assert (again.folder / name).read_text() == (first.folder / name).read_text(), name
+    whole = segzoo.run("unet", "shapes", settings=settings, epochs=2, image_size=(12, 17), out=tmp_path / "whole")
+    assert whole.metrics["confusion"] != first.metrics["confusion"]
 
 
 PAIRS = '''

@@ -5,8 +5,11 @@ from dataclasses import replace
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from segzoo.errors import ConfigError
+from segzoo.evaluation import evaluate, predict
+from segzoo.metrics import mean_iou
 from segzoo.pipeline import Frame, order, prepare
 from segzoo.plugin import IGNORE, Job
 from segzoo_keras import KerasTrainer, engine
@@ -72,8 +75,18 @@ class Recorder:
 
 def val_loss(model, recorder, samples):
     data = prepare(samples, recorder.job.frame)
-    images, labels, weights = data.batch(range(len(data)))
+    images, labels, weights = data.batch(np.arange(len(data)))
     return float(np.mean(recorder.job.loss(labels, model(images), weights)))
+
+
+class Unequal(Blocks):
+    """The same in larger images of different sizes."""
+
+    def __init__(self, count=6):
+        rng = np.random.default_rng(1)
+        for i in range(count):
+            mask = (rng.random((20 + 9 * i, 50 - 4 * i)) < 0.4).astype(np.uint8)
+            self.append((np.where(mask, 200, 50)[..., None].repeat(3, -1).astype(np.uint8), mask))
 
 
 def test_the_loss_falls_on_shapes(tmp_path):
@@ -157,6 +170,54 @@ def test_the_weights_of_the_best_epoch_are_kept_and_nothing_else_is(tmp_path):
     assert val_loss(model, recorder, contrary) == pytest.approx(min(losses), rel=1e-4)
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoints"]
     assert not model.compiled
+
+
+CROPS = Frame((16, 16), stride=8, margin=3, view="crop")
+
+
+def unpadded_network():
+    """Two convolutions that lose three pixels on each side."""
+    x = inputs = keras.Input((None, None, 3))
+    for size in (5, 3):
+        x = keras.layers.Conv2D(CLASSES, size)(x)
+    return keras.Model(inputs, x)
+
+
+def test_crops_of_images_of_all_sizes_are_validated_as_they_are_scored(tmp_path):
+    recorder, val = Recorder(tmp_path, epochs=4, frame=CROPS), Unequal(3)
+    model = recorder.fit(unpadded_network, Unequal(), val, batch_size=4)
+    assert recorder.images == [4, 2] * 4  # an epoch is one crop of each image
+    losses = [row["val_loss"] for row in recorder.rows]
+    assert losses[-1] < losses[0]
+    best = recorder.rows[losses.index(min(losses))]
+    counts = sum(evaluate(model, CROPS, val, CLASSES, lambda images: None))
+    assert best["val_mean_iou"] == pytest.approx(mean_iou(counts), abs=1e-6)
+    logits, loss = predict(model, CROPS, [image for image, _ in val]), recorder.job.loss
+    pairs = [(mask[None], found[None]) for (_, mask), found in zip(val, logits, strict=True)]
+    whole = [loss(mask, found, np.ones(mask.shape, np.float32)) for mask, found in pairs]
+    assert min(losses) == pytest.approx(np.mean(whole), rel=1e-4)
+
+
+def test_crops_are_others_in_every_epoch(tmp_path):
+    seen = []
+
+    class Spy(keras.layers.Layer):
+        def call(self, images, training=False):
+            if training:
+                tf.py_function(lambda values: seen.append(values.numpy()), [images], [])
+            return images
+
+    def build():
+        inputs = keras.Input((None, None, 3))
+        return keras.Model(inputs, keras.layers.Conv2D(CLASSES, 1)(Spy()(inputs)))
+
+    recorder = Recorder(tmp_path, epochs=3, frame=Frame((16, 16), view="crop"))
+    recorder.fit(build, Unequal(1), Unequal(1), pixels="0..255")
+    assert len({images.tobytes() for images in seen}) == 3
+    (whole, _), *_ = Unequal(1)
+    windows = np.lib.stride_tricks.sliding_window_view(whole, (16, 16, 3))
+    for images in seen:
+        assert (windows == images[0]).all(axis=(-1, -2, -3)).any()
 
 
 def test_the_seed_decides_weights_and_order(tmp_path):

@@ -17,6 +17,14 @@ NETWORKS = {
         "unet",
         {"model.filters": 2, "model.depth": 2, "model.dropout": 0.3, "trainer.precision": "mixed_bfloat16"},
     ),
+    "unet-crops": (
+        "unet",
+        {"model.filters": 2, "model.depth": 2, "trainer.precision": "float32", "dataset.size": 40},
+        "--view",
+        "crop",
+        "--image-size",
+        "20",
+    ),
     "dense_unet": (
         "dense_unet",
         {"model.layers": 56, "model.growth_rate": 2, "dataset.size": 32, "trainer.precision": "float32"},
@@ -65,9 +73,10 @@ main(arguments)
 """
 
 BUILDING = [
-    ("segzoo.pipeline:resize_image", 5),  # half of the cache is built
+    ("segzoo.layouts:resize_image", 5),  # half of the cache is built
     ("segzoo.prepared:write_text", 2),  # the second split has its arrays, but is not declared whole
 ]
+APPENDING = ("segzoo.layouts:Layout.decode_alike", 9)  # some samples are in the files, and no note of them
 TRAINING = [
     ("segzoo_keras.checkpoint:Progress.end_step", 1),  # the first step, nothing saved
     ("segzoo.checkpoints:_write", 6),  # the second checkpoint is half written
@@ -85,10 +94,10 @@ ENDING = [
 
 
 def process(folder, cache, network, place="", calls=0, signal=9, memory="enough"):
-    model, options = NETWORKS[network]
+    model, options, *others = NETWORKS[network]
     words = [word for key, value in (SETTINGS | options).items() for word in ("--set", f"{key}={value}")]
     driver = [sys.executable, "-c", DRIVER, str(signal), place, str(calls), memory]
-    run = ["run", model, "shapes", *words, "--epochs", "16", "--out", str(folder), "--resume"]
+    run = ["run", model, "shapes", *words, *others, "--epochs", "16", "--out", str(folder), "--resume"]
     environment = os.environ | {"SEGZOO_CACHE": str(cache)}
     return subprocess.Popen(driver + run, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=environment)
 
@@ -135,6 +144,7 @@ def names(folder):
     [
         ("unet", "enough", [*TRAINING, MIDDLE]),
         ("unet-dropout", "full", BUILDING + TRAINING + ENDING),
+        ("unet-crops", "full", [APPENDING, *BUILDING[1:], *TRAINING, *ENDING[:3]]),
         ("dense_unet", "enough", [TRAINING[1], MIDDLE]),
     ],
 )

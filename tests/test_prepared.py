@@ -10,7 +10,7 @@ import numpy as np
 import psutil
 import pytest
 
-from segzoo import prepared
+from segzoo import prepared, ragged
 from segzoo.errors import SegzooError
 from segzoo.pipeline import Frame, prepare
 from segzoo.plugin import Info, Loss
@@ -18,6 +18,9 @@ from segzoo.samples import CheckedSamples, stamp_of
 
 INFO = Info(("a", "b", "c"), 3, ("train", "val"))
 FRAME = Frame((6, 5))
+CROPS = Frame((6, 5), view="crop")
+FIRST = {FRAME: 1, CROPS: 1 + ragged.PROBES}
+"""Samples that are decoded to know what is coming."""
 
 
 class Numbered:
@@ -55,14 +58,14 @@ def checked(source, stamp="one", label="numbered-train"):
     return CheckedSamples(source, INFO, "train", label, lambda: stamp)
 
 
-def decoded(cache, add=0, count=20, **facts):
+def decoded(cache, add=0, count=20, frame=FRAME, **facts):
     """What a new process would read: the pixels, and how many samples it decodes for them."""
     source = Numbered(count, add)
     samples = checked(source, **facts)
-    data = prepare(samples, FRAME, None, cache)
-    expected = prepare(Numbered(count, add), FRAME)
-    np.testing.assert_array_equal(data.images, expected.images)
-    np.testing.assert_array_equal(data.masks, expected.masks)
+    data = prepare(samples, frame, None, cache)
+    expected = prepare(Numbered(count, add), frame)
+    for found, right in ((data.images, expected.images), (data.masks, expected.masks)):
+        np.testing.assert_array_equal(list(found), list(right))
     assert data.fingerprint == expected.fingerprint
     before = sum(source.decoded)
     assert samples.fingerprint() == CheckedSamples(Numbered(count, add), INFO, "train").fingerprint()
@@ -70,12 +73,13 @@ def decoded(cache, add=0, count=20, **facts):
     return before
 
 
-def test_what_was_decoded_once_is_found_again(tmp_path):
-    assert decoded(tmp_path) == 21  # the first tells the shape
-    assert decoded(tmp_path) <= 1 + prepared.PROBES
+@pytest.mark.parametrize(("frame", "name"), [(FRAME, "6x5"), (CROPS, "native")])
+def test_what_was_decoded_once_is_found_again(tmp_path, frame, name):
+    assert decoded(tmp_path, frame=frame) == 20 + FIRST[frame]
+    assert decoded(tmp_path, frame=frame) <= FIRST[frame] + prepared.PROBES
     (folder,) = (tmp_path / "prepared").iterdir()
-    assert folder.name == "numbered-train-6x5"
-    assert {path.name for path in folder.iterdir()} - {".lock"} == {"facts.json", "images.npy", "masks.npy"}
+    assert folder.name == f"numbered-train-{name}"
+    assert {path.name for path in folder.iterdir()} - {".lock"} == {"facts.json", "images.raw", "masks.raw"}
 
 
 def test_the_pixels_lie_in_a_file(tmp_path):
@@ -84,32 +88,43 @@ def test_the_pixels_lie_in_a_file(tmp_path):
     assert isinstance(data.masks, np.memmap)
 
 
+def test_crops_of_any_size_are_of_the_same_files(tmp_path):
+    decoded(tmp_path, frame=CROPS)
+    samples = checked(Numbered())
+    prepare(samples, Frame((4, 4), view="crop"), None, tmp_path)
+    assert sum(samples.source.decoded) <= FIRST[CROPS] + prepared.PROBES
+    assert len(list((tmp_path / "prepared").iterdir())) == 1
+
+
+@pytest.mark.parametrize("frame", [FRAME, CROPS])
 @pytest.mark.parametrize(
     "change",
     [{"stamp": "two"}, {"count": 19}, {"label": "other-train"}, {"add": 1}],
     ids=lambda change: next(iter(change)),
 )
-def test_other_samples_are_prepared_anew(tmp_path, change):
-    decoded(tmp_path)
-    assert decoded(tmp_path, **change) >= 19
-    assert decoded(tmp_path, **change) <= 1 + prepared.PROBES
+def test_other_samples_are_prepared_anew(tmp_path, change, frame):
+    decoded(tmp_path, frame=frame)
+    assert decoded(tmp_path, frame=frame, **change) >= 19
+    assert decoded(tmp_path, frame=frame, **change) <= FIRST[frame] + prepared.PROBES
 
 
-def test_a_label_that_is_no_class_is_found_before_anything_is_kept(tmp_path):
+@pytest.mark.parametrize("frame", [FRAME, CROPS])
+def test_a_label_that_is_no_class_is_found_before_anything_is_kept(tmp_path, frame):
     source = Numbered()
     samples = CheckedSamples(source, Info(("a", "b"), 3, ("train",)), "train", "numbered-train", lambda: "one")
     with pytest.raises(SegzooError, match="labels that are no class: 2"):
-        prepare(samples, FRAME, None, tmp_path)
-    assert not [path for path in tmp_path.rglob("*") if path.suffix in (".npy", ".part", ".json")]
+        prepare(samples, frame, None, tmp_path)
+    assert not [path for path in tmp_path.rglob("*") if path.suffix in (".raw", ".part", ".json")]
 
 
-@pytest.mark.parametrize("name", ["facts.json", "images.npy", "masks.npy"])
+@pytest.mark.parametrize("name", ["facts.json", "images.raw", "masks.raw"])
 @pytest.mark.parametrize("size", [None, 0, 150])
-def test_files_that_are_missing_or_cut_are_made_again(tmp_path, name, size):
-    decoded(tmp_path)
-    path = tmp_path / "prepared" / "numbered-train-6x5" / name
+@pytest.mark.parametrize("frame", [FRAME, CROPS])
+def test_files_that_are_missing_or_cut_are_made_again(tmp_path, name, size, frame):
+    decoded(tmp_path, frame=frame)
+    (path,) = tmp_path.glob(f"prepared/*/{name}")
     path.unlink() if size is None else os.truncate(path, size)
-    assert decoded(tmp_path) == 21
+    assert decoded(tmp_path, frame=frame) == 20 + FIRST[frame]
 
 
 def test_who_reads_the_old_files_keeps_them(tmp_path):
@@ -125,8 +140,20 @@ def test_maps_of_a_loss_and_samples_without_a_stamp_leave_no_file(tmp_path, stam
     data = prepare(samples, FRAME, Weighted(), tmp_path)
     np.testing.assert_array_equal(data.maps, prepare(Numbered(), FRAME, Weighted()).maps)
     assert isinstance(data.maps, np.memmap)
-    arrays = [path.name for path in tmp_path.rglob("*.npy")]
-    assert sorted(arrays) == (["images.npy", "masks.npy"] if stamped else [])
+    arrays = [path.name for path in tmp_path.rglob("*.raw")]
+    assert sorted(arrays) == (["images.raw", "masks.raw"] if stamped else [])
+
+
+@pytest.mark.parametrize("stamp", ["one", ""])
+def test_a_disk_that_fills_with_images_of_unknown_sizes_is_one_message(tmp_path, monkeypatch, stamp):
+    def filling(layout, images, masks):
+        images.write(b"some")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(ragged.Ragged, "write", filling)
+    with pytest.raises(SegzooError, match=r"the disk of .*prepared.* is full: make room"):
+        prepare(checked(Numbered(), stamp), CROPS, None, tmp_path)
+    assert not [path for path in tmp_path.rglob("*") if path.suffix in (".raw", ".part", ".json")]
 
 
 @pytest.mark.parametrize("stamp", ["one", ""])
@@ -137,7 +164,7 @@ def test_a_full_disk_is_one_message(tmp_path, monkeypatch, stamp):
     monkeypatch.setattr(os, "posix_fallocate", full, raising=False)
     with pytest.raises(SegzooError, match=r"the disk of .*prepared.* is full: [0-9,]+ bytes are needed"):
         prepare(checked(Numbered(), stamp), FRAME, None, tmp_path)
-    assert not [path for path in tmp_path.rglob("*") if path.suffix in (".npy", ".part", ".json")]
+    assert not [path for path in tmp_path.rglob("*") if path.suffix in (".raw", ".part", ".json")]
 
 
 def test_a_file_system_that_cannot_reserve_room_will_do(tmp_path, monkeypatch):

@@ -9,7 +9,7 @@ from dataclasses import replace
 import keras
 import pytest
 import tensorflow as tf
-from test_keras_trainer import Blocks, Recorder, linear_network
+from test_keras_trainer import CROPS, Blocks, Recorder, Unequal, linear_network, unpadded_network
 
 import segzoo
 from segzoo import checkpoints
@@ -121,6 +121,18 @@ def test_seconds_of_training_are_those_of_all_processes(tmp_path, always):
     recorder.fit(dropout_network, batch_size=2)
     assert recorder.images == []
     assert len(recorder.rows) == 1  # the epoch that was cut short has yet to be validated
+
+
+@pytest.mark.parametrize("steps", [3, 4])
+def test_a_training_in_crops_goes_on_to_the_same_bits_and_to_the_same_crops(tmp_path, always, steps):
+    samples = {"train": Unequal(), "val": Unequal(2)}
+    whole = Recorder(tmp_path / "whole", frame=CROPS)
+    plain = weights(whole.fit(unpadded_network, batch_size=2, **samples))
+    with pytest.raises(EndedError):
+        Stopping(tmp_path / "run", steps, frame=CROPS).fit(unpadded_network, batch_size=2, **samples)
+    second = Recorder(tmp_path / "run", frame=CROPS, resume=True)
+    assert weights(second.fit(unpadded_network, batch_size=2, **samples)) == plain
+    assert [*second.earlier[0], *second.rows] == whole.rows
 
 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
@@ -389,8 +401,8 @@ def test_words_may_be_left_out_and_not_changed(tmp_path, interrupted, always, co
     for change in ("model.filters is 2 there, 64 here", "trainer.learning_rate is 0.001 there, 0.5 here"):
         assert change in refused.err
     assert "epochs" not in refused.err
-    changed = command("run", "--resume", "--out", folder, "--seed", "3", "--loss", "dice")
-    assert "loss.name is cross_entropy there, dice here; seed is 0 there, 3 here" in changed.err
+    changed = command("run", "--resume", "--out", folder, "--seed", "3", "--loss", "dice", "--view", "crop")
+    assert "loss.name is cross_entropy there, dice here; seed is 0 there, 3 here; view is resize there" in changed.err
     assert command("run", "--resume", "--out", folder, "--dry-run").out == (folder / "config.toml").read_text()
 
 

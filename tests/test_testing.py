@@ -89,6 +89,7 @@ FOUND = {
     wrong.ReportsTwice: {"check_history_has_one_row_an_epoch"},
     wrong.CountsNothing: {"check_history_has_one_row_an_epoch", "check_steps_end_the_training"},
     wrong.DeafToSteps: {"check_steps_end_the_training"},
+    wrong.ResizesAll: {"check_crops_are_heeded"},
     wrong.DeafToSeeds: {"check_seed_decides_the_training"},
     wrong.Lucky: {"check_seed_decides_the_training"},
     wrong.LeavesTraces: {"check_global_state_is_left"},

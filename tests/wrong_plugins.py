@@ -728,6 +728,13 @@ class DeafToSteps(RightTrainer):
         return super().fit(build, train, val, replace(job, epochs=job.epochs or 1, steps=None))
 
 
+class ResizesAll(RightTrainer):
+    """Resizes images whatever the view."""
+
+    def fit(self, build, train, val, job):
+        return super().fit(build, train, val, replace(job, frame=replace(job.frame, view="resize")))
+
+
 class DeafToSeeds(RightTrainer):
     """Trains from seed 0 whatever it is told."""
 

@@ -15,7 +15,7 @@ from segzoo.errors import ConfigError, TrainingError
 from segzoo.metrics import confusion, mean_iou
 from segzoo.network import clean_state
 from segzoo.parallel import ahead
-from segzoo.pipeline import Arrays, order, prepare
+from segzoo.pipeline import Arrays, prepare
 from segzoo.plugin import Job, Samples
 from segzoo_keras.checkpoint import Keeper, Progress
 from segzoo_keras.normalization import with_stand_ins
@@ -34,7 +34,7 @@ def fit(options: KerasTrainer, build: Callable[[], keras.Model], train: Samples,
         model = with_pixels(build_network(build, options.precision), options.pixels, train_set)
         optimizer = make_optimizer(options)
         optimizer.build(model.trainable_variables)
-        train_step, test_step = compile_steps(model, optimizer, train_set, job)
+        train_step, predict_step = compile_steps(model, optimizer, train_set, job)
 
         keeper = Keeper(model, optimizer, job, f"{train_set.fingerprint} {val_set.fingerprint}")
         progress = keeper.begin()
@@ -46,7 +46,7 @@ def fit(options: KerasTrainer, build: Callable[[], keras.Model], train: Samples,
             if options.precision == "mixed_float16" and scale_is_used_up(optimizer):
                 raise TrainingError(diverged("the gradients overflow float16 at any loss scale", options))
             start = perf_counter()
-            figures = {"loss": loss} | validate(test_step, val_set, options, job)
+            figures = {"loss": loss} | validate(predict_step, val_set, options, job)
             progress.end_epoch(figures, perf_counter() - start)
             job.timed(progress.times[-1])
             job.report(progress.figures[-1])
@@ -78,7 +78,7 @@ def check_backend() -> None:
 def with_pixels(network: keras.Model, pixels: str, data: Arrays) -> keras.Model:
     """The network behind a layer that scales pixel values 0..255 to the range it wants."""
     # A subclassed network has no input shape of its own.
-    shape = getattr(network, "input_shape", (None, *data.frame.input_size, data.images.shape[-1]))
+    shape = getattr(network, "input_shape", (None, *data.frame.input_size, data.channels))
     inputs = keras.Input(shape[1:], name="pixels")
     # In float32 whatever the policy: bfloat16 would round before it subtracts, and merge neighbouring pixel values.
     scale = keras.layers.Rescaling(1 / 127.5, offset=-1, dtype="float32", name="scale")
@@ -98,14 +98,14 @@ def make_optimizer(options: KerasTrainer) -> keras.optimizers.Optimizer:
 def compile_steps(
     model: keras.Model, optimizer: keras.optimizers.Optimizer, data: Arrays, job: Job
 ) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """A training step (batch to mean loss) and a test step (batch to the loss and the classes of each image).
+    """A training step (batch to mean loss), and the way from images to logits.
 
     The number of images is left open, so that a smaller last batch is not compiled again.
     """
     network = with_stand_ins(model)
     (height, width), (out_height, out_width) = data.frame.input_size, data.frame.output_size
     signature = [
-        tf.TensorSpec((None, height, width, data.images.shape[-1]), tf.float32),
+        tf.TensorSpec((None, height, width, data.channels), tf.float32),
         tf.TensorSpec((None, out_height, out_width), tf.int32),
         tf.TensorSpec((None, out_height, out_width), tf.float32),
     ]
@@ -120,19 +120,18 @@ def compile_steps(
         optimizer.apply(tape.gradient(scaled, model.trainable_variables), model.trainable_variables)
         return total
 
-    @tf.function(input_signature=signature)
-    def test_step(images: Any, labels: Any, weights: Any) -> Any:
-        logits = tf.cast(network(images, training=False), tf.float32)
-        return job.loss(labels, logits, weights), tf.argmax(logits, axis=-1, output_type=tf.int32)
+    @tf.function(input_signature=signature[:1])
+    def predict_step(images: Any) -> Any:
+        return tf.cast(network(images, training=False), tf.float32)
 
-    return train_step, test_step
+    return train_step, predict_step
 
 
 def train_epoch(
     step: Callable[..., Any], data: Arrays, options: KerasTrainer, job: Job, progress: Progress, keeper: Keeper
 ) -> float:
     """The steps that are left of an epoch and of the budget, in an order of the epoch's own; the mean loss of all."""
-    left = order(len(data), job.seed, progress.epoch)[progress.step * options.batch_size :]
+    left = data.epoch(job.seed, progress.epoch)[progress.step * options.batch_size :]
     steps = math.ceil(len(data) / options.batch_size)
     start = perf_counter()
     for batch in ahead(data.batches(options.batch_size, left)):
@@ -155,13 +154,12 @@ def diverged(what: str, options: KerasTrainer) -> str:
     return f"{what}; lower the step size, as in --set trainer.learning_rate={options.learning_rate / 10:g}{other}"
 
 
-def validate(step: Callable[..., Any], data: Arrays, options: KerasTrainer, job: Job) -> dict[str, float]:
-    """Loss and mean IoU of the validation images, at the size in which the network sees them."""
-    starts = range(0, len(data), options.batch_size)
-    losses, counts = [], np.zeros((job.num_classes, job.num_classes), np.int64)
-    for start, batch in zip(starts, ahead(data.batches(options.batch_size)), strict=True):
-        loss, classes = step(*batch)
-        losses.extend(loss.numpy())
-        masks = data.masks[start : start + options.batch_size]
-        counts += confusion(masks, job.frame.cut(classes.numpy()), job.num_classes)
+def validate(predict: Callable[..., Any], data: Arrays, options: KerasTrainer, job: Job) -> dict[str, float]:
+    """Loss and mean IoU of the validation images, as the network sees them: resized, or whole ones put together."""
+    losses: list[float] = []
+    counts = np.zeros((job.num_classes, job.num_classes), np.int64)
+    for labels, logits, weights in data.predicted(predict, options.batch_size):
+        # Not compiled, which it would be anew for each size of images.
+        losses.extend(np.asarray(job.loss(labels, logits, weights)))
+        counts += confusion(labels, tf.argmax(logits, axis=-1).numpy(), job.num_classes)
     return {"val_loss": float(np.mean(losses)), "val_mean_iou": float(mean_iou(counts))}

@@ -95,6 +95,9 @@ def run(
     seconds: Annotated[float | None, typer.Option(help="Seconds of training, if that is less.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Decides every random draw.  [default: 0]")] = None,
     image_size: ImageSize = None,
+    view: Annotated[
+        str | None, typer.Option(metavar="resize|crop", help="Whether the network sees images resized, or in crops.")
+    ] = None,
     leave_out: Annotated[
         Path | None, typer.Option(metavar="FILE.csv", help="Leave out the samples of a list; see `data verify`.")
     ] = None,
@@ -112,7 +115,7 @@ def run(
 
     names = {"model": model, "dataset": dataset, "trainer": trainer, "loss": loss}
     budget = {"epochs": epochs, "steps": steps, "seconds": seconds}
-    numbers = budget | {"image_size": _size(image_size), "seed": seed}
+    numbers = budget | {"image_size": _size(image_size), "view": view, "seed": seed}
     left_out = {"leave_out": read_list(leave_out) if leave_out else None}
     resolved = experiment.plan(config, names | numbers | left_out, dict(map(parse_setting, settings)), out, resume)
     if dry_run:

@@ -13,8 +13,9 @@ import numpy as np
 
 from segzoo import registry
 from segzoo.config import DEFAULTS, cache_folder
+from segzoo.frame import Frame
 from segzoo.network import clean_state
-from segzoo.pipeline import Frame, prepare
+from segzoo.pipeline import prepare
 from segzoo.plugin import Dataset, Job, Loss, Samples, Split, Trainer
 
 if TYPE_CHECKING:
@@ -58,7 +59,9 @@ class Training:
             return trainer.fit(small_network, self.samples("train"), self.samples("val"), job)
 
     def samples(self, split: Split) -> Samples:
-        """The samples of a split of `shapes`."""
+        """The samples of a split of `shapes`; where there are crops to be cut, images that are larger than these."""
+        if self.frame.view == "crop":
+            return Grains(IMAGES if split == "train" else 8)
         shapes = registry.create(Dataset, "shapes", {"size": SIDE, "train": IMAGES, "val": 8})
         samples = shapes.open(cache_folder(), split)
         return Contrary(samples) if self.contrary and split == "val" else samples
@@ -68,8 +71,9 @@ class Training:
         import keras
 
         data = prepare(self.samples("val"), self.frame, self.loss)
-        images, labels, weights = data.batch(range(len(data)))
-        return float(np.mean(keras.ops.convert_to_numpy(self.loss(labels, network(images, training=False), weights))))
+        seen = data.predicted(lambda images: keras.ops.convert_to_numpy(network(images, training=False)), IMAGES)
+        losses = [keras.ops.convert_to_numpy(self.loss(*each)) for each in seen]
+        return float(np.mean(np.concatenate(losses)))
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,26 @@ class Contrary:
     def __getitem__(self, index: int, /) -> tuple[NDArray[Any], NDArray[Any]]:
         image, mask = self.samples[index]
         return image, (mask + 1) % CLASSES
+
+
+@dataclass(frozen=True)
+class Grains:
+    """Images of several sizes whose every pixel is of another class than its neighbours, dark or bright, by chance."""
+
+    count: int
+
+    @property
+    def ids(self) -> Any:
+        """Numbers."""
+        return [str(index) for index in range(self.count)]
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int, /) -> tuple[NDArray[Any], NDArray[Any]]:
+        size = (SIDE - 3 + 7 * (index % 4), 2 * SIDE + index % 3)
+        mask = np.random.default_rng(index).integers(0, 2, size, np.uint8)
+        return np.repeat((60 + 140 * mask)[..., None], 3, axis=-1), mask
 
 
 def small_network() -> keras.Model:
@@ -142,6 +166,16 @@ def check_steps_end_the_training(trainer: Trainer) -> None:
     steps = len(training.images)
     assert steps == 2, f"of a job of 2 steps and any number of epochs, advance() was told of {steps} steps"
     assert training.rows, "of a job of 2 steps, no epoch was reported, not even one cut short"
+
+
+def check_crops_are_heeded(trainer: Trainer) -> None:
+    """In the view `crop`, images of any size are trained on and validated as they are; resizing would lose detail."""
+    training = Training(epochs=6, frame=Frame((SIDE, SIDE), view="crop"))
+    left, losses = training.val_loss(training.fit(trainer)), [row["val_loss"] for row in training.rows]
+    assert abs(left - min(losses)) <= 0.05 * min(losses), (
+        f"of whole images at their own size, the network given back has val_loss {left:.4f}, but the epochs had "
+        f"{[round(loss, 4) for loss in losses]}"
+    )
 
 
 def check_seed_decides_the_training(trainer: Trainer) -> None:

@@ -1,0 +1,103 @@
+"""The border that a network wants around what it is to predict, and which part of an image lies in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from segzoo.plugin import Model, View
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What a network sees of an image, how far around it, and where its prediction lies."""
+
+    image_size: tuple[int, int]
+    """Height and width of what is predicted at once: of the image when it is resized, or of a crop or tile."""
+    stride: int = 1
+    offset: int = 0
+    margin: int = 0
+    view: View = "resize"
+    """Whether images are resized to `image_size`, or seen in parts of that size."""
+
+    @classmethod
+    def around(cls, image_size: tuple[int, int], model: Model, view: View = "resize") -> Frame:
+        """The frame in which a model predicts every pixel of that size."""
+        return cls(image_size, model.stride, model.offset, model.margin, view)
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """Height and width of the network's input: the smallest legal ones whose output covers `image_size`."""
+        height, width = (self._legal(side + 2 * self.margin) for side in self.image_size)
+        return height, width
+
+    @property
+    def output_size(self) -> tuple[int, int]:
+        """Height and width of the network's output."""
+        height, width = self.input_size
+        return height - 2 * self.margin, width - 2 * self.margin
+
+    def pad_images(self, images: NDArray[Any]) -> NDArray[Any]:
+        """(B, h, w, C) of `image_size` to (B, H, W, C) of `input_size`, mirrored at the border as often as it takes."""
+        for axis, (side, total) in enumerate(zip(self.image_size, self.input_size, strict=True), start=1):
+            if total > side:
+                images = images.take(mirrored(-((total - side) // 2), total, side), axis)
+        return images
+
+    def pad_masks(self, masks: NDArray[Any], value: float) -> NDArray[Any]:
+        """(B, h, w) of `image_size` to (B, H, W) of `output_size`, with `value` in the frame."""
+        return np.pad(masks, ((0, 0), *self._frame()), constant_values=value)
+
+    def cut(self, outputs: NDArray[Any]) -> NDArray[Any]:
+        """(B, H, W, ...) of `output_size` to (B, h, w, ...) of `image_size`: the frame cut off."""
+        (top, _), (left, _) = self._frame()
+        height, width = self.image_size
+        return outputs[:, top : top + height, left : left + width]
+
+    def around_part(self, image: NDArray[Any], corner: tuple[int, int]) -> NDArray[Any]:
+        """What the network is to see to predict a part of an image: (H, W, C) to (*input_size, C).
+
+        The part has `image_size`, and its upper left corner lies at `corner`. Around it are the pixels that are there
+        in the image; what lies outside of the image is mirrored.
+        """
+        sizes = zip(self.input_size, self.image_size, strict=True)
+        top, left = (start - (total - side) // 2 for start, (total, side) in zip(corner, sizes, strict=True))
+        height, width = self.input_size
+        if top >= 0 and left >= 0 and top + height <= image.shape[0] and left + width <= image.shape[1]:
+            return image[top : top + height, left : left + width]
+        rows, columns = mirrored(top, height, image.shape[0]), mirrored(left, width, image.shape[1])
+        return image[rows[:, None], columns]
+
+    def mask_of_part(self, mask: NDArray[Any], corner: tuple[int, int], value: float) -> NDArray[Any]:
+        """The same part of a mask or a map (H, W), with `value` where it lies outside of the image."""
+        inside = tuple(slice(max(0, start), start + side) for start, side in zip(corner, self.image_size, strict=True))
+        found = mask[inside]
+        before = [max(0, -start) for start in corner]
+        after = [side - b - there for side, b, there in zip(self.image_size, before, found.shape, strict=True)]
+        if not any(before + after):
+            return found
+        return np.pad(found, tuple(zip(before, after, strict=True)), constant_values=value)
+
+    def _legal(self, least: int) -> int:
+        steps = max(1, -(-(least - self.offset) // self.stride))
+        return self.stride * steps + self.offset
+
+    def _frame(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        height, width = (_split(out - side) for out, side in zip(self.output_size, self.image_size, strict=True))
+        return height, width
+
+
+def mirrored(start: int, count: int, side: int) -> NDArray[np.int64]:
+    """The pixels 0 to side - 1 that stand at `start` and after, where an axis is mirrored as often as it takes."""
+    period = max(1, 2 * (side - 1))
+    places = np.arange(start, start + count) % period
+    return np.minimum(places, period - places) if side > 1 else np.zeros(count, np.int64)
+
+
+def _split(total: int) -> tuple[int, int]:
+    return total // 2, total - total // 2

@@ -1,0 +1,45 @@
+"""Images and masks of other sizes, and their pixels as numbers; masks only ever by the nearest pixel."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def to_pixels(images: NDArray[Any]) -> NDArray[np.float32]:
+    """Any stored images as float32 pixel values 0..255."""
+    pixels = images.astype(np.float32)
+    return pixels * np.float32(255 / 65535) if images.dtype == np.uint16 else pixels
+
+
+def resize_image(image: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
+    """(H, W, C) to (*size, C), bilinear with antialiasing; the type stays."""
+    if image.shape[:2] == size:
+        return image
+    if image.dtype == np.uint8 and image.shape[2] == 3:
+        return np.asarray(Image.fromarray(image).resize(size[::-1], Image.Resampling.BILINEAR))
+    resized = resize_channels(image.astype(np.float32), size)
+    return np.rint(resized).astype(image.dtype)
+
+
+def resize_channels(values: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+    """(H, W, C) to (*size, C), each channel by itself, bilinear; for logits and for images that are not RGB."""
+    if values.shape[:2] == size:
+        return values
+    channels = [
+        np.asarray(Image.fromarray(channel).resize(size[::-1], Image.Resampling.BILINEAR))
+        for channel in np.ascontiguousarray(values.transpose(2, 0, 1))
+    ]
+    return np.stack(channels, axis=-1)
+
+
+def resize_mask(mask: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """(H, W) to `size` by the nearest pixel, which makes no new labels."""
+    if mask.shape == size:
+        return mask
+    return np.asarray(Image.fromarray(mask).resize(size[::-1], Image.Resampling.NEAREST))

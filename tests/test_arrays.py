@@ -1,0 +1,127 @@
+"""Crops of images at their own sizes: what an epoch trains on, and what is scored."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from segzoo.pipeline import Frame, prepare
+from segzoo.plugin import IGNORE, Loss
+from segzoo_losses import BorderWeightedCrossEntropy
+
+SIZES = [(40, 30), (8, 50), (6, 5), (16, 16), (16, 20), (33, 9), (70, 41)]
+CROP = (16, 16)
+
+
+class Sized:
+    """Samples of their own sizes, in which each pixel is another one."""
+
+    def __init__(self, sizes=SIZES, depth=np.uint8):
+        self.ids = [str(i) for i in range(len(sizes))]
+        self.sizes, self.depth = sizes, depth
+
+    def __len__(self):
+        return len(self.ids)
+
+    def __getitem__(self, index):
+        rng = np.random.default_rng(index)
+        size = self.sizes[index]
+        image = rng.integers(0, np.iinfo(self.depth).max, (*size, 2), self.depth)
+        return image, rng.choice([0, 1, 2, IGNORE], size).astype(np.uint8)
+
+
+class Positions(Loss):
+    """Each pixel weighs what tells where it is in its mask."""
+
+    def __call__(self, labels, logits, weights):
+        raise NotImplementedError
+
+    def weight_map(self, mask):
+        return 1 + np.arange(mask.size, dtype=np.float32).reshape(mask.shape)
+
+
+def native(samples=None, frame=None, loss=None, cache=None):
+    return prepare(samples or Sized(), frame or Frame(CROP, view="crop"), loss, cache)
+
+
+seeds = st.integers(0, 2**32 - 1)
+
+
+@settings(deadline=None)
+@given(seeds, st.integers(0, 1000))
+def test_each_sample_has_one_crop_an_epoch_that_lies_in_its_image(seed, epoch):
+    picks = native().epoch(seed, epoch)
+    assert sorted(picks[:, 0]) == list(range(len(SIZES)))
+    for index, top, left in picks.tolist():
+        for start, side, crop in zip((top, left), SIZES[index], CROP, strict=True):
+            if side >= crop:
+                assert 0 <= start <= side - crop
+            else:
+                assert (crop - side) // 2 == -start
+
+
+@settings(deadline=None)
+@given(seeds, st.integers(0, 1000))
+def test_a_crop_is_a_function_of_seed_epoch_and_sample_alone(seed, epoch):
+    few, many = native(Sized(SIZES[:4])).epoch(seed, epoch), native().epoch(seed, epoch)
+    assert {tuple(pick) for pick in few.tolist()} <= {tuple(pick) for pick in many.tolist()}
+
+
+def test_crops_differ_between_epochs_seeds_and_samples_and_reach_all_places():
+    data = native(Sized([(24, 20)] * 40))
+    epochs = np.stack([data.epoch(0, epoch) for epoch in range(50)])
+    assert len({epoch.tobytes() for epoch in epochs}) == 50
+    assert data.epoch(1, 0).tolist() != data.epoch(0, 0).tolist()
+    for axis, places in ((1, 9), (2, 5)):
+        counts = np.bincount(epochs[..., axis].ravel(), minlength=places)
+        assert len(counts) == places
+        assert counts.min() > 0.6 * counts.mean()
+
+
+@pytest.mark.parametrize("frame", [Frame(CROP, view="crop"), Frame(CROP, 8, 4, 7, view="crop")])
+def test_a_batch_holds_crops_with_their_surroundings_and_ignores_those(frame):
+    samples, data = Sized(), native(frame=frame, loss=Positions())
+    picks = data.epoch(0, 1)
+    batch = data.batch(picks)
+    assert batch.images.shape == (len(SIZES), *frame.input_size, 2)
+    assert batch.labels.shape == batch.weights.shape == (len(SIZES), *frame.output_size)
+    assert [array.dtype for array in batch] == [np.float32, np.int32, np.float32]
+    for (index, top, left), seen, labels, weights in zip(picks.tolist(), *batch, strict=True):
+        image, mask = samples[index]
+        before = [(a - b) // 2 for a, b in zip(frame.input_size, frame.image_size, strict=True)]
+        around = np.pad(image, ((99, 99), (99, 99), (0, 0)), mode="reflect")
+        expected = around[99 + top - before[0] :, 99 + left - before[1] :][: seen.shape[0], : seen.shape[1]]
+        np.testing.assert_array_equal(seen, expected)
+        hidden = np.full((200, 200), IGNORE, np.uint8)
+        hidden[50 : 50 + mask.shape[0], 50 : 50 + mask.shape[1]] = mask
+        crop = hidden[50 + top :, 50 + left :][: CROP[0], : CROP[1]]
+        np.testing.assert_array_equal(frame.cut(labels[None])[0], crop)
+        assert (labels != IGNORE).sum() == (crop != IGNORE).sum()
+        assert ((weights > 0) == (labels != IGNORE)).all()
+        map_there = Positions().weight_map(mask)[max(0, top) : top + CROP[0], max(0, left) : left + CROP[1]]
+        assert set(weights[weights > 0]) <= set(map_there.ravel())
+
+
+def test_border_weights_are_those_of_the_whole_mask():
+    loss = BorderWeightedCrossEntropy()
+    mask = np.ones((40, 40), np.uint8)
+    mask[:, 20] = mask[20] = 0  # four cells
+
+    class One(list):
+        ids = ("one",)
+
+    data = native(One([(np.zeros((40, 40, 1), np.uint8), mask)]), loss=loss)
+    picks = np.array([[0, 1, 2]])
+    np.testing.assert_array_equal(data.batch(picks).weights[0], loss.weight_map(mask)[1:17, 2:18])
+    assert not np.allclose(loss.weight_map(mask)[1:17, 2:18], loss.weight_map(mask[1:17, 2:18]))
+
+
+@pytest.mark.parametrize("size", [1, 3, 100])
+def test_what_is_scored_is_every_image_at_its_own_size(size):
+    samples, data = Sized(), native(loss=Positions())
+    found = list(data.predicted(lambda images: images, size))
+    assert len(found) == len(samples)
+    for (labels, logits, weights), (image, mask) in zip(found, samples, strict=True):
+        np.testing.assert_array_equal(labels, mask[None].astype(np.int32))
+        np.testing.assert_array_equal(logits, image[None].astype(np.float32))
+        np.testing.assert_array_equal(weights, (mask != IGNORE) * Positions().weight_map(mask)[None])

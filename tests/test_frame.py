@@ -1,0 +1,111 @@
+"""The frame around what a network predicts: its sizes, and what of an image lies in it."""
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from segzoo.frame import Frame, mirrored
+from segzoo.plugin import IGNORE
+from segzoo_unet import UNet
+
+frames = st.builds(
+    Frame,
+    image_size=st.tuples(st.integers(1, 70), st.integers(1, 70)),
+    stride=st.sampled_from([1, 2, 8, 16, 32]),
+    offset=st.sampled_from([0, 3, 12]),
+    margin=st.sampled_from([0, 5, 92]),
+)
+sizes = st.tuples(st.integers(1, 90), st.integers(1, 90))
+corners = st.tuples(st.integers(-60, 60), st.integers(-60, 60))
+
+
+@given(frames)
+def test_the_input_is_the_smallest_legal_size_whose_output_covers_the_image(frame):
+    for side, total in zip(frame.image_size, frame.input_size, strict=True):
+        steps, rest = divmod(total - frame.offset, frame.stride)
+        assert rest == 0
+        assert steps >= 1
+        assert total - 2 * frame.margin >= side
+        smaller = total - frame.stride
+        assert smaller - 2 * frame.margin < side or steps == 1
+
+
+@given(frames)
+def test_what_is_padded_is_cut_off_again(frame):
+    values = np.arange(np.prod(frame.image_size)).reshape(1, *frame.image_size)
+    padded = frame.pad_masks(values, -1)
+    assert padded.shape[1:] == frame.output_size
+    np.testing.assert_array_equal(frame.cut(padded), values)
+
+
+@given(frames)
+def test_a_network_that_only_loses_its_margin_sees_each_pixel_where_its_prediction_lies(frame):
+    images = np.arange(np.prod(frame.image_size), dtype=np.float32).reshape(1, *frame.image_size, 1)
+    padded = frame.pad_images(images)
+    assert padded.shape[1:3] == frame.input_size
+    m = frame.margin
+    output = padded[:, m : padded.shape[1] - m, m : padded.shape[2] - m]
+    np.testing.assert_array_equal(frame.cut(output), images)
+
+
+def test_images_are_mirrored_as_often_as_it_takes():
+    frame = Frame((3, 1), stride=8, margin=4)
+    row = frame.pad_images(np.array([[[[10]], [[20]], [[30]]]], np.float32))[0, :, 0, 0]
+    assert (
+        row.tolist() == [10, 20, 30, 20, 10, 20, 30, 20, 10, 20, 30, 20, 10, 20, 30, 20][: len(row)] or len(row) == 16
+    )
+    assert set(row) == {10, 20, 30}
+    assert abs(np.diff(row)).tolist() == [10] * 15
+
+
+@pytest.mark.parametrize(
+    ("depth", "image", "given_size", "output"),
+    [(4, 388, 572, 388), (4, 64, 252, 68), (4, 1, 188, 4), (3, 100, 188, 100)],
+)
+def test_sizes_of_the_unpadded_unet(depth, image, given_size, output):
+    frame = Frame.around((image, image), UNet(padding="valid", batch_norm=False, depth=depth))
+    assert frame.input_size == (given_size, given_size)
+    assert frame.output_size == (output, output)
+
+
+@given(st.integers(-100, 100), st.integers(0, 60), st.integers(1, 20))
+def test_an_axis_is_mirrored_as_numpy_does_it(start, count, side):
+    padded = np.pad(np.arange(side), 200, mode="reflect")
+    np.testing.assert_array_equal(mirrored(start, count, side), padded[200 + start :][:count])
+
+
+@settings(deadline=None)
+@given(frames, sizes, corners)
+def test_around_a_part_are_the_pixels_that_are_there_and_else_mirrored_ones(frame, size, corner):
+    image = np.arange(np.prod(size)).reshape(*size, 1)
+    seen = frame.around_part(image, corner)
+    assert seen.shape == (*frame.input_size, 1)
+    around = np.pad(image, ((300, 300), (300, 300), (0, 0)), mode="reflect")
+    m = frame.margin
+    output = seen[None, m : seen.shape[0] - m, m : seen.shape[1] - m]
+    (top, left), (height, width) = corner, frame.image_size
+    part = around[300 + top : 300 + top + height, 300 + left : 300 + left + width]
+    np.testing.assert_array_equal(frame.cut(output)[0], part)
+    before = [(total - side) // 2 for total, side in zip(frame.input_size, frame.image_size, strict=True)]
+    whole = around[300 + top - before[0] :, 300 + left - before[1] :][: seen.shape[0], : seen.shape[1]]
+    np.testing.assert_array_equal(seen, whole)
+
+
+@given(frames, sizes)
+def test_a_whole_image_is_a_part_of_its_own_size(frame, size):
+    image = np.arange(np.prod(frame.image_size)).reshape(1, *frame.image_size, 1)
+    np.testing.assert_array_equal(frame.around_part(image[0], (0, 0)), frame.pad_images(image)[0])
+
+
+@settings(deadline=None)
+@given(frames, sizes, corners)
+def test_the_mask_of_a_part_is_ignored_outside_of_the_image(frame, size, corner):
+    assume(all(-part < start < side for part, start, side in zip(frame.image_size, corner, size, strict=True)))
+    mask = (np.arange(np.prod(size)) % 200).astype(np.uint8).reshape(size)
+    found = frame.mask_of_part(mask, corner, IGNORE)
+    assert found.shape == frame.image_size
+    for (row, column), label in np.ndenumerate(found):
+        y, x = row + corner[0], column + corner[1]
+        inside = 0 <= y < size[0] and 0 <= x < size[1]
+        assert label == (mask[y, x] if inside else IGNORE)
