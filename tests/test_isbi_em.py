@@ -5,7 +5,10 @@ from hypothesis import strategies as st
 from PIL import Image
 from pydantic import ValidationError
 
+from segzoo.config import compose
 from segzoo.errors import ConfigError, DataError
+from segzoo.experiment import resolve
+from segzoo.frame import Frame
 from segzoo_isbi_em import SLICES, IsbiEM
 
 SPLITS = ("train", "val", "test")
@@ -210,6 +213,12 @@ def test_the_volumes_are_taken_where_both_are(files, volumes, stacks, own_cache)
         (volumes / f"train-{kind}.tif").rename(files / f"train-{kind}.tif")
     Image.fromarray(np.zeros((8, 10), np.uint8)).save(files / "train/image/1.png")
     assert IsbiEM(root=files).open(own_cache, "train")[1][0][0, 0] == 1
+
+
+def test_slices_are_seen_in_crops_unless_the_user_wants_them_resized():
+    words = {"model": "unet", "dataset": "isbi_em"}
+    assert resolve(compose(words=words)).frame == Frame((256, 256), 16, view="crop")
+    assert resolve(compose(words=words | {"view": "resize"})).frame.view == "resize"
 
 
 def test_the_real_slices(test_data, own_cache):
