@@ -10,7 +10,7 @@ from segzoo import registry
 from segzoo.benchmarking import cost
 from segzoo.config import cache_folder
 from segzoo.diagram import diagram
-from segzoo.errors import ConfigError, PluginError
+from segzoo.errors import ConfigError, PluginError, SegzooError
 from segzoo.frame import Frame
 from segzoo.network import build
 from segzoo.plugin import Dataset, Model, Plugin
@@ -122,7 +122,10 @@ def _flops(network: keras.Model, shape: tuple[int, int, int, int]) -> int | None
 
 
 def _data(dataset: Dataset) -> dict[str, Any]:
-    info = dataset.describe(cache_folder())
+    try:
+        info = dataset.describe(cache_folder())
+    except SegzooError as error:  # what is in a folder of the user's is not known without it
+        return {"contents": str(error)}
     return {
         "classes": list(info.classes),
         "channels": info.channels,

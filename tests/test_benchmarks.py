@@ -97,6 +97,12 @@ def test_the_input_pipelines_are_measured(pets, printed_by):
 
 
 @pytest.mark.slow
+def test_opening_a_folder_is_measured(printed_by):
+    found = rows(printed_by("folder_index", "--files", 60, "--rounds", 1))
+    assert min(found["with its index"] + found["without"]) > 0
+
+
+@pytest.mark.slow
 def test_verifying_is_measured(pets, printed_by):
     words = ("--root", pets, "--val-size", 4, "--rounds", 1, "--files", 30, 60, "--memory-rounds", 1)
     found = rows(printed_by("data_verify", *words))

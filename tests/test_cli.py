@@ -60,7 +60,7 @@ def test_show_a_network(command):
     assert filters["description"]
 
 
-@pytest.mark.parametrize("name", ["keras", "shapes", "datasets/oxford_pets", "focal"])
+@pytest.mark.parametrize("name", ["keras", "shapes", "datasets/oxford_pets", "folder", "focal"])
 def test_show_other_kinds_as_text(command, name):
     done = command("show", name)
     assert done.code == 0

@@ -5,11 +5,14 @@ import subprocess
 import sys
 from importlib.util import find_spec
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from segzoo import registry
 from segzoo.plugin import Model, Plugin
 from segzoo.testing import checks_for, parametrize_with_checks
+from segzoo_folder import ImageFolder
 from segzoo_isbi_em import IsbiEM
 from segzoo_oxford_pets import OxfordPets
 
@@ -26,11 +29,23 @@ sys.exit('\\n'.join(f'{o.check}: {o.message}' for o in outcomes if o.result == '
 """
 
 
+def drawn(folder):
+    """A folder of images with masks."""
+    for number in range(12):
+        rng = np.random.default_rng(number)
+        for kind, pixels in {"images": rng.integers(0, 256, (9, 8, 3)), "masks": rng.integers(0, 3, (9, 8))}.items():
+            (folder / kind).mkdir(exist_ok=True)
+            Image.fromarray(pixels.astype(np.uint8)).save(folder / kind / f"{number}.png")
+    return folder
+
+
 @parametrize_with_checks(REGISTERED)
-def test_plugin(plugin, check, request):
+def test_plugin(plugin, check, request, tmp_path):
     if type(plugin) in REAL and check not in checks_for(Plugin):
         folder, options = REAL[type(plugin)]
         plugin = type(plugin)(root=request.getfixturevalue("test_data") / folder, **options)
+    if type(plugin) is ImageFolder and check not in checks_for(Plugin):
+        plugin = ImageFolder(root=drawn(tmp_path), split_seed=1)
     check(plugin)
 
 

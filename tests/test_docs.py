@@ -107,7 +107,9 @@ def workplace(tmp_path, monkeypatch, finished_run, packages):
     """Makes a folder the current one in which the text of a page holds: its files, a finished run, its plugins."""
 
     def enter(page):
-        shutil.copytree(finished_run, tmp_path / "runs" / "unet-shapes")
+        for name in ("unet-shapes", "unet-folder"):
+            shutil.copytree(finished_run, tmp_path / "runs" / name)
+        write_images(tmp_path / "DIR")
         shutil.copytree(ROOT / "benchmarks" / "recipes", tmp_path / "benchmarks" / "recipes")
         write_files(page, tmp_path)
         if page in packages:
@@ -115,6 +117,16 @@ def workplace(tmp_path, monkeypatch, finished_run, packages):
         monkeypatch.chdir(tmp_path)
 
     return enter
+
+
+def write_images(folder):
+    """Images and masks as the dataset `folder` takes them."""
+    for index in range(24):
+        rng = np.random.default_rng(index)
+        pixels = {"images": rng.integers(0, 256, (16, 18, 3)), "masks": rng.integers(0, 2, (16, 18)) * 255}
+        for kind, values in pixels.items():
+            (folder / kind).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(values.astype(np.uint8)).save(folder / kind / f"p{index // 2}_{index % 2}.png")
 
 
 def write_files(page, folder):
@@ -177,10 +189,12 @@ def project():
 
 
 @pytest.mark.parametrize("block", [block for block in BLOCKS if block.language == "toml"], ids=str)
-def test_toml_is_a_package_or_a_configuration(block, tmp_path):
+def test_toml_is_a_package_or_a_configuration(block, tmp_path, monkeypatch):
     if block.title == "pyproject.toml":
         assert tomllib.loads(block.text)["project"]["name"].startswith("segzoo-")
         return
+    write_images(tmp_path / "DIR")
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "config.toml").write_text(block.text, "utf-8")
     segzoo.experiment.resolve(compose(tmp_path / "config.toml"))
 

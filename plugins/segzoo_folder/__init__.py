@@ -1,0 +1,168 @@
+"""Your own images: a folder with images and their masks as a dataset, without a line of Python."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from segzoo.errors import ConfigError, DataError
+from segzoo.plugin import IGNORE, Dataset, Folder, Info, Split
+
+if TYPE_CHECKING:
+    from segzoo.splits import Rule
+    from segzoo_folder.collection import Collection
+    from segzoo_folder.reading import Images
+
+SHARE = 0.15
+"""Of the images, for validation and for the scores, unless other shares are asked for."""
+IGNORED = "ignore"
+"""In a table of colours, the name of that of pixels that do not count."""
+
+
+def _parsed(value: Any) -> Any:
+    """`#rrggbb` as three numbers; what is written otherwise as it is."""
+    if isinstance(value, str) and re.fullmatch("#[0-9a-fA-F]{6}", value):
+        return tuple(bytes.fromhex(value[1:]))
+    return value
+
+
+def _compiles(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"it is no regular expression: {error}") from error
+    return pattern
+
+
+Level = Annotated[int, Field(ge=0, le=255)]
+Color = Annotated[tuple[Level, Level, Level], BeforeValidator(_parsed)]
+Value = Annotated[int, Field(ge=0, le=2**16 - 1)]
+
+
+class ImageFolder(Dataset):
+    """Your own images and masks, in a folder of yours.
+
+    Files are matched by name: `images/NAME.*` and `masks/NAME.*`, or the same below `train`, `val` and `test`; or a
+    table says which belong together. Classes, channels and sizes are found in the files, looked at once, and options
+    decide what they leave open.
+    """
+
+    root: Folder | None = Field(
+        None,
+        description="A folder with `images` and `masks`, or with `train`, `val` and `test` that have them, or with the "
+        "files of a `listing`.",
+    )
+    listing: str | None = Field(
+        None,
+        description="A table, CSV or TOML, with the columns `image` and `mask`, and `split` and `group` if you like; "
+        "its paths are relative to `root`, and so is its own.",
+    )
+    allow_missing: bool = Field(False, description="Take the images that have a mask, instead of asking for all.")
+    classes: tuple[str, ...] | None = Field(None, description="Names of the classes; unset, they are found.")
+    values: tuple[Value, ...] | None = Field(
+        None, description="What the masks hold for each class, in order; 255 is left out unless it is among them."
+    )
+    colors: dict[str, Color] | None = Field(
+        None,
+        description='Of masks in colour, the colour of each class as "#rrggbb" or [r, g, b]; that of `ignore` is left '
+        "out.",
+    )
+    channels: int | None = Field(None, ge=1, description="Channels that the images are read with; unset, as found.")
+    val: float | None = Field(
+        None, gt=0, lt=1, description="Share for validation where no split is given; unset, 0.15 without `folds`."
+    )
+    test: float | None = Field(
+        None, ge=0, lt=1, description="Share for the scores where no split is given; unset, 0.15 without `folds`."
+    )
+    folds: int | None = Field(None, ge=3, description="Number of parts for cross-validation, instead of shares.")
+    fold: int = Field(0, ge=0, description="Which part the scores are of, from 0; the next one is for validation.")
+    split_seed: int = Field(0, ge=0, description="Another one deals the images out in another way.")
+    groups: Annotated[str, AfterValidator(_compiles)] | None = Field(
+        None,
+        description="A regular expression: images of which it finds the same in the id stay together in a split. What "
+        "counts is its first group in brackets, if it has one.",
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.folds is None and self.fold:
+            raise ValueError("fold needs folds, the number of parts")
+        if self.folds is not None and self.fold >= self.folds:
+            raise ValueError(f"fold is {self.fold}, but the {self.folds} parts are numbered 0 to {self.folds - 1}")
+        if self.folds is not None and (self.val, self.test) != (None, None):
+            raise ValueError("val and test do not go with folds, which makes all parts of one size")
+        if (self.val or SHARE) + (SHARE if self.test is None else self.test) >= 1:
+            raise ValueError("val and test leave no share to train on")
+        return self
+
+    @model_validator(mode="after")
+    def _names_its_classes(self) -> Self:
+        if self.colors is not None and (self.classes is not None or self.values is not None):
+            raise ValueError("colors names the classes already: leave out classes and values")
+        names = self.classes if self.colors is None else [name for name in self.colors if name != IGNORED]
+        for option, found in {"classes": names, "values": self.values}.items():
+            if found is not None and not 2 <= len(found) <= IGNORE:
+                raise ValueError(f"{option if self.colors is None else 'colors'}: 2 to {IGNORE} classes are needed")
+            if found is not None and len(set(found)) < len(found):
+                raise ValueError(f"{option} has an entry twice")
+        if self.classes is not None and self.values is not None and len(self.classes) != len(self.values):
+            raise ValueError(f"classes has {len(self.classes)} entries, but values {len(self.values)}")
+        if self.colors is not None and len(set(self.colors.values())) < len(self.colors):
+            raise ValueError("colors has a colour twice")
+        return self
+
+    def describe(self, cache: Path) -> Info:
+        """See `Dataset.describe`. Looks at files that are new or have changed."""
+        return self._collection(cache, anew=True).info
+
+    def open(self, cache: Path, split: Split) -> Images:
+        """See `Dataset.open`. Files that have changed since `describe` are taken for what they were."""
+        return self._collection(cache).samples(split)
+
+    def files(self, cache: Path, split: Split) -> Sequence[tuple[Path, ...]]:
+        """See `Dataset.files`."""
+        return self.open(cache, split).files
+
+    def missing(self, cache: Path) -> Sequence[str]:
+        """See `Dataset.missing`. With `allow_missing`, images without a mask are not missed, nor masks without one."""
+        from segzoo_folder.files import find
+
+        try:
+            found = find(self.folder(), self.listing)
+        except DataError:  # which is for `open` to tell
+            return ()
+        return [*found.doubled, *(() if self.allow_missing else found.lacking)]
+
+    def stamp(self, cache: Path, split: Split) -> str:
+        """See `Dataset.stamp`. The files of other splits may change what a mask means."""
+        return f"{super().stamp(cache, split)} {self.open(cache, split).reading}"
+
+    def folder(self) -> Path:
+        """The root.
+
+        Raises:
+            ConfigError: if there is none.
+        """
+        if self.root is None:
+            raise ConfigError(
+                "dataset 'folder' reads a folder of yours: name it with `--set dataset.root=DIR`; it holds "
+                "images/NAME.png and masks/NAME.png, for instance"
+            )
+        return self.root
+
+    def rule(self) -> Rule:
+        """How images are dealt out for which no split is given."""
+        from segzoo.splits import Folds, Shares
+
+        if self.folds is not None:
+            return Folds(self.folds, self.fold)
+        return Shares(self.val or SHARE, SHARE if self.test is None else self.test)
+
+    def _collection(self, cache: Path, anew: bool = False) -> Collection:
+        from segzoo_folder.collection import collection
+
+        return collection(self, cache, anew)

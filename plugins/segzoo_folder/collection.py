@@ -1,0 +1,164 @@
+"""A folder as a dataset: its pairs, what their files hold, and what follows for channels and sizes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+from statistics import median_low
+
+from segzoo.errors import DataError
+from segzoo.plugin import Info, Split, View
+from segzoo_folder import ImageFolder
+from segzoo_folder.files import Found, find
+from segzoo_folder.index import Known, Wanted, known
+from segzoo_folder.labels import labels
+from segzoo_folder.reading import ImageFacts, Images, Item, Reading, look_at_image
+from segzoo_folder.sorting import Sorting
+
+NAMED = 3
+"""Files that a message names."""
+LARGE = 512
+"""Shorter side of images, in pixels, from which on they are seen in crops if all are of one size."""
+SIDE, STEP = 256, 32
+"""The longest side that is suggested, and what suggested sides are multiples of."""
+
+
+@dataclass(frozen=True)
+class Collection:
+    """All that there is to know of a folder."""
+
+    root: Path
+    info: Info
+    reading: Reading
+    items: Sequence[Item]
+    sorting: Sorting
+
+    def samples(self, split: Split) -> Images:
+        """The samples of a split.
+
+        Raises:
+            DataError: if there is no such split, or no image came to be in it.
+        """
+        return Images(self.root, [self.items[index] for index in self.sorting.indices(split)], self.reading)
+
+
+_latest: dict[tuple[Path, str | None], Found] = {}
+"""The files of the folder that was looked through last."""
+
+
+def collection(options: ImageFolder, cache: Path, anew: bool) -> Collection:
+    """What a folder holds, of which only new and changed files are opened.
+
+    To ask each of 100,000 files for its time takes a good part of a second, so it is done `anew` when a run begins;
+    what was found then holds until a file comes or goes.
+
+    Raises:
+        ConfigError: if no folder is named, or an option does not go with what is there.
+        DataError: if files lack their fellows, or what they hold leaves open what is meant.
+    """
+    key = options.folder(), options.listing
+    found = _latest.get(key)
+    if anew or found is None or not found.stands(options.folder()):
+        _latest.clear()
+        found = _latest[key] = find(*key)
+    _require_whole(options, found)
+    return _collected(options.model_dump_json(), found, cache)
+
+
+@lru_cache(maxsize=1)  # a run asks several times; as long as no file changes, the answer is the same
+def _collected(options_json: str, found: Found, cache: Path) -> Collection:
+    options = ImageFolder.model_validate_json(options_json)
+    root, stamps = options.folder(), dict(found.stamps)
+    wanted = Wanted(
+        {pair.image: stamps[pair.image] for pair in found.pairs}, {pair.mask: stamps[pair.mask] for pair in found.pairs}
+    )
+    facts = known(root, wanted, _place(options, cache))
+    if not facts.images:
+        look_at_image(root / found.pairs[0].image)  # which tells why
+        raise DataError(f"the images below {root} cannot be read; `segzoo data verify` tells why")
+    items, owners = [], []
+    for pair, count in zip(found.pairs, _pages(root, found, facts), strict=True):
+        names = [pair.id] if count == 1 else [f"{pair.id}#{page:03}" for page in range(count)]
+        items += [Item(name, pair.image, pair.mask, page) for page, name in enumerate(names)]
+        owners += [pair] * count
+    sorting = Sorting.of(options, owners)
+    images = facts.images.values()
+    channels = options.channels or _channels(root, facts.images)
+    dtype = "uint16" if any(one.dtype == "uint16" for one in images) else "uint8"
+    reading = Reading(channels, dtype, labels(options, facts.masks))
+    view, size = suggested([(one.height, one.width) for one in images])
+    info = Info(reading.labels.classes, channels, sorting.splits, image_size=size, view=view)
+    return Collection(root, info, reading, items, sorting)
+
+
+def _place(options: ImageFolder, cache: Path) -> Path:
+    """The folder in the cache for what is known of the files."""
+    name = f"{options.folder()}\0{options.listing or ''}".encode("utf-8", "surrogateescape")
+    return cache / "folder" / sha256(name).hexdigest()[:16]
+
+
+def suggested(sizes: Sequence[tuple[int, int]]) -> tuple[View, tuple[int, int]]:
+    """A view and an image size for images of these heights and widths.
+
+    Large images all of one size come from one instrument, at one scale: they are seen in crops. Others are resized, to
+    about the shape of the middle one.
+    """
+    if len(set(sizes)) == 1 and min(sizes[0]) >= LARGE:
+        return "crop", (SIDE, SIDE)
+    middle = [median_low(sides) for sides in zip(*sizes, strict=True)]
+    scale = min(1, SIDE / max(middle))
+    height, width = (max(STEP, round(side * scale / STEP) * STEP) for side in middle)
+    return "resize", (height, width)
+
+
+def _require_whole(options: ImageFolder, found: Found) -> None:
+    root = options.folder()
+    if found.doubled:
+        raise DataError(
+            f"{root} has {len(found.doubled):,} times two files for one sample: {_some(found.doubled)}; remove one of "
+            "each, or write a table of those to take, for `--set dataset.listing=FILE.csv`"
+        )
+    if found.lacking and not options.allow_missing:
+        raise DataError(
+            f"{root} lacks {len(found.lacking):,} files: {_some(found.lacking)}. Images and masks belong together by "
+            "their names without suffix, or as a listing says. To take those that are complete, add "
+            "`--set dataset.allow_missing=true`"
+        )
+    if not found.pairs:
+        raise DataError(f"{root} has no image with a mask: {_some(found.lacking)}")
+
+
+def _some(lines: Sequence[str]) -> str:
+    return f"{'; '.join(lines[:NAMED])}{' and more' if lines[NAMED:] else ''}"
+
+
+def _pages(root: Path, found: Found, facts: Known) -> Iterator[int]:
+    """The number of pages of each pair; 1 of a file that cannot be read."""
+    unequal = []
+    for pair in found.pairs:
+        counts = [own.pages for own in (facts.images.get(pair.image), facts.masks.get(pair.mask)) if own]
+        if len(set(counts)) > 1:
+            unequal.append(f"{root / pair.image} has {counts[0]} pages, {root / pair.mask} has {counts[1]}")
+        yield max(counts, default=1)
+    if unequal:
+        raise DataError(f"{len(unequal):,} masks have another number of pages than their images: {_some(unequal)}")
+
+
+def _channels(root: Path, images: Mapping[str, ImageFacts]) -> int:
+    """The channels that all images have, or that all can be read with without losing any but the opacity."""
+    kinds = Counter((one.channels, one.alpha) for one in images.values())
+    if len({channels for channels, _ in kinds}) == 1:
+        return next(iter(kinds))[0]
+    for wanted in sorted({channels - alpha for channels, alpha in kinds} | {3}):
+        if all(wanted in (own, own - alpha) or (wanted, own - alpha) == (3, 1) for own, alpha in kinds):
+            return wanted
+    examples = {one.channels: path for path, one in images.items()}
+    texts = [f"{channels} ({path} for one)" for channels, path in sorted(examples.items())]
+    raise DataError(
+        f"the images below {root} differ in their channels: {', '.join(texts)}; convert them to the same, or take "
+        "those of one kind, with `--set dataset.listing=FILE.csv`"
+    )

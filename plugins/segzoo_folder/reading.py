@@ -1,0 +1,205 @@
+"""Single images and masks of a folder: what they hold, and how they become samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from segzoo.errors import DataError
+from segzoo.images import header, pages, read_image, read_mask
+from segzoo.plugin import IGNORE
+from segzoo.samples import OnDemand
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MOST = 256
+"""Different values or colours of a mask that are remembered, and one more to tell that there are more."""
+NAMED = 5
+"""Values or colours that a message names."""
+UNKNOWN = 256
+"""What a value that is no class becomes, before it is an error."""
+
+
+class ImageFacts(NamedTuple):
+    """What the header of an image says; of a TIFF, that of its first page."""
+
+    pages: int
+    height: int
+    width: int
+    channels: int
+    alpha: bool
+    dtype: str
+
+
+class MaskFacts(NamedTuple):
+    """What the pixels of a mask are, on all its pages."""
+
+    pages: int
+    colored: bool
+    """Whether the values are colours, as 0xRRGGBB."""
+    values: Sequence[int]
+    """The different ones, in order, of the pages in colour if there are such; of many, the MOST + 1 lowest."""
+
+
+def look_at_image(path: Path) -> ImageFacts:
+    """What an image is, without decoding it.
+
+    Raises:
+        DataError: if it cannot be read.
+    """
+    found = header(path)
+    return ImageFacts(_pages(path, found.format), *found.size, found.channels, found.alpha, found.dtype)
+
+
+def look_at_mask(path: Path) -> MaskFacts:
+    """What a mask holds.
+
+    Raises:
+        DataError: if it cannot be read.
+    """
+    count = _pages(path, header(path).format)
+    found = [_gray(read_mask(path, page)) for page in range(count)]
+    colored = [_packed(labels) for labels in found if labels.ndim == 3]
+    values = sorted({value for labels in colored or found for value in np.unique(labels).tolist()})
+    return MaskFacts(count, bool(colored), tuple(values[: MOST + 1]))
+
+
+def _pages(path: Path, format: str) -> int:
+    return pages(path) if format == "TIFF" else 1
+
+
+def _gray(labels: NDArray[Any]) -> NDArray[Any]:
+    """Labels (H, W), also of a mask (H, W, 3) whose colours are all grey; else the mask as it is."""
+    if labels.ndim == 3 and (labels == labels[..., :1]).all():
+        return labels[..., 0]
+    return labels
+
+
+def _packed(colors: NDArray[np.uint8]) -> NDArray[np.uint32]:
+    """Colours (H, W, 3) as numbers 0xRRGGBB (H, W)."""
+    packed: NDArray[np.uint32] = colors.astype(np.uint32) @ np.array([2**16, 2**8, 1], np.uint32)
+    return packed
+
+
+def hexadecimal(color: int) -> str:
+    """0xRRGGBB as `#rrggbb`."""
+    return f"#{color:06x}"
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What the masks hold for each class."""
+
+    classes: tuple[str, ...]
+    values: tuple[int, ...]
+    """By label; of masks in colour 0xRRGGBB, for the colour to leave out behind those of the classes."""
+    colored: bool = False
+
+    def read(self, path: Path, page: int) -> NDArray[np.uint8]:
+        """A mask uint8 (H, W) of labels and IGNORE.
+
+        Raises:
+            DataError: if it cannot be read or holds what is no class.
+        """
+        return self._from_colors(path, page) if self.colored else self._from_values(path, page)
+
+    def _from_values(self, path: Path, page: int) -> NDArray[np.uint8]:
+        found = _gray(read_mask(path, page))
+        if found.ndim == 3:
+            raise DataError(f"{path} is in colour, others are not; name the colours with the option colors")
+        if found.dtype == np.uint8 and self.values == tuple(range(len(self.classes))):
+            return found  # what is no class is for the checks of all samples to tell
+        table = np.full(2**16, UNKNOWN, np.uint16)
+        table[IGNORE] = IGNORE
+        table[list(self.values)] = range(len(self.values))
+        return self._checked(table[found], found, path, str)
+
+    def _from_colors(self, path: Path, page: int) -> NDArray[np.uint8]:
+        pixels = read_image(path, 3, page)
+        if pixels.dtype != np.uint8:
+            raise DataError(f"{path} is {pixels.dtype}; masks in colour have 8 bits")
+        found = _packed(pixels)
+        order = np.argsort(self.values)
+        known = np.array(self.values, np.uint32)[order]
+        places = np.minimum(np.searchsorted(known, found), len(known) - 1)
+        labels = np.where(np.arange(len(known)) < len(self.classes), np.arange(len(known)), IGNORE)[order][places]
+        return self._checked(np.where(known[places] == found, labels, UNKNOWN), found, path, hexadecimal)
+
+    def _checked(self, labels: NDArray[Any], found: NDArray[Any], path: Path, text: Any) -> NDArray[np.uint8]:
+        if (unknown := labels == UNKNOWN).any():
+            wrong = [text(value) for value in np.unique(found[unknown]).tolist()]
+            table = ", ".join(f"{text(value)} {name}" for value, name in zip(self.values, self.classes, strict=False))
+            raise DataError(
+                f"{path} has the {'colours' if self.colored else 'values'} {', '.join(wrong[:NAMED])}"
+                f"{f' and {len(wrong) - NAMED} more' if wrong[NAMED:] else ''}, which are no class; there are {table}"
+            )
+        return labels.astype(np.uint8)
+
+
+class Item(NamedTuple):
+    """A sample; its paths are relative to the root."""
+
+    id: str
+    image: str
+    mask: str
+    page: int
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How files become samples of one form."""
+
+    channels: int
+    dtype: str
+    labels: Labels
+
+    def image(self, path: Path, page: int) -> NDArray[Any]:
+        """Pixels (H, W, channels) of `dtype`; 8 bits become 16 where other images have them."""
+        pixels = read_image(path, self.channels, page)
+        if pixels.dtype == np.uint8 and self.dtype == "uint16":
+            return pixels.astype(np.uint16) * np.uint16(257)  # white stays white
+        if pixels.dtype != self.dtype:
+            raise DataError(f"{path} is {pixels.dtype}, other images {self.dtype}; has it changed meanwhile?")
+        return pixels
+
+
+@dataclass(frozen=True)
+class Images:
+    """The samples of a split, decoded when asked for."""
+
+    root: Path
+    items: Sequence[Item]
+    reading: Reading
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """Paths below `images`, without suffix; of a page of several `NAME#003`, counted from 0."""
+        return OnDemand(len(self), lambda index: self.items[index].id)
+
+    @property
+    def files(self) -> Sequence[tuple[Path, ...]]:
+        """Image and mask of each sample."""
+
+        def pair(index: int) -> tuple[Path, ...]:
+            item = self.items[index]
+            return self.root / item.image, self.root / item.mask
+
+        return OnDemand(len(self), pair)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int, /) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+        """Image (H, W, C) and mask uint8 (H, W).
+
+        Raises:
+            DataError: if a file cannot be read, or is not as others are.
+        """
+        item = self.items[index]
+        image = self.reading.image(self.root / item.image, item.page)
+        return image, self.reading.labels.read(self.root / item.mask, item.page)

@@ -1,0 +1,712 @@
+"""Own images as a dataset: layouts, classes, channels, pages, splits, the index, and what is said where it is open."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from pydantic import ValidationError
+
+import segzoo
+from segzoo.errors import DataError, SegzooError
+from segzoo.images import FORMATS
+from segzoo.plugin import IGNORE
+from segzoo.splits import Shares, better_seed
+from segzoo_folder import ImageFolder, collection, files, index, reading
+
+SPLITS = ("train", "val", "test")
+SQUARE = np.zeros((6, 8), np.uint8)
+SQUARE[1:4, 2:6] = 1
+
+
+def save(path, pixels):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".npy":
+        np.save(path, pixels)
+    else:
+        Image.fromarray(pixels).save(path)
+    return path
+
+
+def photo(seed=0, shape=(6, 8, 3), dtype=np.uint8):
+    return np.random.default_rng(seed).integers(0, 256, shape).astype(dtype)
+
+
+def write(root, names, mask=SQUARE * 255, suffix=".png", image=photo):
+    for number, name in enumerate(names):
+        save(root / "images" / f"{name}{suffix}", image(number))
+        save(root / "masks" / f"{name}.png", mask)
+    return root
+
+
+@pytest.fixture
+def root(tmp_path):
+    """Twenty photos with masks of 0 and 255."""
+    return write(tmp_path / "data", [f"img_{number}" for number in range(20)])
+
+
+def opened(root, cache, **options):
+    dataset = ImageFolder(root=root, **options)
+    dataset.prepare(cache)
+    return {split: dataset.open(cache, split) for split in dataset.describe(cache).splits}
+
+
+def ids(root, cache, **options):
+    return {split: list(samples.ids) for split, samples in opened(root, cache, **options).items()}
+
+
+def one(root, cache, **options):
+    """The first sample for training, whatever the splits."""
+    return next(sample for samples in opened(root, cache, **options).values() for sample in samples)
+
+
+def refusal(root, cache, **options):
+    with pytest.raises(SegzooError) as caught:
+        opened(root, cache, **options)
+    return str(caught.value)
+
+
+def write_table(root, rows, name="list.csv"):
+    (root / name).write_text("\n".join(",".join(row) for row in rows) + "\n", "utf-8")
+
+
+def pages(path, stack):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    first, *others = map(Image.fromarray, stack)
+    first.save(path, save_all=True, append_images=others)
+
+
+# Layouts
+
+
+def test_images_and_masks_of_one_name_are_a_sample(root, own_cache):
+    found = opened(root, own_cache)
+    assert sorted(name for samples in found.values() for name in samples.ids) == sorted(f"img_{i}" for i in range(20))
+    for samples in found.values():
+        for name, (image, mask) in zip(samples.ids, samples, strict=True):
+            np.testing.assert_array_equal(image, photo(int(name[4:])))
+            np.testing.assert_array_equal(mask, SQUARE)
+
+
+def test_each_sample_has_its_files_and_its_folder_in_its_name(tmp_path, own_cache):
+    write(tmp_path, ["a/one", "a/b/two", "three.x"])
+    dataset = ImageFolder(
+        root=tmp_path, test=0, split_seed=better_seed(["a/one", "a/b/two", "three.x"], Shares(0.15, 0))
+    )
+    found = {}
+    for split in ("train", "val"):
+        found |= dict(zip(dataset.open(own_cache, split).ids, dataset.files(own_cache, split), strict=True))
+    expected = {name: (tmp_path / f"images/{name}.png", tmp_path / f"masks/{name}.png") for name in found}
+    assert found == expected
+    assert set(found) == {"a/one", "a/b/two", "three.x"}
+
+
+def test_folders_of_splits_are_the_splits(tmp_path, own_cache):
+    for split, names in {"train": "abc", "val": "ad", "test": "e"}.items():
+        write(tmp_path / split, names)
+    expected = {"train": ["train/a", "train/b", "train/c"], "val": ["val/a", "val/d"], "test": ["test/e"]}
+    assert ids(tmp_path, own_cache) == expected
+
+
+def test_without_a_split_for_validation_some_of_the_training_are_for_it(tmp_path, own_cache):
+    write(tmp_path / "train", [str(number) for number in range(40)])
+    write(tmp_path / "test", "ab")
+    found = ids(tmp_path, own_cache, val=0.3)
+    assert found["test"] == ["test/a", "test/b"]
+    assert len(found["train"]) + len(found["val"]) == 40
+    assert 5 < len(found["val"]) < 20
+
+
+def test_a_table_names_files_splits_and_groups(tmp_path, own_cache):
+    for name in ("x/1.png", "x/2.bmp", "y/3.png"):
+        save(tmp_path / name, photo())
+    save(tmp_path / "all.png", SQUARE)
+    rows = [("mask", "image", "split", "who"), *(("all.png", path, split, "me") for path, split in ROWS)]
+    write_table(tmp_path, rows)
+    (tmp_path / "list.toml").write_text(
+        "".join(f'[[samples]]\nimage = "{path}"\nmask = "all.png"\nsplit = "{split}"\n' for path, split in ROWS)
+    )
+    expected = {"train": ["x/1"], "val": ["x/2"], "test": ["y/3"]}
+    assert ids(tmp_path, own_cache, listing="list.csv") == expected
+    assert ids(tmp_path, own_cache, listing=str(tmp_path / "list.toml")) == expected
+
+
+ROWS = [("x/1.png", "train"), ("x/2.bmp", "val"), ("y/3.png", "test")]
+
+
+def test_a_table_of_a_folder_gives_the_same_splits_as_the_folder(root, own_cache):
+    names = sorted(path.name for path in (root / "images").iterdir())
+    write_table(root, [("image", "mask"), *((f"images/{name}", f"masks/{name}") for name in names)])
+    assert ids(root, own_cache, listing="list.csv") == ids(root, own_cache)
+
+
+def test_splits_of_a_run_can_be_given_again_by_a_table(root, own_cache, tmp_path):
+    settings = {"dataset.root": str(root), "model.filters": 2, "model.depth": 1}
+    run = segzoo.run("unet", "folder", settings=settings, epochs=1, image_size=(8, 8), out=tmp_path / "run")
+    rows = [line.split(",") for line in (run.folder / "splits.csv").read_text().splitlines()[1:]]
+    write_table(
+        root, [("image", "mask", "split"), *((f"images/{i}.png", f"masks/{i}.png", split) for i, split in rows)]
+    )
+    assert ids(root, own_cache, listing="list.csv") == ids(root, own_cache)
+    assert run.metrics["images"] == len(ids(root, own_cache)["test"])
+    assert set(run.metrics["iou"]) == {"background", "foreground"}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("image,label\na,b\n", "line 2 has no column mask; there are image, label"),
+        ("image,mask\n", "lists no images"),
+        ("image,mask\na.png,\n", "line 2: mask is empty"),
+        ("image,mask,split\na.png,b.png,valid\n", "there is no split 'valid'; did you mean 'val'?"),
+        ("image,mask,split\na.png,b.png,train\nc.png,d.png,\n", "some rows have a split, but not that of c.png"),
+        ("image,mask\na.png,b.png\n", "a.png is not there, but list.csv names it"),
+    ],
+)
+def test_a_table_that_does_not_do(tmp_path, own_cache, text, message):
+    (tmp_path / "list.csv").write_text(text)
+    assert message in refusal(tmp_path, own_cache, listing="list.csv")
+
+
+def test_a_table_that_cannot_be_read(tmp_path, own_cache):
+    assert "cannot read the table" in refusal(tmp_path, own_cache, listing="gone.csv")
+    (tmp_path / "list.toml").write_text("samples = 3")
+    assert "no tables [[samples]]" in refusal(tmp_path, own_cache, listing="list.toml")
+    (tmp_path / "list.toml").write_text("[[samples]]\nimage = 3\nmask = 'a'\n")
+    assert "image is 3; write it in quotation marks" in refusal(tmp_path, own_cache, listing="list.toml")
+
+
+def test_what_is_expected_and_what_is_there_is_said_of_another_layout(tmp_path, own_cache):
+    save(tmp_path / "train/image/0.png", photo())
+    save(tmp_path / "notes.png", photo())
+    message = refusal(tmp_path, own_cache)
+    assert "images/NAME.png and masks/NAME.png" in message
+    assert "found are . (1 file), train/image (1 file)" in message
+    assert "there is no folder" in refusal(tmp_path / "gone", own_cache)
+    (tmp_path / "empty").mkdir()
+    assert "it is empty" in refusal(tmp_path / "empty", own_cache)
+    assert refusal(None, own_cache).startswith("dataset 'folder' reads a folder of yours: name it with")
+
+
+def test_two_layouts_at_once_are_refused(root, own_cache):
+    write(root / "test", "a")
+    assert "it is not clear which to take" in refusal(root, own_cache)
+
+
+def test_images_without_mask_and_masks_without_image_are_counted_and_named(root, own_cache):
+    (root / "images/img_3.png").unlink()
+    (root / "masks/img_4.png").unlink()
+    message = refusal(root, own_cache)
+    assert "lacks 2 files" in message
+    assert f"{root / 'images/img_4.png'} has no mask masks/img_4.*" in message
+    assert "`--set dataset.allow_missing=true`" in message
+    assert len(ImageFolder(root=root).missing(own_cache)) == 2
+    found = ids(root, own_cache, allow_missing=True)
+    assert sum(map(len, found.values())) == 18
+    assert ImageFolder(root=root, allow_missing=True).missing(own_cache) == []
+
+
+def test_two_files_of_one_name_are_refused_whatever_is_allowed(root, own_cache):
+    save(root / "images/img_3.bmp", photo())
+    message = refusal(root, own_cache, allow_missing=True)
+    assert f"{root / 'images/img_3.bmp'} and {root / 'images/img_3.png'} are both img_3" in message
+    assert len(ImageFolder(root=root, allow_missing=True).missing(own_cache)) == 1
+
+
+def test_hidden_files_and_files_of_other_kinds_do_not_count(root, own_cache):
+    for name in ("images/._img_1.png", "images/.DS_Store", "images/Thumbs.db", "masks/README"):
+        (root / name).write_bytes(b"")
+    assert sum(map(len, ids(root, own_cache).values())) == 20
+
+
+def test_a_link_in_a_circle_ends(root, own_cache):
+    (root / "images/again").symlink_to(root / "images", target_is_directory=True)
+    assert sum(map(len, ids(root, own_cache).values())) == 20
+
+
+@pytest.mark.parametrize("suffix", sorted({suffixes[0] for name, suffixes in FORMATS.items()} - {".avif"}))
+def test_every_format_is_read(tmp_path, own_cache, suffix):
+    if suffix == ".qoi":
+        pytest.importorskip("PIL", minversion="11.3")  # which writes them since then
+    write(tmp_path, ["a"], suffix=suffix)
+    write(tmp_path, ["b", "c"])
+    image = next(
+        image
+        for samples in opened(tmp_path, own_cache, test=0, split_seed=2).values()
+        for name, (image, _) in zip(samples.ids, samples, strict=True)
+        if name == "a"
+    )
+    assert image.shape == (6, 8, 3)
+
+
+# Classes
+
+
+def with_masks(root, *masks, suffix=".png"):
+    for number in range(9):
+        save(root / f"images/{number}.png", photo(number))
+        save(root / f"masks/{number}{suffix}", masks[number % len(masks)])
+    return root
+
+
+def classes(root, cache, **options):
+    return ImageFolder(root=root, **options).describe(cache).classes
+
+
+def labels(root, cache, **options):
+    """The labels that all masks have together."""
+    found = opened(root, cache, **options)
+    return sorted({int(label) for samples in found.values() for _, mask in samples for label in np.unique(mask)})
+
+
+def grid(*values):
+    """A mask that holds these values."""
+    return np.resize(np.array(values, np.uint8), (6, 8))
+
+
+@pytest.mark.parametrize(
+    ("masks", "names", "found"),
+    [
+        ([grid(0, 255), grid(0)], ("background", "foreground"), [0, 1]),
+        ([grid(0, 1)], ("background", "foreground"), [0, 1]),
+        ([grid(0, 1, 255), grid(0)], ("background", "foreground"), [0, 1, IGNORE]),
+        ([grid(0, 1), grid(0, 2)], ("class0", "class1", "class2"), [0, 1, 2]),
+        ([grid(0, 1, 2, 255), grid(0, 255)], ("class0", "class1", "class2"), [0, 1, 2, IGNORE]),
+        ([np.stack([grid(0, 1, 2)] * 3, -1)], ("class0", "class1", "class2"), [0, 1, 2]),
+        ([np.stack([grid(0, 255)] * 3, -1)], ("background", "foreground"), [0, 1]),
+    ],
+)
+def test_classes_are_found_in_the_masks(tmp_path, own_cache, masks, names, found):
+    with_masks(tmp_path, *masks)
+    assert classes(tmp_path, own_cache) == names
+    assert labels(tmp_path, own_cache) == found
+
+
+@pytest.mark.parametrize(
+    ("masks", "message"),
+    [
+        ([grid(1, 2, 3)], "`--set 'dataset.values=[1, 2, 3]'`"),
+        ([grid(0, 128)], "128 (in 9 masks, such as masks/0.png)"),
+        ([grid(0, 1, 3)], "`--set 'dataset.classes=[...]'`"),
+        ([grid(0)], "there is nothing to tell apart"),
+        (
+            [
+                np.arange(96, dtype=np.uint8).reshape(6, 16)[:, ::2],
+                np.arange(96, dtype=np.uint8).reshape(6, 16)[:, 1::2],
+            ],
+            "more than 64 values",
+        ),
+        ([grid(0, 255), grid(0, 2), grid(0, 1)], "masks/1.png holds 2. If 255 is to be left out"),
+        ([grid(0, 1), grid(0, 255)], "leave open what 255 means: it is all that masks/1.png holds besides 0"),
+        (
+            [np.stack([grid(0, 255), grid(0), grid(0)], -1)],
+            """`--set 'dataset.colors={class0 = "#000000", class1 = "#ff0000"}'`""",
+        ),
+        ([photo(0, (6, 16, 3))[:, ::2], photo(1, (6, 16, 3))[:, ::2]], "more than 64 colours, such as masks/0.png"),
+    ],
+)
+def test_masks_that_leave_open_what_is_meant_say_what_to_type(tmp_path, own_cache, masks, message):
+    assert message in refusal(with_masks(tmp_path, *masks), own_cache)
+
+
+def test_options_say_what_the_masks_leave_open(tmp_path, own_cache):
+    root = with_masks(tmp_path / "values", grid(1, 2, 3, 255))
+    assert classes(root, own_cache, values=(1, 2, 3)) == ("class0", "class1", "class2")
+    assert labels(root, own_cache, values=(3, 1, 2)) == [0, 1, 2, IGNORE]
+    assert labels(root, own_cache, values=(3, 1, 2, 255), classes=("a", "b", "c", "d")) == [0, 1, 2, 3]
+    root = with_masks(tmp_path / "either", grid(0, 1), grid(0, 255))
+    assert labels(root, own_cache, values=(0, 1)) == [0, 1, IGNORE]
+    root = with_masks(tmp_path / "gaps", grid(0, 2))
+    assert classes(root, own_cache, classes=("a", "b", "c")) == ("a", "b", "c")
+    root = with_masks(tmp_path / "binary", grid(0, 255))
+    assert labels(root, own_cache, classes=("cell", "wall")) == [0, 1]
+    assert "classes names 3" in refusal(root, own_cache, classes=("a", "b", "c"))
+
+
+def test_values_of_16_bits(tmp_path, own_cache):
+    root = with_masks(tmp_path, np.resize(np.array([0, 1000, 40000], np.uint16), (6, 8)))
+    assert labels(root, own_cache, values=(40000, 0, 1000)) == [0, 1, 2]
+
+
+def test_a_value_that_is_no_class_is_an_error_that_names_the_file(tmp_path, own_cache):
+    root = with_masks(tmp_path, grid(1, 2))
+    save(root / "masks/4.png", grid(1, 2, 7))
+    with pytest.raises(DataError, match=r"4\.png has the values 7, which are no class; there are 1 a, 2 b"):
+        labels(root, own_cache, values=(1, 2), classes=("a", "b"))
+
+
+def test_labels_beyond_the_classes_are_found_by_verify(tmp_path, own_cache):
+    root = with_masks(tmp_path, grid(0, 1))
+    save(root / "masks/4.png", grid(0, 1, 7))
+    settings = {"dataset.root": str(root), "dataset.classes": ["a", "b"]}
+    found = segzoo.verify("folder", settings=settings, processes=1)
+    assert [(one.kind, one.id) for one in found.errors] == [("labels", "4")]
+
+
+def test_palettes_are_labels_or_colours(tmp_path, own_cache):
+    for number in range(9):
+        save(tmp_path / f"images/{number}.png", photo(number))
+        image = Image.fromarray(grid(0, 1, 2), "P")
+        image.putpalette([0, 0, 0, 255, 0, 0, 0, 0, 255])
+        (tmp_path / "masks").mkdir(exist_ok=True)
+        image.save(tmp_path / f"masks/{number}.png")
+    assert labels(tmp_path, own_cache) == [0, 1, 2]
+    _, mask = one(tmp_path, own_cache, colors={"blue": "#0000FF", "red": [255, 0, 0], "ignore": "#000000"})
+    np.testing.assert_array_equal(mask, np.resize([IGNORE, 1, 0], (6, 8)))
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 255)] * 3), min_size=2, max_size=12, unique=True), st.randoms())
+def test_colours_are_labels_in_the_order_of_the_table(tmp_path_factory, colors, random):
+    order = [random.randrange(len(colors)) for _ in range(48)]
+    path = save(tmp_path_factory.mktemp("mask") / "m.png", np.array(colors, np.uint8)[order].reshape(6, 8, 3))
+    values = tuple(int.from_bytes(bytes(color)) for color in colors)
+    kept = len(colors) - 1
+    found = reading.Labels(tuple(map(str, range(kept))), values, colored=True).read(path, 0)
+    assert found.ravel().tolist() == [IGNORE if place == kept else place for place in order]
+
+
+def test_a_colour_that_is_no_class_is_an_error_that_names_file_and_colour(tmp_path, own_cache):
+    root = with_masks(tmp_path, np.stack([grid(0, 255), grid(0), grid(0)], -1))
+    save(root / "masks/4.png", np.stack([grid(0, 255), grid(0, 1), grid(0)], -1))
+    with pytest.raises(
+        DataError, match=r"4\.png has the colours #ff0100, which are no class; there are #000000 a, #ff"
+    ):
+        labels(root, own_cache, colors={"a": "#000000", "b": "#ff0000"})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"classes": ["a"]}, "2 to 255 classes"),
+        ({"classes": ["a", "a"]}, "classes has an entry twice"),
+        ({"classes": ["a", "b"], "values": [0, 1, 2]}, "classes has 2 entries, but values 3"),
+        ({"colors": {"a": "#000000", "b": "#00000"}}, "colors"),
+        ({"colors": {"a": "#000000", "b": [0, 0, 0]}}, "a colour twice"),
+        ({"colors": {"a": "#000000", "ignore": "#ffffff"}}, "2 to 255 classes"),
+        ({"colors": {"a": "#000000", "b": "#ffffff"}, "classes": ["a", "b"]}, "names the classes already"),
+        ({"fold": 1}, "fold needs folds"),
+        ({"folds": 4, "fold": 4}, "numbered 0 to 3"),
+        ({"folds": 4, "val": 0.1}, "do not go with folds"),
+        ({"val": 0.9}, "leave no share"),
+        ({"groups": "("}, "no regular expression"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(options, message):
+    with pytest.raises(ValidationError, match=message):
+        ImageFolder(**options)
+
+
+# Channels, bits, pages, sizes
+
+
+@pytest.mark.parametrize(
+    ("shapes", "channels"),
+    [
+        ([(6, 8)], 1),
+        ([(6, 8, 3)], 3),
+        ([(6, 8, 4)], 4),
+        ([(6, 8), (6, 8, 3)], 3),
+        ([(6, 8, 3), (6, 8, 4)], 3),
+        ([(6, 8), (6, 8, 3), (6, 8, 4)], 3),
+    ],
+)
+def test_channels_are_those_that_all_images_can_be_read_with(tmp_path, own_cache, shapes, channels):
+    write(tmp_path, [str(number) for number in range(12)], image=lambda i: photo(i, shapes[i % len(shapes)]))
+    assert ImageFolder(root=tmp_path).describe(own_cache).channels == channels
+    found = opened(tmp_path, own_cache, split_seed=30)
+    assert {image.shape for samples in found.values() for image, _ in samples} == {(6, 8, channels)}
+
+
+def test_any_number_of_channels_from_arrays(tmp_path, own_cache):
+    write(tmp_path, "abc", suffix=".npy", image=lambda i: photo(i, (6, 8, 7)))
+    assert one(tmp_path, own_cache, test=0, split_seed=2)[0].shape == (6, 8, 7)
+    save(tmp_path / "images/d.npy", photo(0, (6, 8, 5)))
+    save(tmp_path / "masks/d.png", SQUARE)
+    message = refusal(tmp_path, own_cache)
+    assert "differ in their channels: 5 (images/d.npy for one), 7 (images/c.npy for one)" in message
+
+
+def test_channels_can_be_said(tmp_path, own_cache):
+    write(tmp_path, "abc", image=lambda i: photo(i, (6, 8, 4)))
+    assert one(tmp_path, own_cache, channels=3, test=0, split_seed=2)[0].shape == (6, 8, 3)
+
+
+def test_where_some_images_have_16_bits_all_get_them(tmp_path, own_cache):
+    write(tmp_path, "abcdef", image=lambda i: photo(i, (6, 8)).astype(np.uint16) * 257 if i % 2 else photo(i, (6, 8)))
+    for samples in opened(tmp_path, own_cache, test=0, split_seed=2).values():
+        for name, (image, _) in zip(samples.ids, samples, strict=True):
+            np.testing.assert_array_equal(image[..., 0], photo("abcdef".index(name), (6, 8)).astype(np.uint16) * 257)
+
+
+def test_pages_are_samples_and_stay_together(tmp_path, own_cache):
+    for name in "abcdef":
+        stack = [photo(page, (6, 8)) for page in range(3)]
+        (tmp_path / "images").mkdir(exist_ok=True)
+        pages(tmp_path / f"images/{name}.tif", stack)
+        pages(tmp_path / f"masks/{name}.tiff", [SQUARE * page for page in range(3)])
+    found = opened(tmp_path, own_cache, split_seed=2)
+    for samples in found.values():
+        assert {name[0] for name in samples.ids} == {name[0] for name in samples.ids if name.endswith("#002")}
+        for name, (image, mask) in zip(samples.ids, samples, strict=True):
+            page = int(name.partition("#")[2])
+            np.testing.assert_array_equal(image[..., 0], photo(page, (6, 8)))
+            np.testing.assert_array_equal(mask, SQUARE * page)
+    assert sum(map(len, found.values())) == 18
+    pages(tmp_path / "masks/b.tiff", [SQUARE * page for page in range(2)])
+    assert "b.tif has 3 pages" in refusal(tmp_path, own_cache)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "suggested"),
+    [
+        ([(512, 512)], ("crop", (256, 256))),
+        ([(2048, 1536)] * 3, ("crop", (256, 256))),
+        ([(512, 512), (512, 511)], ("resize", (256, 256))),
+        ([(511, 511)], ("resize", (256, 256))),
+        ([(64, 48)], ("resize", (64, 64))),
+        ([(375, 500), (333, 500), (500, 400)], ("resize", (192, 256))),
+        ([(8, 4000)], ("resize", (32, 256))),
+    ],
+)
+def test_large_images_of_one_size_are_seen_in_crops_and_others_resized(sizes, suggested):
+    assert collection.suggested(sizes) == suggested
+
+
+def test_the_view_is_that_of_the_images(tmp_path, own_cache):
+    mask = np.tile(SQUARE, (100, 100))[:520, :600]
+    write(tmp_path, "abc", mask=mask, image=lambda i: photo(i, (520, 600)))
+    info = ImageFolder(root=tmp_path).describe(own_cache)
+    assert (info.view, info.image_size, info.channels) == ("crop", (256, 256), 1)
+
+
+# Splits
+
+
+def test_a_file_that_is_added_moves_no_other(root, own_cache):
+    before = ids(root, own_cache)
+    write(root, [f"new_{number}" for number in range(10)])
+    after = ids(root, own_cache)
+    for split in SPLITS:
+        assert [name for name in after[split] if name.startswith("img")] == before[split]
+
+
+def test_folds_test_each_image_once(root, own_cache):
+    found = [ids(root, own_cache, folds=3, fold=fold) for fold in range(3)]
+    assert sorted(name for splits in found for name in splits["test"]) == sorted(f"img_{i}" for i in range(20))
+    assert [splits["test"] for splits in found[1:]] == [splits["val"] for splits in found[:2]]
+
+
+def test_groups_stay_together_by_expression_and_by_table(tmp_path, own_cache):
+    names = [f"p{patient}_{slice}" for patient in range(12) for slice in range(4)]
+    write(tmp_path, names)
+    found = ids(tmp_path, own_cache, groups=r"(p\d+)_", split_seed=2)
+    assert {len({name.partition("_")[0] for name in own}) * 4 == len(own) for own in found.values()} == {True}
+    rows = [(f"images/{name}.png", f"masks/{name}.png", name.partition("_")[0]) for name in names]
+    write_table(tmp_path, [("image", "mask", "group"), *rows])
+    assert ids(tmp_path, own_cache, listing="list.csv", split_seed=2) == found
+    assert "use one of" in refusal(tmp_path, own_cache, listing="list.csv", groups="p")
+    assert "is not found in 48 of 48 ids, such as p0_0, " in refusal(tmp_path, own_cache, groups="patient")
+
+
+def test_a_group_in_two_splits_is_refused(tmp_path, own_cache):
+    for split in ("train", "val"):
+        write(tmp_path / split, ["p1_0", f"{split}_1"])
+    message = refusal(tmp_path, own_cache, groups="p1|[a-z]+_")
+    assert "the group 'p1' is in the splits 'train' and 'val'" in message
+
+
+def test_options_for_splits_that_are_given_are_refused(tmp_path, own_cache):
+    write(tmp_path / "train", "ab")
+    write(tmp_path / "val", "c")
+    for options in ({"test": 0.1}, {"folds": 3}, {"val": 0.2}):
+        assert "the splits are given" in refusal(tmp_path, own_cache, **options)
+    (tmp_path / "train").rename(tmp_path / "test")
+    assert "no layout" in refusal(tmp_path, own_cache)
+
+
+def test_a_split_that_came_out_empty_says_which_seed_fills_it(tmp_path, own_cache):
+    write(tmp_path, "abcdef")
+    seed = next(seed for seed in range(50) if "has no images" in attempt(tmp_path, own_cache, seed))
+    message = attempt(tmp_path, own_cache, seed)
+    assert "6 images were dealt out by chance, which are few" in message
+    better = int(message.partition("dataset.split_seed=")[2].partition("`")[0])
+    found = ids(tmp_path, own_cache, split_seed=better)
+    assert {split: len(own) for split, own in found.items()} == {"train": 4, "val": 1, "test": 1}
+    assert message.endswith("gives train 4, val 1, test 1")
+
+
+def attempt(root, cache, seed):
+    try:
+        opened(root, cache, split_seed=seed)
+    except DataError as error:
+        return str(error)
+    return ""
+
+
+def test_a_single_stack_cannot_be_dealt_out(tmp_path, own_cache):
+    pages(tmp_path / "images/a.tif", [photo(page, (6, 8)) for page in range(4)])
+    pages(tmp_path / "masks/a.tif", [SQUARE] * 4)
+    assert "No seed fills every split, since a group stays together" in refusal(tmp_path, own_cache)
+
+
+# The index
+
+
+def forget():
+    """All that a new process does not know."""
+    collection._latest.clear()
+    collection._collected.cache_clear()
+
+
+@pytest.fixture
+def looked(monkeypatch):
+    """The names of the files that are opened."""
+    names = []
+
+    def counted(look):
+        return lambda path: names.append(path.name) or look(path)
+
+    for name in ("look_at_image", "look_at_mask"):
+        monkeypatch.setattr(index, name, counted(getattr(index, name)))
+    forget()
+    return names
+
+
+def again(root, cache, **options):
+    """As a new process opens it."""
+    forget()
+    return ids(root, cache, **options)
+
+
+def test_only_new_and_changed_files_are_opened(root, own_cache, looked):
+    first = again(root, own_cache)
+    assert sorted(looked) == sorted([f"img_{number}.png" for number in range(20)] * 2)
+    looked.clear()
+    assert again(root, own_cache) == first
+    assert looked == []
+    write(root, ["new"])
+    save(root / "masks/img_4.png", grid(0, 1, 2))
+    assert "leave open what 255 means" in attempt_classes(root, own_cache)
+    assert sorted(set(looked)) == ["img_4.png", "new.png"]
+    looked.clear()
+    (root / "images/img_3.png").unlink()
+    (root / "masks/img_3.png").unlink()
+    save(root / "masks/img_4.png", SQUARE * 255)
+    again(root, own_cache)
+    assert looked == ["img_4.png"]
+
+
+def attempt_classes(root, cache):
+    forget()
+    try:
+        return str(ImageFolder(root=root).describe(cache).classes)
+    except DataError as error:
+        return str(error)
+
+
+def test_a_file_that_changes_while_a_process_lives_is_looked_at_anew(root, own_cache):
+    assert classes(root, own_cache) == ("background", "foreground")
+    before = ImageFolder(root=root).stamp(own_cache, "train")
+    assert ImageFolder(root=root).stamp(own_cache, "train") == before
+    for path in (root / "masks").iterdir():
+        save(path, grid(0, 1, 2))
+    assert classes(root, own_cache) == ("class0", "class1", "class2")
+    assert ImageFolder(root=root).stamp(own_cache, "train") != before
+
+
+def test_the_stamp_changes_with_what_masks_mean_even_if_their_files_do_not(tmp_path, own_cache):
+    with_masks(tmp_path, grid(0, 1, 255))
+    dataset = ImageFolder(root=tmp_path)
+    before = dataset.stamp(own_cache, "val")
+    write(tmp_path, ["new"], mask=grid(0, 1, 2, 255))
+    assert "val" in dataset.describe(own_cache).splits
+    assert dataset.stamp(own_cache, "val") != before
+
+
+@pytest.mark.parametrize("damage", [lambda text: "", lambda text: text[:-9], lambda text: text.replace("6", "7", 1)])
+def test_a_damaged_index_is_made_anew(root, own_cache, looked, damage):
+    first = again(root, own_cache)
+    (path,) = own_cache.glob("folder/*/index.json")
+    whole = path.read_text()
+    path.write_text(damage(whole))
+    looked.clear()
+    assert again(root, own_cache) == first
+    assert len(looked) == 40
+    assert json.loads(path.read_text().partition("\n")[2])
+
+
+def test_an_index_that_is_no_text_is_made_anew(root, own_cache):
+    first = again(root, own_cache)
+    (path,) = own_cache.glob("folder/*/index.json")
+    path.write_bytes(b"\xff\xfe\0")
+    assert again(root, own_cache) == first
+
+
+def test_a_file_that_cannot_be_read_is_a_finding_and_spoils_no_other(root, own_cache, looked):
+    (root / "masks/img_4.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
+    found = segzoo.verify("folder", settings={"dataset.root": str(root)}, processes=1)
+    assert [(one.kind, one.id) for one in found.errors] == [("unreadable", "img_4")]
+    assert sum(found.samples.values()) == 20
+    (root / "images/img_5.png").write_bytes(b"")
+    assert len(segzoo.verify("folder", settings={"dataset.root": str(root)}, processes=1).errors) == 2
+
+
+def test_images_none_of_which_can_be_read(tmp_path, own_cache):
+    write(tmp_path, "a")
+    (tmp_path / "images/a.png").write_bytes(b"no image")
+    assert "a.png: it is of no known kind" in refusal(tmp_path, own_cache)
+
+
+def test_many_files_are_looked_at_by_several_processes(tmp_path, own_cache, monkeypatch):
+    monkeypatch.setattr(index, "FEW", 8)
+    monkeypatch.setattr(index, "PIECE", 3)
+    monkeypatch.setattr(index, "threads", lambda: 2)
+    write(tmp_path, [f"n{number}" for number in range(20)])
+    assert sum(map(len, ids(tmp_path, own_cache).values())) == 20
+
+
+def test_a_cache_that_cannot_be_written_says_so(root, tmp_path):
+    (tmp_path / "file").write_text("")
+    assert "cannot write in" in refusal(root, tmp_path / "file")
+
+
+def test_a_file_that_is_gone_has_no_stamp(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "gone")
+    assert files.stamp_of(tmp_path / "link") == files.ABSENT
+    with os.scandir(tmp_path) as entries:
+        assert [files.stamp_of(entry) for entry in entries] == [files.ABSENT]
+
+
+# As a user meets it
+
+
+def test_verify_stats_and_preview(root, tmp_path, command):
+    settings = ("--set", f"dataset.root={root}")
+    assert "20 samples (train" in command("data", "verify", "folder", *settings).out
+    assert "foreground" in command("data", "stats", "folder", *settings).out
+    done = command("data", "preview", "folder", "--out", tmp_path / "look", *settings)
+    assert done.code == 0, done.err
+    assert (tmp_path / "look/index.html").exists()
+
+
+def test_verify_names_missing_files(root, command):
+    (root / "images/img_3.png").unlink()
+    done = command("data", "verify", "folder", "--set", f"dataset.root={root}")
+    assert done.code == 1
+    assert f"{root / 'masks/img_3.png'} has no image images/img_3.*" in done.out
+    assert "missing" in done.out
+
+
+def test_real_slices_by_a_table(test_data, tmp_path, own_cache):
+    root = test_data / "isbi2012"
+    assert "found are test (30 files), train/image (30 files), train/label (30 files)" in refusal(root, own_cache)
+    rows = [(f"train/image/{i}.png", f"train/label/{i}.png", f"block{i // 5}") for i in range(30)]
+    write_table(tmp_path, [("image", "mask", "group"), *rows])
+    dataset = ImageFolder(root=root, listing=str(tmp_path / "list.csv"), split_seed=10)
+    info = dataset.describe(own_cache)
+    assert (info.classes, info.channels, info.view) == (("background", "foreground"), 1, "crop")
+    image, mask = dataset.open(own_cache, "val")[0]
+    assert (image.shape, mask.shape, set(np.unique(mask))) == ((512, 512, 1), (512, 512), {0, 1})
