@@ -8,15 +8,28 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from segzoo.benchmarking.comparison import Comparison, compare
     from segzoo.data.findings import Finding, Verification
     from segzoo.data.sheets import preview
     from segzoo.data.statistics import Statistics, stats
     from segzoo.data.verification import verify
     from segzoo.experiment import Result, run
 
-__all__ = ["Finding", "Result", "Statistics", "Verification", "preview", "run", "stats", "verify"]
+__all__ = [
+    "Comparison",
+    "Finding",
+    "Result",
+    "Statistics",
+    "Verification",
+    "compare",
+    "preview",
+    "run",
+    "stats",
+    "verify",
+]
 
 _HOMES = {
+    "benchmarking.comparison": ("Comparison", "compare"),
     "experiment": ("Result", "run"),
     "data.findings": ("Finding", "Verification"),
     "data.sheets": ("preview",),

@@ -246,3 +246,10 @@ def test_the_variance_of_scores_is_taken_apart(tmp_path, printed_by):
         assert (image, noise) == pytest.approx((image_sd, significance.NOISE_SD), rel=0.05)
         assert seed == pytest.approx(0.02, rel=0.6)
     assert found["over seeds and images"][0] <= 1 < found["Wilcoxon over images alone"][0]
+
+
+def test_the_tables_of_stored_cells_are_timed_with_their_memory(printed_by):
+    small = ("--models", 2, "--datasets", 1, "--seeds", 2, "--images", 3, "--rounds", 1)
+    seconds, _, _, mib, _, _ = rows(printed_by("tabulate", *small))["4"]
+    assert seconds > 0
+    assert 10 < mib < 1000

@@ -21,8 +21,10 @@ import pytest
 import typer
 from PIL import Image
 from serving import Server, plain
+from stored_runs import write_benchmark, write_cell, write_run, write_timing
 
 import segzoo
+import segzoo.benchmarking.tables
 from segzoo import catalog, cli, errors, plugin, registry
 from segzoo.config import compose
 from segzoo.data import findings
@@ -111,6 +113,11 @@ def workplace(tmp_path, monkeypatch, finished_run, packages):
             shutil.copytree(finished_run, tmp_path / "runs" / name)
         write_images(tmp_path / "DIR")
         shutil.copytree(ROOT / "benchmarks" / "recipes", tmp_path / "benchmarks" / "recipes")
+        for seed, luck in enumerate((0.0, 0.02, 0.01)):
+            images = [0.5 + 0.04 * i + luck for i in range(9)]
+            write_run(tmp_path / "runs" / f"unet-{seed}", images, seed=seed)
+            images = [0.56 + 0.05 * i - 0.01 * (i % 3) - luck * 0.7 for i in range(9)]
+            write_run(tmp_path / "runs" / f"canet-{seed}", images, seed=seed, model="canet")
         write_files(page, tmp_path)
         if page in packages:
             monkeypatch.syspath_prepend(packages[page])
@@ -178,6 +185,7 @@ def typed(line, command, monkeypatch):
             assert set(re.findall(r"\[(\w+)\]", part)) <= set(project()["optional-dependencies"])
             continue
         words = [{"MODEL": "unet", "DATASET": "shapes"}.get(word, word) for word in words[1:]]
+        words = [one for word in words for one in (sorted(map(str, Path().glob(word))) if "?" in word else [word])]
         done = command(*words, *(["--dry-run"] if words[0] == "run" and "--dry-run" not in words else []))
         assert done.code == 0, (line, done.err)
         printed += done.out
@@ -279,6 +287,26 @@ def test_every_file_and_key_of_a_run_is_in_the_reference(finished_run):
     for facts in finished_run.glob("*.json"):
         names |= set(json.loads(facts.read_text()))
     names |= set(json.loads((finished_run / "manifest.json").read_text())["machine"])
+    assert [name for name in sorted(names) if f"`{name}`" not in page] == []
+
+
+def test_every_file_column_and_key_of_results_is_in_the_reference(tmp_path):
+    out = write_benchmark(tmp_path / "out", ["plain", "better"], seeds=[0, 1])
+    for model, images in (("plain", [0.5, 0.6]), ("better", [0.7, 0.9])):
+        for seed in (0, 1):
+            write_cell(out, "toys", model, seed, [value + seed / 100 for value in images])
+    write_timing(out, "toys", ["plain", "better"])
+    segzoo.benchmarking.tables.tabulate(out)
+    names = {path.name for path in out.iterdir() if path.is_file()}
+    for table in out.glob("*.csv"):
+        columns = table.read_text().splitlines()[0].split(",")
+        names |= {re.sub("^(iou|dice)_(ring|sky)$", r"\1_CLASS", column) for column in columns}
+    results = json.loads((out / "results.json").read_text())
+    (row,) = [row for row in results["rows"] if row["model"] == "better"]
+    names |= {*results, *results["timings"], *row, *row["comparison"], *row["scores"]["mean_iou"], *results["cells"][0]}
+    names |= set(json.loads((out / "cells" / "toys" / "plain" / "seed-0" / "cell.json").read_text()))
+    page = PAGES["docs/reference/results.md"]
+    names = {re.sub("^(iou|dice)_(ring|sky)$", r"\1_CLASS", name) for name in names}
     assert [name for name in sorted(names) if f"`{name}`" not in page] == []
 
 

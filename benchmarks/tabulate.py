@@ -1,0 +1,114 @@
+"""How long the tables of a benchmark of many stored cells take, and how much memory.
+
+    python benchmarks/tabulate.py
+
+The cells are generated: folders as runs leave them, with scores drawn at random. The tables are made by a process of
+its own, whose start-up is counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import tomli_w
+from measure import origin, spread, table
+
+from segzoo.manifest import manifest
+from segzoo.metrics import scores
+from segzoo.records import csv_text
+
+CLASSES = ("background", "circle", "square", "triangle")
+BY_IMAGE = ("iou", "boundary_iou", "hd95")
+"""Scores of each class that an image has."""
+WORK = "from pathlib import Path; from segzoo.benchmarking.tables import tabulate; tabulate(Path({!r}))"
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    options = arguments(words)
+    counts = {kind: [f"{kind}-{i}" for i in range(getattr(options, kind))] for kind in ("models", "datasets")}
+    seeds = list(range(options.seeds))
+    cells = [(dataset, model, seed) for dataset in counts["datasets"] for model in counts["models"] for seed in seeds]
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder)
+        write_definition(out, counts, seeds)
+        facts = manifest(0, {split: split for split in ("train", "val", "test")})
+        for i, (dataset, model, seed) in enumerate(cells):
+            write_cell(out / "cells" / dataset / model / f"seed-{seed}", seed, options.images, i, facts)
+        figures = [measured(out) for _ in range(options.rounds)]
+        size = sum((out / name).stat().st_size for name in ("results.csv", "results.json", "images.csv")) / 2**20
+    print(
+        f"Tables of {len(cells):,} cells with {options.images} images each, {size:.0f} MiB of results.\n"
+        f"Medians of {options.rounds} rounds (least - most).\n"
+    )
+    row = [f"{len(cells):,}", *(spread(values) for values in zip(*figures, strict=True))]
+    print(table(["cells", "seconds", "MiB at the peak"], [row]), end="\n\n")
+    print(origin(["numpy", "scipy"]))
+
+
+def arguments(words: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", type=int, default=50)
+    parser.add_argument("--datasets", type=int, default=4)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--images", type=int, default=300, help="of each cell")
+    parser.add_argument("--rounds", type=int, default=5)
+    return parser.parse_args(words)
+
+
+def write_definition(out: Path, counts: dict[str, list[str]], seeds: list[int]) -> None:
+    names = {"models": "unet", "datasets": "shapes"}
+    entries = {kind: [{"name": names[kind], "label": label} for label in labels] for kind, labels in counts.items()}
+    more = {"seeds": seeds, "baseline": counts["models"][0], "match": "none", "threads": 2}
+    (out / "benchmark.toml").write_text(tomli_w.dumps(entries | more), "utf-8")
+
+
+def write_cell(folder: Path, seed: int, images: int, draw: int, facts: dict[str, object]) -> None:
+    """The folder of a finished cell, without its network and its pictures."""
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(draw)
+    columns = [f"{score}_{name}" for score in BY_IMAGE for name in CLASSES]
+    values = rng.random((images, 1 + len(columns)))
+    rows = [
+        {"id": f"{i}", "mean_iou": row[0], **dict(zip(columns, row[1:], strict=True))} for i, row in enumerate(values)
+    ]
+    (folder / "images.csv").write_text(csv_text(rows), "utf-8")
+    epochs = [
+        {"epoch": i, "seconds": 9.5, "images": 400, "training_seconds": 8.0, "waiting_seconds": 0.1} for i in (1, 2, 3)
+    ]
+    (folder / "timings.csv").write_text(csv_text(epochs), "utf-8")
+    choices = {
+        kind: {"name": name} for kind, name in {"model": "unet", "dataset": "shapes", "trainer": "keras"}.items()
+    }
+    config = {"epochs": 3, "image_size": [64, 64], "seed": seed, **choices, "loss": {"name": "dice"}}
+    (folder / "config.toml").write_text(tomli_w.dumps(config), "utf-8")
+    split = {"split": "test", "selected_on_this_split": False, "images": images}
+    figures = scores(rng.integers(1, 10**6, (len(CLASSES), len(CLASSES))), CLASSES)
+    of_images = {"image_mean_iou": float(values[:, 0].mean())}
+    cell = {"status": "done", "reason": None, "command": f"segzoo run --config {folder}/config.toml"}
+    cell |= {"seconds": 40.0, "peak_memory_bytes": 10**9, "threads": 2, "attempts": 1}
+    for name, content in {"metrics": split | figures | of_images, "manifest": facts, "cell": cell}.items():
+        (folder / f"{name}.json").write_text(json.dumps(content), "utf-8")
+
+
+def measured(out: Path) -> tuple[float, float]:
+    """Seconds and MiB at the peak of a process that makes the tables."""
+    start = time.perf_counter()
+    process = subprocess.Popen([sys.executable, "-c", WORK.format(str(out))])
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit("the tables could not be made")
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
+    return time.perf_counter() - start, usage.ru_maxrss * unit / 2**20
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""Runs made by hand, beside each other: `segzoo compare`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from segzoo.benchmarking import expenses, standings
+from segzoo.benchmarking.agreement import require_same_data, require_same_definitions
+from segzoo.benchmarking.runs import Run, read_run
+from segzoo.benchmarking.standings import Standing
+from segzoo.errors import ConfigError, suggestion
+
+Flat = Mapping[str, Any]
+"""Options by their full names, such as `model.filters`."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Runs beside each other, those that differ only in their seed together."""
+
+    baseline: str
+    """The label of the one that the others are compared with."""
+    standings: tuple[Standing, ...]
+    """The one with the best mean IoU first."""
+
+    @property
+    def definitions(self) -> dict[str, str]:
+        """A sentence for each figure."""
+        texts = [run.metrics["definitions"] for one in self.standings for run in one.runs]
+        texts += [standings.DEFINITIONS, expenses.DEFINITIONS]
+        return {name: sentence for text in texts for name, sentence in text.items()}
+
+    def costs(self, one: Standing) -> dict[str, Any]:
+        """What its trainings took: medians over the seeds."""
+        return expenses.together([expenses.of_run(run) for run in one.runs])
+
+    def row(self) -> dict[str, Any]:
+        """All of it, ready for JSON."""
+        return {
+            "baseline": self.baseline,
+            "rows": [
+                one.row() | {"runs": [str(run.folder) for run in one.runs], "timings": self.costs(one)}
+                for one in self.standings
+            ],
+            "definitions": self.definitions,
+        }
+
+
+def compare(runs: Sequence[Path], *, baseline: str | Path | None = None, different_data: bool = False) -> Comparison:
+    """Compare finished runs by their folders; what `segzoo compare` does.
+
+    Runs that differ only in their seed are one row. The baseline is a label or the folder of a run, else the first run.
+    With `different_data`, runs on other data stand beside the others; there is a test where the scored images are the
+    same.
+
+    Raises:
+        ConfigError: if a folder holds no finished run, a run is there twice, or the runs' data, classes or definitions
+            of scores differ.
+    """
+    found = [read_run(Path(folder)) for folder in runs]
+    if len(found) < 2:
+        raise ConfigError("there is nothing to compare: name the folders of two runs or more")
+    require_same_definitions(found)
+    if not different_data:
+        require_same_data(
+            found, "Compare runs on the same data, or see them beside each other all the same with --different-data"
+        )
+    entries = _labelled(_grouped(found))
+    chosen = _baseline(entries, baseline if baseline is not None else found[0].folder)
+    return Comparison(chosen, tuple(standings.standings(entries, chosen)))
+
+
+def _grouped(runs: Sequence[Run]) -> list[list[Run]]:
+    """The runs that differ only in their seed together, in the order of their first."""
+    groups: dict[str, dict[int, Run]] = {}
+    for run in runs:
+        group = groups.setdefault(json.dumps([flat_options(run), run.fingerprints], sort_keys=True), {})
+        if earlier := group.get(run.seed):
+            raise ConfigError(
+                f"{earlier.folder} and {run.folder} are the same run twice, with equal options and the seed "
+                f"{run.seed}; leave one of them out"
+            )
+        group[run.seed] = run
+    return [[group[seed] for seed in sorted(group)] for group in groups.values()]
+
+
+def flat_options(run: Run) -> dict[str, Any]:
+    """All that decides the outcome but the seed and the data, which are known by their fingerprints."""
+    left_out = ("seed", "dataset", "leave_out")
+    return _flat({key: value for key, value in run.config.items() if key not in left_out})
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in table.items():
+        found |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return found
+
+
+def _labelled(groups: Sequence[Sequence[Run]]) -> dict[str, Sequence[Run]]:
+    """The groups by the name of their model, the options in which they differ and, where that does not do, more."""
+    options = [flat_options(group[0]) for group in groups]
+    labels = [_label(own, options) for own in options]
+    if any(group[0].fingerprints != groups[0][0].fingerprints for group in groups):
+        names = [group[0].config["dataset"]["name"] for group in groups]
+        labels = [f"{label} on {name}" for label, name in zip(labels, names, strict=True)]
+    twice = {label for label in labels if labels.count(label) > 1}
+    return {
+        f"{label} in {group[0].folder}" if label in twice else label: group
+        for label, group in zip(labels, groups, strict=True)
+    }
+
+
+def _label(own: Flat, all_options: Sequence[Flat]) -> str:
+    words = [own["model.name"]]
+    for key, value in own.items():
+        rivals = [other for other in all_options if _comparable(key, own, other)]
+        if key != "model.name" and any(other.get(key) != value for other in rivals):
+            words.append(f"{key.removeprefix('model.').removesuffix('.name')}={_text(value)}")
+    return " ".join(words)
+
+
+def _comparable(key: str, one: Flat, other: Flat) -> bool:
+    """Whether an option means the same in another configuration: that of a plugin only where the plugin is the same."""
+    section, dot, option = key.partition(".")
+    return not dot or option == "name" or one[f"{section}.name"] == other[f"{section}.name"]
+
+
+def _text(value: Any) -> str:
+    return " x ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _baseline(entries: Mapping[str, Sequence[Run]], wanted: str | Path) -> str:
+    if str(wanted) in entries:
+        return str(wanted)
+    for label, runs in entries.items():
+        if any(run.folder.resolve() == Path(wanted).resolve() for run in runs):
+            return label
+    raise ConfigError(f"no run or label '{wanted}' is compared{suggestion(str(wanted), entries)}")

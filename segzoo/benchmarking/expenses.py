@@ -1,0 +1,74 @@
+"""What cells took and what their models take: times, rates and memory, all of them of one machine."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from segzoo.benchmarking.cells import Cell, Timing
+from segzoo.benchmarking.cost import TrainingCost, training_cost
+from segzoo.benchmarking.runs import Run
+
+LATENCY = ("latency_p50_ms", "latency_p95_ms", "throughput_images_per_s", "throughput_batch")
+"""What the timing phase measures of a model."""
+AMOUNTS = ("training_seconds_per_epoch", "training_images_per_s", "waiting_share", "peak_memory_bytes", *LATENCY)
+"""Figures that a model has, be it from several seeds."""
+DEFINITIONS: dict[str, str] = {
+    "training_seconds_per_epoch": "Wall time of an epoch with its validation: the median over all epochs but the "
+    "first, which compiles the training step. Of a training of one epoch it is that one's, with start-up.",
+    "training_images_per_s": "Training images by the time of training on them, waiting for them included and "
+    "validation not: the median over the same epochs.",
+    "waiting_share": "The part of the training time that went by waiting for images, over the same epochs together.",
+    "peak_memory_bytes": "The most memory that the cell's process held.",
+    "seconds": "Wall time of the cell with start-up, over all attempts.",
+}
+"""What each cost of a cell means, in a sentence. Those of the timing phase are explained in `timing.json`."""
+
+
+def of_run(run: Run) -> dict[str, float | None]:
+    """What the training took, None where it was not measured."""
+    return _training(training_cost(_timings(run.folder)))
+
+
+def of_cell(cell: Cell, timing: Timing) -> dict[str, Any]:
+    """What a cell took, what its model takes, and where; None where that is not known."""
+    measured = timing.of(cell.dataset, cell.model) if cell.run else {}
+    return {
+        **(of_run(cell.run) if cell.run else _training(training_cost([]))),
+        **{name: cell.facts.get(name) for name in ("peak_memory_bytes", "seconds", "attempts")},
+        **{name: measured.get(name) for name in LATENCY},
+        "threads": cell.facts.get("threads"),
+        "machine": machine(cell.run) if cell.run else None,
+    }
+
+
+def _training(cost: TrainingCost) -> dict[str, float | None]:
+    return {
+        "training_seconds_per_epoch": cost.seconds_per_epoch,
+        "training_images_per_s": cost.images_per_second,
+        "waiting_share": cost.waiting_share,
+    }
+
+
+def together(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The figures of one model from those of its seeds: the median, and of the memory the most."""
+    known = {name: [row[name] for row in rows if row[name] is not None] for name in AMOUNTS if rows and name in rows[0]}
+    ways = {"peak_memory_bytes": max}
+    return {name: ways.get(name, median)(values) if values else None for name, values in known.items()}
+
+
+def machine(run: Run) -> str:
+    """The computer of a run, in words."""
+    facts = run.manifest["machine"]
+    return f"{facts['processor']}, {facts['memory_bytes'] / 2**30:.0f} GiB, {facts['platform']}"
+
+
+def _timings(folder: Path) -> list[dict[str, str]]:
+    try:
+        with (folder / "timings.csv").open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+    except OSError:
+        return []

@@ -1,0 +1,134 @@
+"""The results of a benchmark as a page of Markdown."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from segzoo.benchmarking.expenses import machine
+from segzoo.benchmarking.ranking import LEVEL, class_rows, cost_rows, difference_rows, ranked_rows, score_rows
+from segzoo.benchmarking.runs import FACTS
+from segzoo.benchmarking.standings import Standing
+
+if TYPE_CHECKING:
+    from segzoo.benchmarking.tables import Benchmark
+
+
+def leaderboard(benchmark: Benchmark) -> str:
+    """The page: what was run, what the figures mean, and the tables of each dataset."""
+    lines = ["# Leaderboard", "", *_facts(benchmark), "", *_definitions(benchmark)]
+    for dataset, ranked in benchmark.standings.items():
+        lines += ["", f"## {escaped(dataset)}", "", *_dataset(benchmark, dataset, ranked)]
+    lines += ["", *_undone(benchmark), *_commands(benchmark)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _facts(benchmark: Benchmark) -> list[str]:
+    outline, cells = benchmark.outline, benchmark.cells
+    runs = [cell.run for cell in cells if cell.run]
+    seeds = {seed for seeds in outline.models.values() for seed in seeds}
+    threads = _each(str(cell.facts["threads"]) for cell in cells if cell.facts.get("threads"))
+    matched = outline.table.get("match") == "parameters"
+    return [
+        f"- Models: {len(outline.models)}. Datasets: {len(outline.datasets)}. Seeds: "
+        f"{', '.join(map(str, sorted(seeds)))}. Cells: {len(cells)}, of which {len(runs)} are done.",
+        f"- Baseline: {escaped(outline.baseline)}.",
+        f"- Widths: {'chosen so that the parameters are as many as the baseline has' if matched else 'as given'}.",
+        *(f"- Machine: {escaped(name)}." for name in _each(machine(run) for run in runs)),
+        f"- Threads of a cell: {', '.join(threads) or 'unknown'}.",
+        *(f"- Versions: {escaped(names)}." for names in _each(run.versions for run in runs)),
+    ]
+
+
+def _definitions(benchmark: Benchmark) -> list[str]:
+    lines = [f"- `{name}`: {escaped(text)}" for name, text in benchmark.definitions.items() if name not in FACTS]
+    verdict = (
+        f"A model counts as better or worse than the baseline if p is below {LEVEL}. Models that are not told apart "
+        "need not be equal: more seeds may tell. Scores are means over the seeds ± their standard deviation, with the "
+        "95 % interval of the mean in brackets."
+    )
+    return ["## Definitions", "", verdict, "", *lines]
+
+
+def _dataset(benchmark: Benchmark, dataset: str, ranked: Sequence[Standing]) -> list[str]:
+    runs = [run for one in ranked for run in one.runs]
+    lines = []
+    if runs:
+        facts, config = runs[0].metrics, runs[0].config
+        chosen = ", on which the best epoch was chosen too" if facts["selected_on_this_split"] else ""
+        lines += [
+            f"Scored: the {facts['split']} split, {facts['images']:,} images{chosen}. Budget: {_budget(config)}. "
+            f"Size for the network: {' x '.join(map(str, config['image_size']))} pixels. The difference is in the "
+            "mean IoU of images, `image_mean_iou`; the order is by `mean_iou`.",
+            "",
+        ]
+    costs = {one.label: benchmark.size(dataset, one.label) | benchmark.costs(dataset, one.label) for one in ranked}
+    lines += [
+        *table(ranked_rows(ranked)),
+        "",
+        *table(difference_rows(ranked)),
+        "",
+        *table(score_rows(ranked)),
+        "",
+        *table(class_rows(ranked)),
+    ]
+    lines += ["", "Dice, boundary IoU and distances of each class are in `results.csv`.", ""]
+    lines += [*table(cost_rows(costs)), "", *_remarks(benchmark, dataset)]
+    return lines
+
+
+def _budget(config: dict[str, Any]) -> str:
+    if "seconds" in config:
+        return f"{config['seconds']:,} seconds of training"
+    return f"{config['steps']:,} training steps" if "steps" in config else f"{config['epochs']:,} epochs"
+
+
+def _remarks(benchmark: Benchmark, dataset: str) -> list[str]:
+    floor, left_out = benchmark.timing.noise_floor(dataset), benchmark.timing.left_out(dataset)
+    measured = (
+        f"Noise floor of the latency: the baseline, timed as if it were several models, differs from itself by a "
+        f"factor of {floor:.3f}. Smaller differences mean nothing."
+        if floor
+        else "Latency and throughput were not measured."
+    )
+    notes = [(label, note) for label in benchmark.outline.models for note in benchmark.outline.notes(dataset, label)]
+    return [
+        measured,
+        "",
+        *(f"- {escaped(label)}: {escaped(note)}." for label, note in notes),
+        *(f"- {escaped(label)} was not timed: {escaped(reason)}." for label, reason in left_out.items()),
+    ]
+
+
+def _undone(benchmark: Benchmark) -> list[str]:
+    rows = [
+        [cell.dataset, cell.model, str(cell.seed), cell.status, cell.reason] for cell in benchmark.cells if not cell.run
+    ]
+    header = ["dataset", "model", "seed", "what", "why"]
+    return ["## Cells that are not done", "", *table([header, *rows], numbers=False), ""] if rows else []
+
+
+def _commands(benchmark: Benchmark) -> list[str]:
+    commands = [cell.command for cell in benchmark.cells if cell.command]
+    if not commands:
+        return []
+    return ["## Commands", "", "Each repeats a cell, typed in the folder of this page.", "", "```sh", *commands, "```"]
+
+
+def table(rows: Sequence[Sequence[str]], numbers: bool = True) -> list[str]:
+    """The lines of a Markdown table of plain text, the first row its header; numbers stand right."""
+    align = ["---", *["--:" if numbers else "---"] * (len(rows[0]) - 1)]
+    lines = [[escaped(cell) for cell in row] for row in rows]
+    return [f"| {' | '.join(line)} |" for line in (lines[0], align, *lines[1:])]
+
+
+def escaped(text: str) -> str:
+    """Text that Markdown shows as it is, in one line."""
+    plain = html.escape(" ".join(text.split()), quote=False)
+    return re.sub(r"([\\`*_\[\]|~])", r"\\\1", plain)
+
+
+def _each(texts: Iterable[str]) -> list[str]:
+    return sorted(set(texts))

@@ -1,0 +1,118 @@
+"""Standings as rows of text, for Markdown and for a terminal alike. The first row is the header."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from segzoo.benchmarking.standings import Standing
+from segzoo.benchmarking.statistics import Difference, Interval
+
+LEVEL = 0.05
+"""A difference with a smaller p counts as one."""
+NAMES = {
+    "mean_iou": "mean IoU",
+    "mean_dice": "mean Dice",
+    "image_mean_iou": "image mean IoU",
+    "mean_boundary_iou": "mean boundary IoU",
+    "mean_hd95": "mean HD95, pixels",
+    "expected_calibration_error": "calibration error",
+}
+"""Headings of scores whose names do not do."""
+COSTS = {
+    "parameters": ("parameters", ",.0f", 1),
+    "flops": ("GFLOPs an image", ",.2f", 1e-9),
+    "latency_p50_ms": ("latency p50, ms", ",.2f", 1),
+    "latency_p95_ms": ("p95, ms", ",.2f", 1),
+    "throughput_images_per_s": ("throughput, images/s", ",.1f", 1),
+    "training_seconds_per_epoch": ("training, s/epoch", ",.1f", 1),
+    "training_images_per_s": ("training, images/s", ",.1f", 1),
+    "waiting_share": ("waiting for data", ".1%", 1),
+    "peak_memory_bytes": ("peak memory, GiB", ",.2f", 2**-30),
+}
+"""Heading, form and factor of each figure of cost that is shown."""
+NONE = "-"
+
+
+def ranked_rows(standings: Sequence[Standing]) -> list[list[str]]:
+    """Mean IoU of each model, and where that puts it beside the baseline."""
+    header = ["model", "seeds", "mean IoU", "95 % interval", "beside the baseline"]
+    return [header, *(_ranked(one) for one in standings)]
+
+
+def difference_rows(standings: Sequence[Standing]) -> list[list[str]]:
+    """How far each model is from the baseline, and what tells whether that is real."""
+    header = ["model", "difference", "95 % interval", "p", "effect size", "Wilcoxon p, these weights only"]
+    return [header, *(_difference(one.label, one.difference, one.p) for one in standings if one.difference)]
+
+
+def score_rows(standings: Sequence[Standing]) -> list[list[str]]:
+    """The scores of whole splits but mean IoU, mean and standard deviation over seeds."""
+    names = dict.fromkeys(name for one in standings for run in one.runs[:1] for name in run.overall)
+    names.pop("mean_iou", None)
+    header = ["model", *(NAMES.get(name, name.replace("_", " ")) for name in names)]
+    return [header, *([one.label, *(spread(one.scores.get(name)) for name in names)] for one in standings)]
+
+
+def class_rows(standings: Sequence[Standing]) -> list[list[str]]:
+    """IoU of each class."""
+    names = dict.fromkeys(name for one in standings for run in one.runs[:1] for name in run.classes)
+    header = ["model", *(f"IoU {name}" for name in names)]
+    return [header, *([one.label, *(spread(one.scores.get(f"iou_{name}")) for name in names)] for one in standings)]
+
+
+def cost_rows(costs: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
+    """The costs of models by label, those that are known of any of them."""
+    shown = [name for name in COSTS if any(name in figures for figures in costs.values())]
+    header = ["model", *(COSTS[name][0] for name in shown)]
+    return [header, *([label, *(_cost(name, figures.get(name)) for name in shown)] for label, figures in costs.items())]
+
+
+def _cost(name: str, value: float | None) -> str:
+    _, form, factor = COSTS[name]
+    return number(None if value is None else value * factor, form)
+
+
+def _ranked(one: Standing) -> list[str]:
+    known = one.scores.get("mean_iou")
+    interval = between(known.low, known.high) if known else NONE
+    return [one.label, str(len(one.runs)), spread(known), interval, verdict(one)]
+
+
+def _difference(label: str, found: Difference, p: float | None) -> list[str]:
+    figures = [number(found.mean, "+.4f"), between(found.low, found.high, "+"), probability(p)]
+    return [label, *figures, number(found.effect_size, "+.2f"), probability(found.wilcoxon_p)]
+
+
+def verdict(one: Standing) -> str:
+    """What can be said of a model beside the baseline."""
+    if one.note or one.p is None or one.difference is None:
+        return one.note
+    if one.p >= LEVEL:
+        return "not told apart"
+    return "better" if one.difference.mean > 0 else "worse"
+
+
+def spread(interval: Interval | None) -> str:
+    """`mean ± standard deviation`."""
+    if interval is None:
+        return NONE
+    digits = 4 if abs(interval.mean) < 10 else 2  # shares; pixels
+    sd = "" if math.isnan(interval.sd) else f" ± {interval.sd:.{digits}f}"
+    return f"{interval.mean:.{digits}f}{sd}"
+
+
+def between(low: float, high: float, sign: str = "") -> str:
+    """`[low, high]`, or a dash."""
+    return NONE if math.isnan(low) else f"[{low:{sign}.4f}, {high:{sign}.4f}]"
+
+
+def probability(p: float | None) -> str:
+    """Three digits after the point."""
+    return number(p, ".3f") if p is None or math.isnan(p) or p >= 0.001 else "< 0.001"
+
+
+def number(value: float | None, form: str) -> str:
+    """A number in that form, or a dash."""
+    return NONE if value is None or math.isnan(value) else f"{value:{form}}"

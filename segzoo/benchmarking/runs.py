@@ -1,0 +1,142 @@
+"""Finished runs, read from their folders. No plugin and no TensorFlow is imported for it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from segzoo.errors import ConfigError
+
+FACTS = ("split", "selected_on_this_split", "images", "absent_classes", "confusion", "hd95_images", "definitions")
+"""Keys of `metrics.json` that are no scores."""
+PACKAGES = ("segzoo", "tensorflow", "keras", "numpy")
+"""Those whose versions stand beside a score."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a finished run has left."""
+
+    folder: Path
+    config: dict[str, Any]
+    """`config.toml`, as tables."""
+    metrics: dict[str, Any]
+    manifest: dict[str, Any]
+
+    @property
+    def seed(self) -> int:
+        """The seed of every random draw."""
+        return int(self.config.get("seed", 0))
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes."""
+        return tuple(self.metrics["iou"])
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        """A hash of the data of each split."""
+        return dict(self.manifest["dataset_fingerprint"])
+
+    @property
+    def overall(self) -> dict[str, float | None]:
+        """The scores of the whole split by name, those of the dataset's own among them; None where there is none."""
+        own: Mapping[str, float | None] = self.metrics.get("dataset_scores", {})
+        scores = {key: value for key, value in self.metrics.items() if key not in FACTS}
+        return {key: value for key, value in scores.items() if not isinstance(value, Mapping)} | dict(own)
+
+    @property
+    def by_class(self) -> dict[str, dict[str, float | None]]:
+        """The scores of classes, such as `iou`, each by the names of the classes; None for a class that is absent."""
+        scores = {key: value for key, value in self.metrics.items() if key not in (*FACTS, "dataset_scores")}
+        return {key: dict(value) for key, value in scores.items() if isinstance(value, Mapping)}
+
+    @property
+    def scores(self) -> dict[str, float | None]:
+        """All of them, those of a class as `iou_CLASS`."""
+        classes = {f"{key}_{name}": value for key, scores in self.by_class.items() for name, value in scores.items()}
+        return self.overall | classes
+
+    @property
+    def versions(self) -> str:
+        """Python and the packages that decide over the numbers, as in `Python 3.12.3, segzoo 0.1.0, …`."""
+        installed = {name.lower(): version for name, version in self.manifest["versions"].items()}
+        known = [f"{name} {installed[name]}" for name in PACKAGES if name in installed]
+        commit = self.manifest.get("commit")
+        return ", ".join([f"Python {self.manifest['python']}", *known, *([f"commit {commit}"] if commit else [])])
+
+
+def read_run(folder: Path) -> Run:
+    """The finished run in a folder.
+
+    Raises:
+        ConfigError: if there is none, or it is not finished.
+    """
+    if not (folder / "config.toml").is_file():
+        raise ConfigError(f"{folder} is no run: it holds no config.toml; name the folder of one, as runs/unet-shapes")
+    if not (folder / "manifest.json").is_file():  # it is written last
+        raise ConfigError(f"the run in {folder} is not finished; `segzoo run --resume --out {folder}` goes on with it")
+    try:
+        config = tomllib.loads((folder / "config.toml").read_text("utf-8"))
+        metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
+        manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+        run = Run(folder, config, metrics, manifest)
+        _ = (run.classes, run.fingerprints, run.scores, run.versions, metrics["split"])
+    except OSError as error:
+        raise ConfigError(f"cannot read {error.filename}: {error.strerror}; {again(folder)}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:  # TOML and JSON that is none is a ValueError
+        raise ConfigError(f"the files in {folder} are damaged ({_reason(error)}); {again(folder)}") from error
+    return run
+
+
+def again(folder: Path) -> str:
+    """What to type to have a run once more."""
+    return f"`segzoo run --config {folder / 'config.toml'}` repeats the run"
+
+
+def image_columns(folder: Path) -> list[str]:
+    """The names of the columns of a run's `images.csv`."""
+    return next(_rows(folder), [])
+
+
+def image_rows(folder: Path) -> Iterator[list[str]]:
+    """The rows of a run's `images.csv`, as text, without the header."""
+    rows = _rows(folder)
+    columns = len(next(rows, []))
+    for row in rows:
+        if len(row) != columns:
+            raise ConfigError(f"{folder / 'images.csv'} is damaged: a row has {len(row)} values; {again(folder)}")
+        yield row
+
+
+def image_scores(folder: Path, score: str = "mean_iou") -> dict[str, float]:
+    """One score of each image by its id, NaN where an image has none.
+
+    Raises:
+        ConfigError: if `images.csv` is missing or damaged.
+    """
+    columns = image_columns(folder)
+    try:
+        name, value = columns.index("id"), columns.index(score)
+        return {row[name]: float(row[value] or "nan") for row in image_rows(folder)}
+    except (ValueError, IndexError) as error:
+        raise ConfigError(f"{folder / 'images.csv'} is damaged ({_reason(error)}); {again(folder)}") from error
+
+
+def _rows(folder: Path) -> Iterator[list[str]]:
+    try:
+        with (folder / "images.csv").open(encoding="utf-8", newline="") as file:
+            yield from csv.reader(file)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ConfigError(f"cannot read {folder / 'images.csv'} ({_reason(error)}); {again(folder)}") from error
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return (error.strerror or str(error)).lower()
+    return f"no {error}" if isinstance(error, KeyError) else str(error)

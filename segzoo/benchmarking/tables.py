@@ -1,0 +1,157 @@
+"""The results of a benchmark as files, made anew from its cells: `results.csv`, `timings.csv`, `results.json`, …
+
+What depends on how fast the machine was is kept apart, as in a run: `results.csv` and `images.csv` hold no times, and
+`results.json` holds them below its key `timings` only. So a benchmark that was stopped and went on has the same results
+as one that was not.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+
+from segzoo.atomic import whole, write_text
+from segzoo.benchmarking import expenses
+from segzoo.benchmarking import standings as comparisons
+from segzoo.benchmarking.agreement import require_same_data, require_same_definitions
+from segzoo.benchmarking.cells import Cell, Outline, Timing, read_cells, read_outline, read_timing
+from segzoo.benchmarking.leaderboard import leaderboard
+from segzoo.benchmarking.runs import Run, image_columns, image_rows
+from segzoo.benchmarking.standings import Standing, standings
+from segzoo.records import csv_text
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """The results of a benchmark."""
+
+    folder: Path
+    outline: Outline
+    cells: tuple[Cell, ...]
+    """In the order of the definition, those that failed or are missing among them."""
+    standings: dict[str, tuple[Standing, ...]]
+    """By dataset; the model with the best mean IoU first."""
+    timing: Timing
+
+    @cached_property
+    def results(self) -> list[dict[str, Any]]:
+        """The rows of `results.csv`: one a cell, without times."""
+        names = dict.fromkeys(name for cell in self.cells if cell.run for name in cell.run.scores)
+        return [{**_place(cell), **_result(cell, self.size(cell.dataset, cell.model), names)} for cell in self.cells]
+
+    @cached_property
+    def timings(self) -> list[dict[str, Any]]:
+        """The rows of `timings.csv`: one a cell, of what it took and where."""
+        return [{**_place(cell), **expenses.of_cell(cell, self.timing)} for cell in self.cells]
+
+    def costs(self, dataset: str, model: str) -> dict[str, Any]:
+        """The costs of a model on a dataset: medians over its seeds, and of the memory the most."""
+        rows = [row for row, cell in zip(self.timings, self.cells, strict=True) if cell.run]
+        return expenses.together([row for row in rows if (row["dataset"], row["model"]) == (dataset, model)])
+
+    @property
+    def definitions(self) -> dict[str, str]:
+        """A sentence for each figure."""
+        texts = [cell.run.metrics["definitions"] for cell in self.cells if cell.run]
+        texts += [comparisons.DEFINITIONS, expenses.DEFINITIONS, self.timing.table.get("definitions", {})]
+        return {name: sentence for text in texts for name, sentence in text.items()}
+
+    def row(self) -> dict[str, Any]:
+        """All of it, ready for JSON; what depends on the machine's mood is below `timings`."""
+        rows = [(dataset, one) for dataset, ranked in self.standings.items() for one in ranked]
+        phase = {key: value for key, value in self.timing.table.items() if key != "definitions"}
+        return {
+            "definition": self.outline.table,
+            "baseline": self.outline.baseline,
+            "rows": [{"dataset": dataset, **one.row(), **self.size(dataset, one.label)} for dataset, one in rows],
+            "cells": self.results,
+            "definitions": self.definitions,
+            "timings": {
+                "rows": [
+                    {"dataset": dataset, "model": one.label, **self.costs(dataset, one.label)} for dataset, one in rows
+                ],
+                "cells": self.timings,
+                "phase": phase,
+            },
+        }
+
+    def size(self, dataset: str, model: str) -> dict[str, Any]:
+        """Parameters and FLOPs of a model on images of a dataset, None where the timing phase has not counted them."""
+        measured = self.timing.of(dataset, model)
+        return {name: measured.get(name) for name in ("parameters", "flops")}
+
+
+def tabulate(out: Path) -> Benchmark:
+    """Read the cells of the benchmark in `out` and write its results there, in place of earlier ones.
+
+    Raises:
+        ConfigError: if there is no benchmark, or cells of one dataset do not have the same data.
+    """
+    outline, timing = read_outline(out), read_timing(out)
+    cells = tuple(read_cells(out, outline))
+    ranked = {dataset: tuple(_ranked(dataset, outline, cells)) for dataset in outline.datasets}
+    benchmark = Benchmark(out, outline, cells, ranked, timing)
+    texts = {
+        "results.csv": csv_text(benchmark.results),
+        "timings.csv": csv_text(benchmark.timings),
+        "results.json": json.dumps(benchmark.row(), indent=2, allow_nan=False) + "\n",
+        "leaderboard.md": leaderboard(benchmark),
+    }
+    write_images(out / "images.csv", cells)
+    for name, text in texts.items():
+        write_text(out / name, text)
+    return benchmark
+
+
+def _ranked(dataset: str, outline: Outline, cells: Sequence[Cell]) -> list[Standing]:
+    own = [cell for cell in cells if cell.dataset == dataset]
+    runs: dict[str, list[Run]] = {model: [] for model in outline.models}
+    for cell in own:
+        if cell.run:
+            runs[cell.model].append(cell.run)
+    done = [run for of_model in runs.values() for run in of_model]
+    remedy = "Delete the folder of the cell whose data are wrong, and start the benchmark again"
+    require_same_data(done, remedy)
+    require_same_definitions(done)
+    return standings(runs, outline.baseline)
+
+
+def _result(cell: Cell, size: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """What is in `results.csv` of a cell; with the same columns if it is not done."""
+    run = cell.run
+    scores: Mapping[str, float | None] = run.scores if run else {}
+    return {
+        "status": cell.status,
+        "reason": cell.reason or None,
+        "split": run.metrics["split"] if run else None,
+        "images": run.metrics["images"] if run else None,
+        **size,
+        **{name: scores.get(name) for name in names},
+        "command": cell.command or None,
+        "versions": run.versions if run else None,
+    }
+
+
+def _place(cell: Cell) -> dict[str, Any]:
+    return {"dataset": cell.dataset, "model": cell.model, "seed": cell.seed}
+
+
+def write_images(path: Path, cells: Sequence[Cell]) -> None:
+    """The rows of all `images.csv`, one cell after the other, in one table; columns that a dataset lacks are empty."""
+    done = [(cell, cell.run.folder, image_columns(cell.run.folder)) for cell in cells if cell.run]
+    columns = list(dict.fromkeys(["id", *(name for _, _, own in done for name in own)]))
+    with whole(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["dataset", "model", "seed", *columns])
+        for cell, folder, own in done:
+            # Before each row comes the cell's place, and at its end an empty value for the columns that it lacks.
+            places = [3 + own.index(name) if name in own else -1 for name in columns]
+            pick = itemgetter(0, 1, 2, *places)
+            place = list(_place(cell).values())
+            writer.writerows(pick([*place, *row, ""]) for row in image_rows(folder))

@@ -1,0 +1,201 @@
+"""Runs made by hand, beside each other: which belong together, what they are called, and what is not compared."""
+
+import json
+import re
+import shlex
+
+import pytest
+from stored_runs import write, write_run
+
+import segzoo
+from segzoo.errors import ConfigError
+
+IMAGES = [0.3, 0.5, 0.4]
+
+
+def better(by):
+    return [value + by for value in IMAGES]
+
+
+def labels(*runs, **options):
+    return [one.label for one in segzoo.compare(runs, **options).standings]
+
+
+def test_runs_that_differ_in_their_seed_are_one_row(tmp_path):
+    runs = [write_run(tmp_path / f"a{seed}", better(0.01 * seed), seed=seed) for seed in (2, 0, 1)]
+    runs += [write_run(tmp_path / f"b{seed}", better(0.2), seed=seed, model="canet") for seed in (5, 6)]
+    found = segzoo.compare(runs)
+    assert [(one.label, [run.seed for run in one.runs]) for one in found.standings] == [
+        ("canet", [5, 6]),
+        ("unet", [0, 1, 2]),
+    ]
+    assert found.baseline == "unet"
+    first, second = found.standings
+    assert first.difference.mean == pytest.approx(0.19)
+    assert first.p == first.difference.p
+    assert second.note == "baseline"
+    assert second.scores["mean_iou"].sd == pytest.approx(0.01)
+    assert found.costs(first)["training_seconds_per_epoch"] == 3
+
+
+def test_a_label_names_the_options_that_differ_where_they_mean_the_same(tmp_path):
+    runs = [
+        write_run(tmp_path / "a", better(0.3)),
+        write_run(tmp_path / "b", better(0.2), filters=8, epochs=5),
+        write_run(tmp_path / "c", better(0.1), model="canet", filters=9, loss={"name": "focal", "gamma": 2}),
+        write_run(tmp_path / "d", better(0.0), model="canet", filters=9, image_size=[8, 16], loss={"name": "focal"}),
+    ]
+    assert labels(*runs) == [
+        "unet epochs=3 image_size=8 x 8 filters=4 loss=dice",
+        "unet epochs=5 image_size=8 x 8 filters=8 loss=dice",
+        "canet epochs=3 image_size=8 x 8 loss=focal loss.gamma=2",
+        "canet epochs=3 image_size=8 x 16 loss=focal",
+    ]
+
+
+def test_where_the_same_data_lie_is_no_difference(tmp_path):
+    one = write_run(tmp_path / "a", IMAGES, seed=0, dataset={"root": "/here"})
+    other = write_run(tmp_path / "b", IMAGES, seed=1, dataset={"root": "/there"})
+    third = write_run(tmp_path / "c", IMAGES, seed=1, filters=8)
+    assert labels(one, other, third) == ["unet filters=4", "unet filters=8"]
+
+
+def test_the_baseline_is_the_first_run_a_label_or_a_folder(tmp_path, monkeypatch):
+    one, other = write_run(tmp_path / "a", IMAGES), write_run(tmp_path / "b", better(0.1), model="canet")
+    assert segzoo.compare([other, one]).baseline == "canet"
+    assert segzoo.compare([one, other], baseline="canet").baseline == "canet"
+    monkeypatch.chdir(tmp_path)
+    assert segzoo.compare([one, other], baseline="./b").baseline == "canet"
+    with pytest.raises(ConfigError, match="no run or label 'canett' is compared; did you mean 'canet'"):
+        segzoo.compare([one, other], baseline="canett")
+
+
+def test_runs_on_different_data_are_refused_unless_asked_for(tmp_path):
+    one = write_run(tmp_path / "a", IMAGES, data="small")
+    other = write_run(tmp_path / "b", better(0.1), data="large", seed=1)
+    expected = (
+        f"{one} and {other} are of different data: other samples in the splits 'test', 'train', 'val'. Compare runs on "
+        "the same data, or see them beside each other all the same with --different-data"
+    )
+    with pytest.raises(ConfigError, match=re.escape(expected)):
+        segzoo.compare([one, other])
+    found = segzoo.compare([one, other], different_data=True)
+    assert [one.label for one in found.standings] == [f"unet on shapes in {other}", f"unet on shapes in {one}"]
+    assert (found.standings[0].difference, found.standings[0].note) == (None, "no test: other images")
+
+
+def test_runs_trained_on_other_data_but_scored_on_the_same_are_tested_if_asked_for(tmp_path):
+    runs = [write_run(tmp_path / f"a{seed}", better(0.01 * seed), seed=seed) for seed in (0, 1)]
+    more = [write_run(tmp_path / f"b{seed}", better(0.1), seed=seed, dataset={"train": 99}) for seed in (0, 1)]
+    for folder in more:
+        facts = json.loads((folder / "manifest.json").read_text())
+        write(
+            folder / "manifest.json", facts | {"dataset_fingerprint": facts["dataset_fingerprint"] | {"train": "more"}}
+        )
+    with pytest.raises(ConfigError, match="other samples in the split 'train'"):
+        segzoo.compare([*runs, *more])
+    found = segzoo.compare([*runs, *more], different_data=True)
+    assert found.standings[0].runs[0].folder == more[0]
+    assert found.standings[0].p is not None
+
+
+def test_other_classes_and_other_splits_are_other_data(tmp_path):
+    one = write_run(tmp_path / "a", IMAGES)
+    other = write_run(tmp_path / "b", IMAGES, classes=("ring", "sea"))
+    scores = json.loads((other / "metrics.json").read_text())
+    write(other / "metrics.json", scores | {"split": "val"})
+    message = "scored are the splits 'test' and 'val'; the classes are ring, sky and ring, sea"
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        segzoo.compare([one, other])
+
+
+def test_scores_of_other_definitions_are_refused_and_new_ones_are_not(tmp_path):
+    one, other = write_run(tmp_path / "a", IMAGES), write_run(tmp_path / "b", IMAGES, seed=1)
+    scores = json.loads((other / "metrics.json").read_text())
+    write(other / "metrics.json", scores | {"novelty": 0.5, "definitions": scores["definitions"] | {"novelty": "New."}})
+    assert segzoo.compare([one, other]).standings[0].scores["novelty"].mean == 0.5
+    write(other / "metrics.json", scores | {"definitions": scores["definitions"] | {"iou": "Half of it."}})
+    with pytest.raises(ConfigError, match="define 'iou' differently"):
+        segzoo.compare([one, other], different_data=True)
+
+
+def test_a_run_named_twice_is_noticed(tmp_path):
+    one = write_run(tmp_path / "a", IMAGES, seed=3)
+    copy = write_run(tmp_path / "copy", IMAGES, seed=3)
+    for other in (one, copy):
+        with pytest.raises(ConfigError, match=re.escape(f"{one} and {other} are the same run twice")):
+            segzoo.compare([one, other])
+
+
+def test_what_is_no_finished_run_is_named(tmp_path):
+    one = write_run(tmp_path / "a", IMAGES)
+    with pytest.raises(ConfigError, match="nothing to compare"):
+        segzoo.compare([one])
+    with pytest.raises(ConfigError, match=r"nowhere is no run: it holds no config.toml"):
+        segzoo.compare([one, tmp_path / "nowhere"])
+    other = write_run(tmp_path / "b", IMAGES, seed=1)
+    (other / "manifest.json").unlink()
+    resume = f"the run in {other} is not finished; `segzoo run --resume --out {other}` goes on with it"
+    with pytest.raises(ConfigError, match=re.escape(resume)):
+        segzoo.compare([one, other])
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("config.toml", "model = ", "damaged"),
+        ("metrics.json", "{}", "damaged (no 'iou')"),
+        ("metrics.json", "[1]", "damaged"),
+        ("manifest.json", '{"seed": 0}', "damaged (no 'dataset_fingerprint')"),
+        ("images.csv", "id,iou\n0,0.5\n", "damaged"),
+        ("images.csv", "id,mean_iou\n0,much\n", "damaged"),
+        ("images.csv", "id,mean_iou\n0\n", "damaged: a row has 1 values"),
+        ("images.csv", "id,mean_iou\n0,0.5\n9,0.5\n1,0.5\n", "has 3 images, and they are not the 3 of the baseline"),
+        ("images.csv", None, "cannot read"),
+        ("metrics.json", None, "cannot read"),
+    ],
+)
+def test_damaged_files_are_named_with_what_to_type(tmp_path, name, text, message):
+    one, other = write_run(tmp_path / "a", IMAGES), write_run(tmp_path / "it", IMAGES, filters=8)
+    if text is None:
+        (other / name).unlink()
+    else:
+        (other / name).write_text(text)
+    with pytest.raises(ConfigError, match=re.escape(message)) as error:
+        segzoo.compare([one, other])
+    assert f"`segzoo run --config {other / 'config.toml'}` repeats the run" in str(error.value)
+
+
+def test_the_command_prints_tables_with_definitions(tmp_path, command):
+    runs = [write_run(tmp_path / f"{seed}", better(0.1 * seed), seed=seed) for seed in range(3)]
+    runs += [write_run(tmp_path / f"wide{seed}", better(0.1 * seed + 0.3), seed=seed, filters=8) for seed in range(3)]
+    done = command("compare", *runs)
+    assert (done.code, done.err) == (0, "")
+    rows = {tuple(re.split(r"\s*[│┃]\s*", line)[1:-1]) for line in done.out.splitlines()}
+    assert ("unet filters=4", "3", "0.5000 ± 0.1000", "[0.2516, 0.7484]", "baseline") in rows
+    assert ("unet filters=8", "3", "0.8000 ± 0.1000", "[0.5516, 1.0484]", "better") in rows
+    (line,) = [row for row in rows if row[:2] == ("unet filters=8", "+0.3000")]
+    assert re.fullmatch(r"\[\+0\.0\d{3}, \+0\.5\d{3}\]", line[2])
+    assert line[3:] == ("0.021", "+3.00", "0.250")
+    assert ("unet filters=8", "3.0", "30.0", "25.0%") in rows
+    assert "these trained weights only" in done.out.replace("trained\n", "trained ")
+
+
+def test_the_command_prints_json_that_names_the_runs(tmp_path, command):
+    runs = [write_run(tmp_path / f"{seed}", IMAGES, seed=seed) for seed in range(2)]
+    runs.append(write_run(tmp_path / "wide", better(0.1), filters=8))
+    found = json.loads(command("compare", *runs, "--baseline", runs[2], "--json").out)
+    assert found["baseline"] == "unet filters=8"
+    assert [row["runs"] for row in found["rows"]] == [[str(runs[2])], [str(run) for run in runs[:2]]]
+    assert found["rows"][1]["comparison"]["difference"] == pytest.approx(-0.1)
+    assert found["rows"][1]["note"] == "no test: one seed"
+    assert {"difference", "mean_iou", "waiting_share"} <= found["definitions"].keys()
+
+
+def test_the_command_has_one_message_for_what_is_wrong(tmp_path, command):
+    one, other = write_run(tmp_path / "a", IMAGES), write_run(tmp_path / "b", IMAGES, data="b", filters=8)
+    done = command("compare", one, other)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.count("\n") == 1
+    words = shlex.split(done.err.partition("with ")[2])
+    assert command("compare", one, other, *words).code == 0
