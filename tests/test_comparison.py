@@ -199,3 +199,15 @@ def test_the_command_has_one_message_for_what_is_wrong(tmp_path, command):
     assert done.err.count("\n") == 1
     words = shlex.split(done.err.partition("with ")[2])
     assert command("compare", one, other, *words).code == 0
+
+
+def test_runs_of_segzoo_itself_are_compared(tmp_path, command):
+    settings = {"model.depth": 1, "dataset.size": 16, "dataset.train": 4, "dataset.val": 4, "dataset.test": 4}
+    for name, filters in (("narrow", 1), ("wide", 2)):
+        options = {"settings": settings | {"model.filters": filters}, "epochs": 1, "out": tmp_path / name}
+        metrics = segzoo.run("unet", "shapes", **options).metrics
+    found = json.loads(command("compare", tmp_path / "narrow", tmp_path / "wide", "--json").out)
+    (row,) = [row for row in found["rows"] if row["model"] == "unet filters=2"]
+    assert row["scores"]["mean_iou"]["mean"] == metrics["mean_iou"]
+    assert row["timings"]["training_seconds_per_epoch"] > 0
+    assert row["note"] == "no test: one seed"

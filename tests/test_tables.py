@@ -224,10 +224,10 @@ def test_cells_that_do_not_go_together_are_refused_before_anything_is_written(tm
 
 
 def test_a_folder_without_a_benchmark_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match=r"holds no benchmark .*segzoo benchmark FILE.toml --out"):
+    with pytest.raises(ConfigError, match=r"holds no benchmark; `segzoo benchmark FILE.toml --out"):
         tabulate(tmp_path)
     (tmp_path / "benchmark.toml").write_text("models = 3")
-    with pytest.raises(ConfigError, match="damaged"):
+    with pytest.raises(ConfigError, match="key 'models'"):
         tabulate(tmp_path)
 
 

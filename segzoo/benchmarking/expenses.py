@@ -8,8 +8,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from segzoo.benchmarking.cells import Cell, Timing
 from segzoo.benchmarking.cost import TrainingCost, training_cost
+from segzoo.benchmarking.outcomes import Outcome, Timing
 from segzoo.benchmarking.runs import Run
 
 LATENCY = ("latency_p50_ms", "latency_p95_ms", "throughput_images_per_s", "throughput_batch")
@@ -33,15 +33,15 @@ def of_run(run: Run) -> dict[str, float | None]:
     return _training(training_cost(_timings(run.folder)))
 
 
-def of_cell(cell: Cell, timing: Timing) -> dict[str, Any]:
+def of_cell(outcome: Outcome, timing: Timing) -> dict[str, Any]:
     """What a cell took, what its model takes, and where; None where that is not known."""
-    measured = timing.of(cell.dataset, cell.model) if cell.run else {}
+    measured = timing.of(outcome.cell.dataset, outcome.cell.model) if outcome.run else {}
     return {
-        **(of_run(cell.run) if cell.run else _training(training_cost([]))),
-        **{name: cell.facts.get(name) for name in ("peak_memory_bytes", "seconds", "attempts")},
+        **(of_run(outcome.run) if outcome.run else _training(training_cost([]))),
+        **{name: outcome.facts.get(name) for name in ("peak_memory_bytes", "seconds", "attempts")},
         **{name: measured.get(name) for name in LATENCY},
-        "threads": cell.facts.get("threads"),
-        "machine": machine(cell.run) if cell.run else None,
+        "threads": outcome.facts.get("threads"),
+        "machine": machine(outcome.run) if outcome.run else None,
     }
 
 

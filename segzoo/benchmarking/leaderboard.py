@@ -13,6 +13,7 @@ from segzoo.benchmarking.runs import FACTS
 from segzoo.benchmarking.standings import Standing
 
 if TYPE_CHECKING:
+    from segzoo.benchmarking.plan import Plan
     from segzoo.benchmarking.tables import Benchmark
 
 
@@ -26,15 +27,15 @@ def leaderboard(benchmark: Benchmark) -> str:
 
 
 def _facts(benchmark: Benchmark) -> list[str]:
-    outline, cells = benchmark.outline, benchmark.cells
-    runs = [cell.run for cell in cells if cell.run]
-    seeds = {seed for seeds in outline.models.values() for seed in seeds}
-    threads = _each(str(cell.facts["threads"]) for cell in cells if cell.facts.get("threads"))
-    matched = outline.table.get("match") == "parameters"
+    definition, cells = benchmark.plan.definition, benchmark.cells
+    runs = [one.run for one in cells if one.run]
+    seeds = sorted({one.cell.seed for one in cells})
+    threads = _each(str(one.facts["threads"]) for one in cells if one.facts.get("threads"))
+    matched = definition.match == "parameters"
     return [
-        f"- Models: {len(outline.models)}. Datasets: {len(outline.datasets)}. Seeds: "
-        f"{', '.join(map(str, sorted(seeds)))}. Cells: {len(cells)}, of which {len(runs)} are done.",
-        f"- Baseline: {escaped(outline.baseline)}.",
+        f"- Models: {len(definition.models)}. Datasets: {len(definition.datasets)}. Seeds: "
+        f"{', '.join(map(str, seeds))}. Cells: {len(cells)}, of which {len(runs)} are done.",
+        f"- Baseline: {escaped(definition.baseline)}.",
         f"- Widths: {'chosen so that the parameters are as many as the baseline has' if matched else 'as given'}.",
         *(f"- Machine: {escaped(name)}." for name in _each(machine(run) for run in runs)),
         f"- Threads of a cell: {', '.join(threads) or 'unknown'}.",
@@ -93,7 +94,8 @@ def _remarks(benchmark: Benchmark, dataset: str) -> list[str]:
         if floor
         else "Latency and throughput were not measured."
     )
-    notes = [(label, note) for label in benchmark.outline.models for note in benchmark.outline.notes(dataset, label)]
+    labels = [model.label for model in benchmark.plan.definition.models]
+    notes = [(label, note) for label in labels for note in _notes(benchmark.plan, dataset, label)]
     return [
         measured,
         "",
@@ -102,16 +104,20 @@ def _remarks(benchmark: Benchmark, dataset: str) -> list[str]:
     ]
 
 
+def _notes(plan: Plan, dataset: str, model: str) -> list[str]:
+    """The width that was chosen for a model, and what is to be known of it."""
+    widths, note = plan.widths.get(dataset, {}).get(model, {}), plan.notes.get(dataset, {}).get(model, "")
+    return [*(f"{option} = {value}" for option, value in widths.items()), *([note] if note else [])]
+
+
 def _undone(benchmark: Benchmark) -> list[str]:
-    rows = [
-        [cell.dataset, cell.model, str(cell.seed), cell.status, cell.reason] for cell in benchmark.cells if not cell.run
-    ]
+    rows = [[*map(str, one.cell), one.status, one.reason] for one in benchmark.cells if not one.run]
     header = ["dataset", "model", "seed", "what", "why"]
     return ["## Cells that are not done", "", *table([header, *rows], numbers=False), ""] if rows else []
 
 
 def _commands(benchmark: Benchmark) -> list[str]:
-    commands = [cell.command for cell in benchmark.cells if cell.command]
+    commands = [one.command for one in benchmark.cells if one.command]
     if not commands:
         return []
     return ["## Commands", "", "Each repeats a cell, typed in the folder of this page.", "", "```sh", *commands, "```"]

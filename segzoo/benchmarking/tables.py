@@ -20,10 +20,13 @@ from segzoo.atomic import whole, write_text
 from segzoo.benchmarking import expenses
 from segzoo.benchmarking import standings as comparisons
 from segzoo.benchmarking.agreement import require_same_data, require_same_definitions
-from segzoo.benchmarking.cells import Cell, Outline, Timing, read_cells, read_outline, read_timing
 from segzoo.benchmarking.leaderboard import leaderboard
+from segzoo.benchmarking.outcomes import Outcome, Timing, read_outcomes, read_timing
+from segzoo.benchmarking.plan import FILE, Plan, read_plan
 from segzoo.benchmarking.runs import Run, image_columns, image_rows
 from segzoo.benchmarking.standings import Standing, standings
+from segzoo.config import read_table
+from segzoo.errors import ConfigError
 from segzoo.records import csv_text
 
 
@@ -32,9 +35,9 @@ class Benchmark:
     """The results of a benchmark."""
 
     folder: Path
-    outline: Outline
-    cells: tuple[Cell, ...]
-    """In the order of the definition, those that failed or are missing among them."""
+    plan: Plan
+    cells: tuple[Outcome, ...]
+    """By dataset, model and seed, those that failed or are missing among them."""
     standings: dict[str, tuple[Standing, ...]]
     """By dataset; the model with the best mean IoU first."""
     timing: Timing
@@ -43,12 +46,12 @@ class Benchmark:
     def results(self) -> list[dict[str, Any]]:
         """The rows of `results.csv`: one a cell, without times."""
         names = dict.fromkeys(name for cell in self.cells if cell.run for name in cell.run.scores)
-        return [{**_place(cell), **_result(cell, self.size(cell.dataset, cell.model), names)} for cell in self.cells]
+        return [{**one.cell._asdict(), **_result(one, self.size(*one.cell[:2]), names)} for one in self.cells]
 
     @cached_property
     def timings(self) -> list[dict[str, Any]]:
         """The rows of `timings.csv`: one a cell, of what it took and where."""
-        return [{**_place(cell), **expenses.of_cell(cell, self.timing)} for cell in self.cells]
+        return [{**one.cell._asdict(), **expenses.of_cell(one, self.timing)} for one in self.cells]
 
     def costs(self, dataset: str, model: str) -> dict[str, Any]:
         """The costs of a model on a dataset: medians over its seeds, and of the memory the most."""
@@ -67,8 +70,8 @@ class Benchmark:
         rows = [(dataset, one) for dataset, ranked in self.standings.items() for one in ranked]
         phase = {key: value for key, value in self.timing.table.items() if key != "definitions"}
         return {
-            "definition": self.outline.table,
-            "baseline": self.outline.baseline,
+            "definition": read_table(self.folder / FILE),
+            "baseline": self.plan.definition.baseline,
             "rows": [{"dataset": dataset, **one.row(), **self.size(dataset, one.label)} for dataset, one in rows],
             "cells": self.results,
             "definitions": self.definitions,
@@ -93,10 +96,12 @@ def tabulate(out: Path) -> Benchmark:
     Raises:
         ConfigError: if there is no benchmark, or cells of one dataset do not have the same data.
     """
-    outline, timing = read_outline(out), read_timing(out)
-    cells = tuple(read_cells(out, outline))
-    ranked = {dataset: tuple(_ranked(dataset, outline, cells)) for dataset in outline.datasets}
-    benchmark = Benchmark(out, outline, cells, ranked, timing)
+    if not (out / FILE).is_file():
+        raise ConfigError(f"{out} holds no benchmark; `segzoo benchmark FILE.toml --out {out}` makes one")
+    plan = read_plan(out)
+    cells = tuple(read_outcomes(out, plan))
+    ranked = {entry.label: tuple(_ranked(entry.label, plan, cells)) for entry in plan.definition.datasets}
+    benchmark = Benchmark(out, plan, cells, ranked, read_timing(out))
     texts = {
         "results.csv": csv_text(benchmark.results),
         "timings.csv": csv_text(benchmark.timings),
@@ -109,42 +114,37 @@ def tabulate(out: Path) -> Benchmark:
     return benchmark
 
 
-def _ranked(dataset: str, outline: Outline, cells: Sequence[Cell]) -> list[Standing]:
-    own = [cell for cell in cells if cell.dataset == dataset]
-    runs: dict[str, list[Run]] = {model: [] for model in outline.models}
-    for cell in own:
-        if cell.run:
-            runs[cell.model].append(cell.run)
+def _ranked(dataset: str, plan: Plan, cells: Sequence[Outcome]) -> list[Standing]:
+    runs: dict[str, list[Run]] = {model.label: [] for model in plan.definition.models}
+    for one in cells:
+        if one.run and one.cell.dataset == dataset:
+            runs[one.cell.model].append(one.run)
     done = [run for of_model in runs.values() for run in of_model]
     remedy = "Delete the folder of the cell whose data are wrong, and start the benchmark again"
     require_same_data(done, remedy)
     require_same_definitions(done)
-    return standings(runs, outline.baseline)
+    return standings(runs, plan.definition.baseline)
 
 
-def _result(cell: Cell, size: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+def _result(outcome: Outcome, size: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
     """What is in `results.csv` of a cell; with the same columns if it is not done."""
-    run = cell.run
+    run = outcome.run
     scores: Mapping[str, float | None] = run.scores if run else {}
     return {
-        "status": cell.status,
-        "reason": cell.reason or None,
+        "status": outcome.status,
+        "reason": outcome.reason or None,
         "split": run.metrics["split"] if run else None,
         "images": run.metrics["images"] if run else None,
         **size,
         **{name: scores.get(name) for name in names},
-        "command": cell.command or None,
+        "command": outcome.command or None,
         "versions": run.versions if run else None,
     }
 
 
-def _place(cell: Cell) -> dict[str, Any]:
-    return {"dataset": cell.dataset, "model": cell.model, "seed": cell.seed}
-
-
-def write_images(path: Path, cells: Sequence[Cell]) -> None:
+def write_images(path: Path, cells: Sequence[Outcome]) -> None:
     """The rows of all `images.csv`, one cell after the other, in one table; columns that a dataset lacks are empty."""
-    done = [(cell, cell.run.folder, image_columns(cell.run.folder)) for cell in cells if cell.run]
+    done = [(one.cell, one.run.folder, image_columns(one.run.folder)) for one in cells if one.run]
     columns = list(dict.fromkeys(["id", *(name for _, _, own in done for name in own)]))
     with whole(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -153,5 +153,4 @@ def write_images(path: Path, cells: Sequence[Cell]) -> None:
             # Before each row comes the cell's place, and at its end an empty value for the columns that it lacks.
             places = [3 + own.index(name) if name in own else -1 for name in columns]
             pick = itemgetter(0, 1, 2, *places)
-            place = list(_place(cell).values())
-            writer.writerows(pick([*place, *row, ""]) for row in image_rows(folder))
+            writer.writerows(pick([*cell, *row, ""]) for row in image_rows(folder))

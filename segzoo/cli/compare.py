@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from segzoo.benchmarking.comparison import Comparison
+    from segzoo.benchmarking.standings import Standing
 
 DEFINED = ("mean_iou", "image_mean_iou", "difference", "p", "effect_size", "wilcoxon_p", "training_seconds_per_epoch")
 """The figures whose definitions are printed below the tables."""
@@ -43,26 +44,32 @@ def compare(
 
 
 def _print_comparison(found: Comparison) -> None:
+    costs = {one.label: found.costs(one) for one in found.standings}
+    print_standings(found.standings, costs, found.baseline)
+    for name in DEFINED:
+        print(f"{name}: {found.definitions[name]}")
+
+
+def print_standings(standings: Sequence[Standing], costs: Mapping[str, Mapping[str, Any]], baseline: str) -> None:
+    """Print the models on one dataset and their costs, by label, as tables."""
     from rich.console import Console
 
     from segzoo.benchmarking import ranking
 
-    standings = found.standings
-    scored = standings[0].runs[0].metrics
-    title = f"{scored['split']} split, {scored['images']:,} images, mean ± standard deviation over seeds"
+    scored = [run.metrics for one in standings for run in one.runs][:1]
+    titles = [f"{scores['split']} split, {scores['images']:,} images, mean ± sd over seeds" for scores in scored]
     tables = [
-        _table(ranking.ranked_rows(standings), title),
-        _table(ranking.difference_rows(standings), f"difference from {found.baseline} in the mean IoU of images"),
+        _table(ranking.ranked_rows(standings), *titles),
+        _table(ranking.difference_rows(standings), f"difference from {baseline} in the mean IoU of images"),
         _table(ranking.score_rows(standings)),
         _table(ranking.class_rows(standings)),
-        _table(ranking.cost_rows({one.label: found.costs(one) for one in standings})),
+        _table(ranking.cost_rows(costs)),
     ]
     wanted = max(Console(width=WIDEST).measure(table).maximum for table in tables)
     console = Console(width=max(Console().width, wanted), highlight=False, markup=False)
     for table in tables:
-        console.print(table)
-    for name in DEFINED:
-        print(f"{name}: {found.definitions[name]}")
+        if table.row_count:
+            console.print(table)
 
 
 def _table(rows: Sequence[Sequence[str]], title: str | None = None) -> Table:
