@@ -233,14 +233,16 @@ def test_a_folder_without_a_benchmark_is_refused(tmp_path):
 
 def test_the_leaderboard_says_what_the_numbers_mean_and_where_they_come_from(tmp_path):
     out = fill(tmp_path / "out")
+    found = "[widths.toys.better]\nfilters = 19\n[notes.toys]\nlone = 'keeps its size'\n"
     with (out / "benchmark.toml").open("a") as file:
-        file.write("[widths.toys.better]\nfilters = 19\n[notes.toys]\nlone = 'keeps its size'\n")
+        file.write(f"[trainer]\nname = 'keras'\nprecision = 'float32'\n{found}")
     tabulate(out)
     page = (out / "leaderboard.md").read_text()
     for words in (
         "- Models: 4. Datasets: 1. Seeds: 0, 1, 2. Cells: 12, of which 7 are done.",
         "- Baseline: plain.",
         "- Machine: Abacus 3000, 8 GiB, Linux.",
+        "- Trainer: keras (precision = float32). Loss: cross\\_entropy.",
         "- Threads of a cell: 2.",
         "- Versions: Python 3.12.1, segzoo 0.1.0, keras 3.12.",
         "- `flops`: multiply-add = 2",

@@ -15,6 +15,7 @@ from segzoo.benchmarking.standings import Standing
 if TYPE_CHECKING:
     from segzoo.benchmarking.plan import Plan
     from segzoo.benchmarking.tables import Benchmark
+    from segzoo.config import Choice
 
 
 def leaderboard(benchmark: Benchmark) -> str:
@@ -36,6 +37,7 @@ def _facts(benchmark: Benchmark) -> list[str]:
         f"- Models: {len(definition.models)}. Datasets: {len(definition.datasets)}. Seeds: "
         f"{', '.join(map(str, seeds))}. Cells: {len(cells)}, of which {len(runs)} are done.",
         f"- Baseline: {escaped(definition.baseline)}.",
+        f"- Trainer: {_choice(definition.trainer)}. Loss: {_choice(definition.loss)}.",
         f"- Widths: {'chosen so that the parameters are as many as the baseline has' if matched else 'as given'}.",
         *(f"- Machine: {escaped(name)}." for name in _each(machine(run) for run in runs)),
         f"- Threads of a cell: {', '.join(threads) or 'unknown'}.",
@@ -43,12 +45,17 @@ def _facts(benchmark: Benchmark) -> list[str]:
     ]
 
 
+def _choice(plugin: Choice) -> str:
+    options = ", ".join(f"{key} = {value}" for key, value in plugin.options.items())
+    return escaped(f"{plugin.name} ({options})" if options else plugin.name)
+
+
 def _definitions(benchmark: Benchmark) -> list[str]:
     lines = [f"- `{name}`: {escaped(text)}" for name, text in benchmark.definitions.items() if name not in FACTS]
     verdict = (
         f"A model counts as better or worse than the baseline if p is below {LEVEL}. Models that are not told apart "
-        "need not be equal: more seeds may tell. Scores are means over the seeds ± their standard deviation, with the "
-        "95 % interval of the mean in brackets."
+        "need not be equal: more seeds may tell. Scores are means over the seeds ± their standard deviation; the "
+        "interval beside the mean IoU is that of its mean over the seeds."
     )
     return ["## Definitions", "", verdict, "", *lines]
 
@@ -65,17 +72,10 @@ def _dataset(benchmark: Benchmark, dataset: str, ranked: Sequence[Standing]) -> 
             "mean IoU of images, `image_mean_iou`; the order is by `mean_iou`.",
             "",
         ]
+    for rows in (ranked_rows(ranked), difference_rows(ranked), score_rows(ranked), class_rows(ranked)):
+        lines += [*table(rows), ""] if rows[1:] else []
+    lines += ["The other scores of each class are in `results.csv`.", ""]
     costs = {one.label: benchmark.size(dataset, one.label) | benchmark.costs(dataset, one.label) for one in ranked}
-    lines += [
-        *table(ranked_rows(ranked)),
-        "",
-        *table(difference_rows(ranked)),
-        "",
-        *table(score_rows(ranked)),
-        "",
-        *table(class_rows(ranked)),
-    ]
-    lines += ["", "Dice, boundary IoU and distances of each class are in `results.csv`.", ""]
     lines += [*table(cost_rows(costs)), "", *_remarks(benchmark, dataset)]
     return lines
 
