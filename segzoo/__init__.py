@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from segzoo.benchmarking.benchmark import benchmark
     from segzoo.benchmarking.comparison import Comparison, compare
     from segzoo.data.findings import Finding, Verification
     from segzoo.data.sheets import preview
@@ -21,6 +22,7 @@ __all__ = [
     "Result",
     "Statistics",
     "Verification",
+    "benchmark",
     "compare",
     "preview",
     "run",
@@ -29,6 +31,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "benchmarking.benchmark": ("benchmark",),
     "benchmarking.comparison": ("Comparison", "compare"),
     "experiment": ("Result", "run"),
     "data.findings": ("Finding", "Verification"),

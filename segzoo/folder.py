@@ -28,7 +28,7 @@ def run_folder(out: Path | None, name: str, resume: bool) -> Iterator[Path]:
         ConfigError: if it holds something else, cannot be written, or another process works in it.
     """
     folder = _make(out, resume) if out else _next_free(Path("runs"), name)
-    with _alone(folder):
+    with alone(folder):
         begun = (folder / "config.toml").exists()
         for path in leftovers(folder):
             path.unlink()
@@ -73,8 +73,12 @@ def _next_free(parent: Path, name: str) -> Path:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keep other processes out, as long as this one lives."""
+def alone(folder: Path) -> Iterator[None]:
+    """Keep other processes out of a folder, as long as this one lives.
+
+    Raises:
+        ConfigError: if another process is in it, or it cannot be written.
+    """
     lock = FileLock(folder / LOCK)
     try:
         lock.acquire(blocking=False)

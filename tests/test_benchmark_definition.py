@@ -1,6 +1,7 @@
 """Definitions of benchmarks: what may be left out, what is decided once, what may change, and every mistake named."""
 
 import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from segzoo.benchmarking.plan import Cell, decide, read_plan
 from segzoo.errors import ConfigError
 from segzoo_keras import precision
 
+ROOT = Path(__file__).parent.parent
 SHORT = 'models = ["unet", "resunet"]\ndatasets = ["shapes"]\n'
 
 
@@ -34,6 +36,12 @@ def test_models_and_datasets_suffice(definition):
     config = plan.config(Cell("shapes", "resunet", 2))
     assert (config.model.name, config.dataset.name, config.trainer.name) == ("resunet", "shapes", "keras")
     assert (config.seed, config.epochs, config.image_size) == (2, 6, (64, 64))
+
+
+def test_the_benchmark_that_ships_is_of_three_small_models_and_three_seeds():
+    plan = decide(read_definition(ROOT / "benchmarks" / "smoke.toml"))
+    assert len(plan.cells()) == 9
+    assert {cell.dataset for cell in plan.cells()} == {"shapes"}
 
 
 def test_options_labels_and_seeds_of_entries(definition):

@@ -26,6 +26,8 @@ from stored_runs import write_benchmark, write_cell, write_run, write_timing
 import segzoo
 import segzoo.benchmarking.tables
 from segzoo import catalog, cli, errors, plugin, registry
+from segzoo.benchmarking.definition import read_definition
+from segzoo.benchmarking.plan import decide
 from segzoo.config import compose
 from segzoo.data import findings
 
@@ -186,6 +188,9 @@ def typed(line, command, monkeypatch):
             continue
         words = [{"MODEL": "unet", "DATASET": "shapes"}.get(word, word) for word in words[1:]]
         words = [one for word in words for one in (sorted(map(str, Path().glob(word))) if "?" in word else [word])]
+        if words[0] == "benchmark":
+            COMMANDS["benchmark"].make_context("benchmark", words[1:])  # accepted, and not run
+            continue
         done = command(*words, *(["--dry-run"] if words[0] == "run" and "--dry-run" not in words else []))
         assert done.code == 0, (line, done.err)
         printed += done.out
@@ -204,7 +209,10 @@ def test_toml_is_a_package_or_a_configuration(block, tmp_path, monkeypatch):
     write_images(tmp_path / "DIR")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "config.toml").write_text(block.text, "utf-8")
-    segzoo.experiment.resolve(compose(tmp_path / "config.toml"))
+    if "models" in tomllib.loads(block.text):
+        decide(read_definition(tmp_path / "config.toml"))
+    else:
+        segzoo.experiment.resolve(compose(tmp_path / "config.toml"))
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from segzoo.cli import data
+from segzoo.cli.benchmark import benchmark
 from segzoo.cli.compare import compare
 from segzoo.cli.shared import AsJson, Settings, interruptible, options_of
 from segzoo.errors import ConfigError, SegzooError, suggestion
@@ -25,6 +26,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(data.app, name="data")
+app.command()(benchmark)
 app.command()(compare)
 
 ImageSize = Annotated[str | None, typer.Option(metavar="160|160x224", help="Side, or height x width, in pixels.")]

@@ -1,0 +1,152 @@
+"""A benchmark from its definition to its tables: `segzoo benchmark`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from segzoo import registry
+from segzoo.atomic import leftovers, write_text
+from segzoo.benchmarking import plan as plans
+from segzoo.benchmarking import timing
+from segzoo.benchmarking.attempts import Task, one_by_one, read_record
+from segzoo.benchmarking.children import run_child
+from segzoo.benchmarking.cluster import on_cluster, require_dask
+from segzoo.benchmarking.definition import read_definition
+from segzoo.benchmarking.plan import Cell, Plan, decide, read_plan
+from segzoo.benchmarking.progress import CellsBar
+from segzoo.config import cache_folder, compose
+from segzoo.errors import ConfigError, SegzooError
+from segzoo.folder import LOCK, alone
+from segzoo.plugin import Dataset
+from segzoo.terminal import note
+
+if TYPE_CHECKING:
+    from segzoo.benchmarking.tables import Benchmark
+
+TIMING = "timing.json"
+
+
+def benchmark(
+    file: Path, *, out: Path | None = None, jobs: int = 1, dask: str | None = None, retry: bool = False
+) -> Benchmark:
+    """Train and score models x datasets x seeds under one protocol; what `segzoo benchmark` does.
+
+    The definition is in the TOML file; the results go to the folder `out`, by default `runs/` and the name of the file.
+    If that has a benchmark of the same definition, it goes on where it was: what is done stays, and what failed is
+    tried again with `retry`. Cells run one by one, or `jobs` at once, or on the Dask cluster at the address `dask`.
+
+    Raises:
+        SegzooError: if the definition, the data or the folder does not do. A cell that fails is a row of the results.
+    """
+    if jobs > 1 or dask:
+        require_dask()
+    out = (out or Path("runs", file.stem)).absolute()
+    earlier = read_plan(out) if (out / "cells").exists() else None
+    plan = decide(read_definition(file), earlier)
+    with _folder(out):
+        _prepare(plan)
+        if earlier and earlier.definition.baseline != plan.definition.baseline:
+            (out / TIMING).unlink(missing_ok=True)  # the noise floor is the baseline's
+        plan.write(out)
+        if plan.definition.match == "parameters":
+            plan = _matched(plan, out)
+        try:
+            _run_cells(plan, out, jobs, dask, retry)
+            _time(plan, out)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt("to go on, repeat the command") from None
+        from segzoo.benchmarking.tables import tabulate
+
+        return tabulate(out)
+
+
+@contextmanager
+def _folder(out: Path) -> Iterator[None]:
+    """The folder of a benchmark, held against other processes; gone again if nothing comes into it.
+
+    Raises:
+        ConfigError: if it holds something else, cannot be written, or another process works in it.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        foreign = {path.name for path in out.iterdir()} - {LOCK} - {path.name for path in leftovers(out)}
+    except OSError as error:
+        raise ConfigError(f"cannot write to {out} ({error.strerror}); choose another --out") from error
+    if foreign and not (out / plans.FILE).exists():
+        raise ConfigError(f"{out} holds other files and no benchmark; choose another --out")
+    try:
+        with alone(out):
+            yield
+    finally:
+        if not any(out.iterdir()):
+            out.rmdir()
+
+
+def _prepare(plan: Plan) -> None:
+    """Download and verify all data before the first cell, so that cells at once do not get in each other's way."""
+    cache = cache_folder()
+    for entry in plan.definition.datasets:
+        dataset = registry.create(Dataset, entry.name, entry.options)
+        dataset.prepare(cache)
+        for split in dataset.describe(cache).splits:
+            dataset.open(cache, split)  # a folder of the user's may lack something
+
+
+def _matched(plan: Plan, out: Path) -> Plan:
+    found = {(dataset, label) for dataset, widths in plan.widths.items() for label in widths}
+    if found >= {(cell.dataset, cell.model) for cell in plan.cells()}:
+        return plan
+    if run_child("segzoo.benchmarking.widths", [str(out)]).code:
+        raise SegzooError("no widths were found at which the networks have as many parameters; the line above says why")
+    return read_plan(out)
+
+
+def _run_cells(plan: Plan, out: Path, jobs: int, dask: str | None, retry: bool) -> None:
+    cells = {cell: out / "cells" / str(cell) for cell in plan.cells()}
+    records = {cell: read_record(folder) for cell, folder in cells.items()}
+    kept = ("done",) if retry else ("done", "failed")
+    left = [cell for cell, record in records.items() if record is None or record.status not in kept]
+    tasks = [_task(plan, cell, cells[cell]) for cell in left]
+    names = {cells[cell]: str(cell) for cell in left}
+    with CellsBar(len(cells), len(cells) - len(left)) as bar:
+        failures = [record for record in records.values() if record and record.status == "failed"]
+        if failures and not retry:
+            bar.line(f"cells that failed before: {len(failures)}; --retry tries them again")
+        at_work = on_cluster(tasks, jobs, dask) if tasks and (jobs > 1 or dask) else one_by_one(tasks)
+        with closing(at_work):
+            for task, record in at_work:
+                bar.ended(names[task.folder], task.folder, record)
+
+
+def _task(plan: Plan, cell: Cell, folder: Path) -> Task:
+    """What is left to do of a cell, with its configuration in its folder."""
+    config, path = plan.config(cell), folder / "config.toml"
+    if path.exists():
+        if changed := compose(path).differences(config):
+            raise ConfigError(
+                f"the run in {folder} was begun with other options: {'; '.join(changed)}; delete the folder"
+            )
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text(path, config.to_toml())
+    return Task(folder, cache_folder(), plan.definition.threads or 1, plan.definition.time_limit)
+
+
+def _time(plan: Plan, out: Path) -> None:
+    """Measure how fast the networks are, unless that is known of all that have a finished run."""
+    records = {cell: read_record(out / "cells" / str(cell)) for cell in plan.cells()}
+    done = {(cell.dataset, cell.model) for cell, record in records.items() if record and record.status == "done"}
+    if done <= _timed(out):
+        return
+    if run_child("segzoo.benchmarking.timing", [str(out), "--seconds", str(timing.SECONDS)]).code:
+        note("the networks could not be timed: the tables lack their speed; repeat the command to try it again")
+
+
+def _timed(out: Path) -> set[tuple[str, str]]:
+    path = out / TIMING
+    datasets = json.loads(path.read_text("utf-8"))["datasets"] if path.exists() else {}
+    return {(name, model) for name, found in datasets.items() for model in [*found["models"], *found["left_out"]]}

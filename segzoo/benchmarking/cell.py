@@ -1,0 +1,53 @@
+"""One run of a benchmark, in the process that it has for itself: `python -m segzoo.benchmarking.cell FOLDER`.
+
+It is `segzoo run --resume --out FOLDER` for the configuration that lies in the folder, but for two things: it waits for
+a process of an earlier start that is about to end, and the last line it prints says what went wrong.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from contextlib import suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from segzoo.errors import SegzooError
+from segzoo.folder import LOCK
+
+PATIENCE = 60.0
+"""Seconds in which a process ends whose parent has ended."""
+OUT_OF_MEMORY = ("MemoryError", "ResourceExhaustedError")
+"""Python's, and TensorFlow's on a GPU."""
+
+
+def repeating(folder: Path) -> list[str]:
+    """The command that repeats the run in `OUT/cells/DATASET/MODEL/seed-N`, typed in OUT."""
+    place = Path(*folder.parts[-4:])
+    return ["segzoo", "run", "--config", str(place / "config.toml"), "--out", str(Path("repeated", *place.parts[1:]))]
+
+
+def main() -> None:
+    """Run the cell; exit code 2 for an error of segzoo's, 1 for any other."""
+    from segzoo.experiment import conduct, plan
+
+    folder = Path(sys.argv[1])
+    sys.argv = repeating(folder)  # the manifest says how the run was made
+    with suppress(Timeout), FileLock(folder / LOCK, timeout=PATIENCE):
+        pass
+    try:
+        conduct(plan(None, {}, {}, folder, resume=True), folder, resume=True)
+    except SegzooError as error:
+        print(f"segzoo: {error}", file=sys.stderr)
+        sys.exit(2)
+    except Exception as error:
+        traceback.print_exc()
+        name = type(error).__name__
+        what = "out of memory" if name in OUT_OF_MEMORY else "it crashed"
+        print(f"segzoo: {what}: {name}: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
