@@ -111,6 +111,13 @@ def test_verifying_is_measured(pets, printed_by):
     assert found["60"][3] > 0
 
 
+@pytest.mark.slow
+def test_what_a_cell_takes_more_is_measured(printed_by):
+    measured = rows(printed_by("cell_overhead", "--rounds", 1))
+    assert measured["the same as a cell"][0] > 1
+    assert set(measured) >= {"`segzoo run`", "difference"}
+
+
 def test_competitors_take_turns():
     turns = []
     competitors = {name: lambda name=name: turns.append(name) or len(turns) for name in "ab"}
