@@ -1,7 +1,7 @@
 """Splits that nobody has to write down: where a sample belongs is told by its name alone.
 
 The SHA-256 of a name is a number from 0 to 1 that looks drawn by chance and is always the same. Shares and folds are
-parts of that line. So a sample that is added or taken away moves no other, on no machine; and the price is that sizes
+parts of that line. So a sample that is added or taken away moves no other, on any machine. The price is that sizes
 come out as they do when lots are drawn. `docs/explanation/data.md` tells why there is no way around that.
 """
 
