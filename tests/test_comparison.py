@@ -177,7 +177,7 @@ def test_the_command_prints_tables_with_definitions(tmp_path, command):
     (line,) = [row for row in rows if row[:2] == ("unet filters=8", "+0.3000")]
     assert re.fullmatch(r"\[\+0\.0\d{3}, \+0\.5\d{3}\]", line[2])
     assert line[3:] == ("0.021", "+3.00", "0.250")
-    assert ("unet filters=8", "3.0", "30.0", "25.0%") in rows
+    assert ("unet filters=8", "3", "30", "25") in rows
     assert "these trained weights only" in done.out.replace("trained\n", "trained ")
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from stored_runs import write, write_benchmark, write_cell, write_timing
 
 from segzoo.benchmarking.leaderboard import escaped
+from segzoo.benchmarking.ranking import cost_rows
 from segzoo.benchmarking.tables import tabulate
 from segzoo.errors import ConfigError
 
@@ -250,7 +251,7 @@ def test_the_leaderboard_says_what_the_numbers_mean_and_where_they_come_from(tmp
         "| plain | 3 | 0.4000 ± 0.1000 | \\[0.1516, 0.6484\\] | baseline |",
         "| lone | 1 | 0.3500 | - | no test: one seed |",
         "| broken | 0 | - | - | no test: no finished run |",
-        "| plain | 100 | 1.00 | 5.00 | 6.00 | 80.0 | 3.0 | 30.0 | 25.0% | 1.00 |",
+        "| plain | 100 | 1 | 5 | 6 | 80 | 3 | 30 | 25 | 1 |",
         "by a factor of 1.010",
         "- better: filters = 19.",
         "- lone: keeps its size.",
@@ -293,3 +294,15 @@ def test_tables_need_neither_tensorflow_nor_a_plugin(tmp_path):
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("figures", "cells"),
+    [
+        ({"flops": 137_216, "peak_memory_bytes": 662_568_960}, ["0.000137", "0.617"]),
+        ({"flops": 1.5e12, "peak_memory_bytes": None}, ["1,500", "-"]),
+        ({"parameters": 31_055_427, "waiting_share": 0.0312}, ["31,055,427", "3.12"]),
+    ],
+)
+def test_costs_are_written_with_as_many_digits_as_count(figures, cells):
+    assert cost_rows({"net": figures})[1] == ["net", *cells]

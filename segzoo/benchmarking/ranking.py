@@ -20,18 +20,18 @@ NAMES = {
     "expected_calibration_error": "calibration error",
 }
 """Headings of scores whose names do not do."""
-COSTS = {
-    "parameters": ("parameters", ",.0f", 1),
-    "flops": ("GFLOPs an image", ",.2f", 1e-9),
-    "latency_p50_ms": ("latency p50, ms", ",.2f", 1),
-    "latency_p95_ms": ("p95, ms", ",.2f", 1),
-    "throughput_images_per_s": ("throughput, images/s", ",.1f", 1),
-    "training_seconds_per_epoch": ("training, s/epoch", ",.1f", 1),
-    "training_images_per_s": ("training, images/s", ",.1f", 1),
-    "waiting_share": ("waiting for data", ".1%", 1),
-    "peak_memory_bytes": ("peak memory, GiB", ",.2f", 2**-30),
+COSTS: dict[str, tuple[str, float]] = {
+    "parameters": ("parameters", 1),
+    "flops": ("GFLOPs an image", 1e-9),
+    "latency_p50_ms": ("latency p50, ms", 1),
+    "latency_p95_ms": ("p95, ms", 1),
+    "throughput_images_per_s": ("throughput, images/s", 1),
+    "training_seconds_per_epoch": ("training, s/epoch", 1),
+    "training_images_per_s": ("training, images/s", 1),
+    "waiting_share": ("waiting for data, %", 100),
+    "peak_memory_bytes": ("peak memory, GiB", 2**-30),
 }
-"""Heading, form and factor of each figure of cost that is shown."""
+"""Heading and factor of each figure of cost that is shown."""
 NONE = "-"
 
 
@@ -70,8 +70,11 @@ def cost_rows(costs: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
 
 
 def _cost(name: str, value: float | None) -> str:
-    _, form, factor = COSTS[name]
-    return number(None if value is None else value * factor, form)
+    """Three significant digits, or all digits before the point."""
+    if value is None:
+        return NONE
+    value *= COSTS[name][1]
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
 def _ranked(one: Standing) -> list[str]:
