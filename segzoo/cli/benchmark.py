@@ -8,11 +8,12 @@ from typing import Annotated
 
 import typer
 
+from segzoo.cli.compare import print_standings
 from segzoo.cli.shared import AsJson, interruptible
 
 
 def benchmark(
-    file: Annotated[Path, typer.Argument(metavar="FILE.toml", help="What is compared, and how.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What is compared, and how.")],
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="The folder of results.  [default: runs/FILE]")
     ] = None,
@@ -31,6 +32,10 @@ def benchmark(
     if as_json:
         print(json.dumps(found.row(), indent=2))
     else:
+        for dataset, standings in found.standings.items():
+            print(f"\n{dataset}")
+            costs = {one.label: found.costs(dataset, one.label) for one in standings}
+            print_standings(standings, costs, found.plan.definition.baseline)
         print(f"results in {found.folder}")
     if any(cell.status != "done" for cell in found.cells):
         raise typer.Exit(1)
