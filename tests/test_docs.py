@@ -108,7 +108,7 @@ def packages(tmp_path_factory):
 
 @pytest.fixture
 def workplace(tmp_path, monkeypatch, finished_run, packages):
-    """Makes a folder the current one in which the text of a page holds: its files, a finished run, its plugins."""
+    """Makes a folder the current one in which the text of a page holds: files, finished runs, images, plugins."""
 
     def enter(page):
         for name in ("unet-shapes", "unet-folder"):
@@ -120,6 +120,8 @@ def workplace(tmp_path, monkeypatch, finished_run, packages):
             write_run(tmp_path / "runs" / f"unet-{seed}", images, seed=seed)
             images = [0.56 + 0.05 * i - 0.01 * (i % 3) - luck * 0.7 for i in range(9)]
             write_run(tmp_path / "runs" / f"canet-{seed}", images, seed=seed, model="canet")
+        plain = next(block.text for block in BLOCKS if block.title == "segzoo_plainnet.py")
+        (tmp_path / "segzoo_mynet.py").write_text(plain.replace("PlainNet", "MyNet"), "utf-8")
         write_files(page, tmp_path)
         if page in packages:
             monkeypatch.syspath_prepend(packages[page])
