@@ -149,9 +149,9 @@ def rows(out):
 def test_each_cell_is_a_run_and_none_is_run_twice(tmp_path, untimed, capsys):
     file, out = define(tmp_path), tmp_path / "out"
     found = segzoo.benchmark(file, out=out)
-    assert [(cell.dataset, cell.model, cell.seed, cell.status) for cell in found.cells] == [
-        ("shapes", "net", 0, "done"),
-        ("shapes", "net", 1, "done"),
+    assert [(str(one.cell), one.status) for one in found.cells] == [
+        ("shapes/net/seed-0", "done"),
+        ("shapes/net/seed-1", "done"),
     ]
     first = record(out)
     assert (first["status"], first["reason"], first["attempts"]) == ("done", None, 1)

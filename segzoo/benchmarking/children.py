@@ -83,7 +83,9 @@ def run_child(
                 _reap(process, 0)
             if process.stdin:
                 process.stdin.close()
-    return Ended(process.returncode, time.perf_counter() - start, peak or usage, overdue)
+    # What the system counted in the end is exact, but begins with what this process had: see `_resident`.
+    peak = usage if usage > _resident(os.getpid()) else peak
+    return Ended(process.returncode, time.perf_counter() - start, peak, overdue)
 
 
 def _resident(pid: int) -> int:
