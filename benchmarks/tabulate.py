@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -29,7 +28,13 @@ from segzoo.records import csv_text
 CLASSES = ("background", "circle", "square", "triangle")
 BY_IMAGE = ("iou", "boundary_iou", "hd95")
 """Scores of each class that an image has."""
-WORK = "from pathlib import Path; from segzoo.benchmarking.tables import tabulate; tabulate(Path({!r}))"
+WORK = """
+from pathlib import Path
+from segzoo.benchmarking.tables import tabulate
+tabulate(Path({!r}))
+print(next(line.split()[1] for line in Path("/proc/self/status").open() if line.startswith("VmHWM:")))
+"""
+"""Prints the KiB that it had resident at its peak, as Linux tells; `wait4` would count those of its parent too."""
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -102,12 +107,8 @@ def write_cell(folder: Path, seed: int, images: int, draw: int, facts: dict[str,
 def measured(out: Path) -> tuple[float, float]:
     """Seconds and MiB at the peak of a process that makes the tables."""
     start = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "-c", WORK.format(str(out))])
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit("the tables could not be made")
-    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
-    return time.perf_counter() - start, usage.ru_maxrss * unit / 2**20
+    done = subprocess.run([sys.executable, "-c", WORK.format(str(out))], stdout=subprocess.PIPE, text=True, check=True)
+    return time.perf_counter() - start, int(done.stdout) / 2**10
 
 
 if __name__ == "__main__":
