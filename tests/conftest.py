@@ -14,6 +14,18 @@ from segzoo.cli import main
 ROOT = Path(__file__).parent.parent
 
 
+EXPORTS = ("check_savedmodel_agrees", "check_saved_network_loads_without_segzoo")
+"""Checks that save networks: they take a minute for all that ship, whose own tests save them too."""
+
+
+@pytest.hookimpl(tryfirst=True)  # before slow tests are left out
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have exports of everything registered among the slow tests."""
+    for item in items:
+        if item.path.name == "test_conformance.py" and any(check in item.name for check in EXPORTS):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def test_data() -> Path:
     """The folder of real photos and slices; tests that need it are skipped where it is absent."""

@@ -162,6 +162,7 @@ def assert_nearest(name, base):
     assert chosen.model.model_dump(exclude={model.width}) == model.model_dump(exclude={model.width})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_network_that_ships_comes_as_near_as_it_can(name):
     assert_nearest(name, registry.create(Model, "unet", {"filters": 8, "depth": 2}))
