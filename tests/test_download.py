@@ -257,6 +257,18 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path, nobody):
         get(tmp_path / "file" / "cache" / "file.bin", nobody)
 
 
+def end_well_at_once(server, code, *words):
+    """Run Python code in two processes, which say that they are ready before the server goes on."""
+    start = [sys.executable, "-c", code, *words]
+    processes = [subprocess.Popen(start, stdout=subprocess.PIPE) for _ in range(2)]
+    for process in processes:
+        assert process.stdout.readline() == b"ready\n"
+    server.go_on.set()
+    for process in processes:
+        process.communicate()
+        assert process.returncode == 0
+
+
 def test_two_processes_fetch_once(serve, path):
     server = serve(lambda handler: handler.server.go_on.wait() and plain(handler))
     code = (
@@ -264,13 +276,7 @@ def test_two_processes_fetch_once(serve, path):
         "print('ready', flush=True)\n"
         f"fetch([{server.url!r}], Path({str(path)!r}), {DIGEST!r}, {len(CONTENT)}, lambda done: None)"
     )
-    processes = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) for _ in range(2)]
-    for process in processes:
-        assert process.stdout.readline() == b"ready\n"
-    server.go_on.set()
-    for process in processes:
-        process.communicate()
-        assert process.returncode == 0
+    end_well_at_once(server, code)
     assert path.read_bytes() == CONTENT
     assert server.ranges == [None]
 
@@ -373,13 +379,6 @@ def test_two_processes_fetch_a_folder_once(photos):
         f"fetch_folder([sys.argv[1]], Path({str(photos)!r}), {hashlib.sha256(ARCHIVE).hexdigest()!r}, {len(ARCHIVE)})"
     )
     with Server(ARCHIVE, lambda handler: handler.server.go_on.wait() and plain(handler)) as server:
-        start = [sys.executable, "-c", code, server.url]
-        processes = [subprocess.Popen(start, stdout=subprocess.PIPE) for _ in range(2)]
-        for process in processes:
-            assert process.stdout.readline() == b"ready\n"
-        server.go_on.set()
-        for process in processes:
-            process.communicate()
-            assert process.returncode == 0
+        end_well_at_once(server, code, server.url)
     assert server.ranges == [None]
     assert beside(photos) == ["photos"]

@@ -14,8 +14,8 @@ from pydantic import ValidationError
 from segzoo import network
 from segzoo.benchmarking.cost import parameters
 from segzoo.errors import PluginError
+from segzoo.frame import Frame
 from segzoo.network import clean_state
-from segzoo.pipeline import Frame
 from segzoo.plugin import Model
 
 WIDEST = 1 << 14

@@ -37,16 +37,20 @@ class Timing:
 
     def of(self, dataset: str, model: str) -> dict[str, Any]:
         """Parameters, FLOPs, latency and throughput of a model on images of a dataset."""
-        return dict(self.table.get("datasets", {}).get(dataset, {}).get("models", {}).get(model, {}))
+        return dict(self._dataset(dataset).get("models", {}).get(model, {}))
 
     def noise_floor(self, dataset: str) -> float | None:
         """By what factor one model differs from itself."""
-        floor: float | None = self.table.get("datasets", {}).get(dataset, {}).get("noise_floor")
+        floor: float | None = self._dataset(dataset).get("noise_floor")
         return floor
 
     def left_out(self, dataset: str) -> dict[str, str]:
         """The models that could not be timed, and why."""
-        return dict(self.table.get("datasets", {}).get(dataset, {}).get("left_out", {}))
+        return dict(self._dataset(dataset).get("left_out", {}))
+
+    def _dataset(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.table.get("datasets", {}).get(name, {})
+        return found
 
 
 def read_outcomes(out: Path, plan: Plan) -> list[Outcome]:
