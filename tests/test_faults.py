@@ -1,5 +1,6 @@
 """Disks that fill up and processes that are killed, on the way from a server to prepared images."""
 
+import contextlib
 import hashlib
 import io
 import os
@@ -181,7 +182,8 @@ for line in sys.stdin:
         self.parent.stdin.write(f"{code}\n".encode())
         child = int(self.parent.stdout.readline())
         if seconds is not None and not select.select([self.parent.stdout], [], [], seconds)[0]:
-            os.kill(child, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it has ended at this very moment
+                os.kill(child, signal.SIGKILL)
         status = int(self.parent.stdout.readline())
         assert status in (0, signal.SIGKILL), "it failed by itself; see standard error"
         return status == 0
