@@ -17,7 +17,9 @@ from pathlib import Path
 from article import BATCH_SIZE, Pets, split
 from measure import interleaved, origin, ratios, seconds, spread, table
 
-from segzoo.pipeline import Arrays, Frame, order, prepare
+from segzoo.arrays import Arrays, order
+from segzoo.frame import Frame
+from segzoo.pipeline import prepare
 from segzoo_oxford_pets import OxfordPets
 from segzoo_unet import UNet
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import psutil
 
-from segzoo.arrays import Arrays, Batch, Native, Resized, order
+from segzoo.arrays import Arrays, Native, Resized
 from segzoo.frame import Frame
 from segzoo.layouts import Layout, Uniform
 from segzoo.parallel import in_parallel
@@ -23,14 +23,6 @@ from segzoo.ragged import Pieces, Ragged
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-__all__ = [
-    "Arrays",
-    "Batch",
-    "Frame",
-    "order",
-    "prepare",
-]
 
 
 def prepare(samples: Samples, frame: Frame, loss: Loss | None = None, cache: Path | None = None) -> Arrays:

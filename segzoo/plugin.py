@@ -263,7 +263,7 @@ class Job:
     loss: Loss
     num_classes: int
     frame: Frame
-    """What of images of any size the network sees, and how its output maps back; see `segzoo.pipeline`."""
+    """What of images of any size the network sees, and how its output maps back; see `segzoo.frame`."""
     epochs: int | None
     """Passes over the training images; None if only `steps` or `seconds` end the training. What comes first counts, and
     the epoch that it cuts short is validated and reported as any other."""

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segzoo.pipeline import Frame, prepare
+from segzoo.frame import Frame
+from segzoo.pipeline import prepare
 from segzoo.plugin import IGNORE, Loss
 from segzoo_losses import BorderWeightedCrossEntropy
 

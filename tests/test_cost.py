@@ -10,7 +10,7 @@ import tensorflow as tf
 from segzoo import registry
 from segzoo.benchmarking.cost import flops, parameters, traced, training_cost
 from segzoo.errors import PluginError
-from segzoo.pipeline import Frame
+from segzoo.frame import Frame
 from segzoo.plugin import Model
 
 layers = keras.layers

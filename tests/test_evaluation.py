@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from segzoo.evaluation import classify, evaluate, predict, softmax
-from segzoo.pipeline import Frame
+from segzoo.frame import Frame
 
 
 def brightness_network(margin=0):

@@ -24,7 +24,8 @@ from segzoo import download
 from segzoo.archives import unpack
 from segzoo.download import fetch
 from segzoo.errors import SegzooError
-from segzoo.pipeline import Frame, prepare
+from segzoo.frame import Frame
+from segzoo.pipeline import prepare
 from segzoo.plugin import Info
 from segzoo.samples import CheckedSamples
 

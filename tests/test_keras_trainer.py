@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from segzoo.arrays import order
 from segzoo.errors import ConfigError
 from segzoo.evaluation import classify, predict
+from segzoo.frame import Frame
 from segzoo.metrics import confusion, mean_iou
-from segzoo.pipeline import Frame, order, prepare
+from segzoo.pipeline import prepare
 from segzoo.plugin import IGNORE, Job
 from segzoo_keras import KerasTrainer, engine
 from segzoo_losses import CrossEntropy

@@ -2,7 +2,9 @@
 
 import numpy as np
 
-from segzoo.pipeline import Frame, order, prepare
+from segzoo.arrays import order
+from segzoo.frame import Frame
+from segzoo.pipeline import prepare
 from segzoo.plugin import IGNORE, Loss
 
 

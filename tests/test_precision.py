@@ -12,7 +12,7 @@ from keras import layers
 from segzoo import experiment
 from segzoo.config import compose
 from segzoo.errors import ConfigError, PluginError, TrainingError
-from segzoo.pipeline import Frame
+from segzoo.frame import Frame
 from segzoo.plugin import Job
 from segzoo_keras import KerasTrainer, precision
 from segzoo_losses import CrossEntropy

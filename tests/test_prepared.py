@@ -12,7 +12,8 @@ import pytest
 
 from segzoo import prepared, ragged
 from segzoo.errors import SegzooError
-from segzoo.pipeline import Frame, prepare
+from segzoo.frame import Frame
+from segzoo.pipeline import prepare
 from segzoo.plugin import Info, Loss
 from segzoo.samples import CheckedSamples, stamp_of
 
@@ -197,7 +198,8 @@ from types import SimpleNamespace
 import numpy as np
 import psutil
 
-from segzoo.pipeline import Frame, prepare
+from segzoo.frame import Frame
+from segzoo.pipeline import prepare
 from segzoo.plugin import Info
 from segzoo.samples import CheckedSamples
 

@@ -11,11 +11,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from segzoo.arrays import Arrays
 from segzoo.errors import ConfigError, TrainingError
 from segzoo.metrics import confusion, mean_iou
 from segzoo.network import clean_state
 from segzoo.parallel import ahead
-from segzoo.pipeline import Arrays, prepare
+from segzoo.pipeline import prepare
 from segzoo.plugin import Job, Samples
 from segzoo_keras.checkpoint import Keeper, Progress
 from segzoo_keras.normalization import with_stand_ins
