@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.machinery import ModuleSpec, PathFinder
-from importlib.metadata import Distribution, EntryPoint, PackageNotFoundError, entry_points, version
+from importlib.metadata import Distribution, EntryPoint, EntryPoints, PackageNotFoundError, entry_points, version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from packaging.requirements import Requirement
 from pydantic import ValidationError
@@ -45,6 +45,14 @@ class Entry:
         return asdict(self)
 
 
+class _Provider(NamedTuple):
+    """What a distribution tells of itself."""
+
+    name: str
+    version: str
+    problem: str
+
+
 class _Driver(DriverManager[Plugin]):
     """stevedore's loader of one plugin by name, reading the installed metadata itself.
 
@@ -56,9 +64,10 @@ class _Driver(DriverManager[Plugin]):
         return list(entry_points(group=self.namespace))
 
 
-def entries(kind: type[Plugin]) -> list[Entry]:
-    """All registered plugins of one kind by name, the broken ones with the reason; imports none of them."""
-    return _inspect_all(kind, _points(kind))
+def entries(*kinds: type[Plugin]) -> list[Entry]:
+    """All registered plugins of each kind by name, the broken ones with the reason; imports none of them."""
+    installed = entry_points()
+    return _inspect_all({kind: _sorted(installed.select(group=kind.group)) for kind in kinds})
 
 
 def locate(name: str) -> tuple[type[Plugin], str]:
@@ -68,12 +77,13 @@ def locate(name: str) -> tuple[type[Plugin], str]:
         ConfigError: if no plugin, or plugins of several kinds, have that name.
     """
     group, _, short = name.rpartition("/")
-    searched = [kind for kind in KINDS if group in ("", plural(kind))]
-    if not searched:
+    installed = entry_points()
+    names = {kind: installed.select(group=kind.group).names for kind in KINDS if group in ("", plural(kind))}
+    if not names:
         raise ConfigError(f"no plugins called '{group}'{suggestion(group, map(plural, KINDS))}")
-    found = [kind for kind in searched if short in _names(kind)]
+    found = [kind for kind, known in names.items() if short in known]
     if not found:
-        raise ConfigError(f"no plugin '{name}'{suggestion(short, {n for kind in searched for n in _names(kind)})}")
+        raise ConfigError(f"no plugin '{name}'{suggestion(short, set().union(*names.values()))}")
     if len(found) > 1:
         choices = " or ".join(f"{plural(kind)}/{short}" for kind in found)
         raise ConfigError(f"'{short}' is the name of {len(found)} plugins: write {choices}")
@@ -92,10 +102,11 @@ def load(kind: type[P], name: str) -> type[P]:
         ConfigError: if the name is unknown.
         PluginError: if it is taken twice, cannot be imported, or is no plugin of the kind.
     """
-    points = [point for point in _points(kind) if point.name == name]
-    if not points:
-        raise ConfigError(f"no {kind.kind} '{name}'{suggestion(name, _names(kind))}")
-    entry = _inspect_all(kind, points)[0]
+    known = entry_points(group=kind.group)
+    if name not in known.names:
+        raise ConfigError(f"no {kind.kind} '{name}'{suggestion(name, known.names)}")
+    points = _sorted(known.select(name=name))
+    entry = _inspect_all({kind: points})[0]
     if entry.problem:
         raise PluginError(f"{kind.kind} '{name}' of {entry.distribution} cannot be used: {entry.problem}")
     try:
@@ -143,37 +154,36 @@ def _fail(manager: object, point: EntryPoint, error: BaseException) -> None:
     raise error
 
 
-def _points(kind: type[Plugin]) -> list[EntryPoint]:
-    return sorted(entry_points(group=kind.group), key=lambda point: (point.name, point.value))
+def _sorted(points: EntryPoints) -> list[EntryPoint]:
+    return sorted(points, key=lambda point: (point.name, point.value))
 
 
-def _names(kind: type[Plugin]) -> set[str]:
-    return {point.name for point in _points(kind)}
+def _inspect_all(points: Mapping[type[Plugin], list[EntryPoint]]) -> list[Entry]:
+    found = []
+    # Once for each distribution: to know its requirements is to parse the metadata of all of them, long READMEs too.
+    providers = {dist: _provider(dist) for dist in {point.dist for of_kind in points.values() for point in of_kind}}
+    for kind, of_kind in points.items():
+        for point in of_kind:
+            rivals = sorted(providers[other.dist].name for other in of_kind if other.name == point.name)
+            found.append(_inspect(kind, point, providers[point.dist], rivals))
+    return found
 
 
-def _inspect_all(kind: type[Plugin], points: list[EntryPoint]) -> list[Entry]:
-    unmet = {point.dist.name: _unmet(point.dist) for point in points if point.dist}
-    providers = {point.name: sorted(_provider(p) for p in points if p.name == point.name) for point in points}
-    return [_inspect(kind, point, providers[point.name], unmet) for point in points]
-
-
-def _inspect(kind: type[Plugin], point: EntryPoint, providers: list[str], unmet: Mapping[str, str]) -> Entry:
-    name = _provider(point)
-    release = point.dist.version if point.dist else ""
-    entry = Entry(kind.kind, point.name, name, release, f"{point.module}:{point.attr}")
-    if len(providers) > 1:
-        both = " and ".join(providers)
+def _inspect(kind: type[Plugin], point: EntryPoint, provider: _Provider, rivals: Sequence[str]) -> Entry:
+    entry = Entry(kind.kind, point.name, provider.name, provider.version, f"{point.module}:{point.attr}")
+    if len(rivals) > 1:
+        both = " and ".join(rivals)
         return replace(entry, problem=f"the name '{point.name}' is taken twice, by {both}; uninstall one of them")
-    if unmet.get(name):
-        return replace(entry, problem=unmet[name])
+    if provider.problem:
+        return replace(entry, problem=provider.problem)
     try:
         return replace(entry, summary=_summary(point.module, point.attr))
     except PluginError as error:
         return replace(entry, problem=str(error))
 
 
-def _provider(point: EntryPoint) -> str:
-    return point.dist.name if point.dist else "an unknown distribution"
+def _provider(dist: Distribution | None) -> _Provider:
+    return _Provider(dist.name, dist.version, _unmet(dist)) if dist else _Provider("an unknown distribution", "", "")
 
 
 def _unmet(distribution: Distribution) -> str:

@@ -43,6 +43,18 @@ def test_listing_imports_no_plugin(install):
     assert "segzoo_test_net" not in sys.modules
 
 
+def test_a_distribution_is_asked_once_for_what_it_needs_however_many_plugins_it_brings(install, monkeypatch):
+    points = "".join(f"{name} = segzoo_test_net:Net\n" for name in "abc")
+    groups = {kind.group: points for kind in registry.KINDS}
+    install("segzoo-test-needed", {})
+    install("segzoo-test-net", groups, GOOD, ("segzoo-test-needed",))
+    asked, version = [], registry.version
+    monkeypatch.setattr(registry, "version", lambda name: asked.append(name) or version(name))
+    found = [entry for entry in registry.entries(*registry.KINDS) if entry.distribution == "segzoo-test-net"]
+    assert len(found) == 3 * len(registry.KINDS)
+    assert asked.count("segzoo-test-needed") == 1
+
+
 @pytest.mark.parametrize(
     ("entry_point", "code", "requires", "reason"),
     [

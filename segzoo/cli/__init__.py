@@ -51,13 +51,14 @@ def list_plugins(
     kinds = {registry.plural(k): k for k in registry.KINDS}
     if kind and kind not in kinds:
         raise ConfigError(f"there are no plugins called '{kind}'{suggestion(kind, kinds)}")
-    found = {name: registry.entries(k) for name, k in kinds.items() if kind in ("", name)}
+    asked = {name: k for name, k in kinds.items() if kind in ("", name)}
+    found = registry.entries(*asked.values())
     if as_json:
-        print(json.dumps([entry.row() for entries in found.values() for entry in entries], indent=2))
+        print(json.dumps([entry.row() for entry in found], indent=2))
         return
-    for name, entries in found.items():
+    for name, k in asked.items():
         print(name)
-        for entry in entries:
+        for entry in (entry for entry in found if entry.kind == k.kind):
             text = f"BROKEN: {entry.problem}" if entry.problem else entry.summary
             print(f"  {entry.name:<20} {entry.distribution + ' ' + entry.version:<20} {text}")
 
