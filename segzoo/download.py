@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
@@ -25,11 +27,13 @@ from segzoo.errors import DataError
 from segzoo.locking import holding
 
 PAUSES: Sequence[float] = (1, 2, 4)
-"""Seconds to wait before all addresses are tried again; counted anew whenever something has come."""
+"""Seconds to wait before all addresses are tried again; counted anew whenever bytes have come at `SPEED` at least."""
 TIMEOUT = (10, 30)
 """Seconds to wait for a connection, and for the next bytes."""
+SPEED, WINDOW = 1000, 60
+"""Bytes a second at which a file must come at least, and the seconds over which they are counted."""
 CHUNK = 2**18
-"""Bytes written at a time."""
+"""Bytes written at a time at most."""
 
 
 class _BrokenError(Exception):
@@ -38,6 +42,10 @@ class _BrokenError(Exception):
 
 class _RefusedError(Exception):
     """An address that need not be asked again."""
+
+
+class _SlowError(Exception):
+    """A connection that brings next to nothing."""
 
 
 def fetch_folder(
@@ -85,8 +93,8 @@ def _fetch_archive(urls: Sequence[str], archive: Path, sha256: str, size: int) -
 def fetch(urls: Sequence[str], path: Path, sha256: str, size: int, report: Callable[[int], None]) -> Path:
     """The file of that digest and size in bytes, from the first address that gives it unless it is at `path` already.
 
-    What has come is kept as `<name>.part` when the connection fails, and the next call goes on from there. `report` is
-    called with the number of bytes that are there.
+    What has come is kept as `<name>.part` when the connection fails or brings next to nothing, and the next address, or
+    the next call, goes on from there. `report` is called with the number of bytes that are there.
 
     Raises:
         DataError: if no address gives the file, or the file that is there is another one.
@@ -136,7 +144,7 @@ def progress(name: str, size: int) -> Iterator[Callable[[int], None]]:
 def _from_any(urls: Sequence[str], path: Path, sha256: str, size: int, report: Callable[[int], None]) -> None:
     """Fill the part file from the addresses in turn, again and again while that may help."""
     part, left, reasons = _part(path), list(urls), dict.fromkeys(urls, "")
-    most, pauses = _length(part), iter(PAUSES)
+    most, since, pauses = _length(part), monotonic(), iter(PAUSES)
     while True:
         for url in tuple(left):
             try:
@@ -149,8 +157,8 @@ def _from_any(urls: Sequence[str], path: Path, sha256: str, size: int, report: C
                 left.remove(url)
             else:
                 return
-        if _length(part) > most:
-            most, pauses = _length(part), iter(PAUSES)
+        if _length(part) - most > SPEED * (monotonic() - since):
+            most, since, pauses = _length(part), monotonic(), iter(PAUSES)
         pause = next(pauses, None)
         if pause is None or not left:
             kept = f"; the {_length(part):,} bytes that came are kept, to go on from" if _length(part) else ""
@@ -161,22 +169,37 @@ def _from_any(urls: Sequence[str], path: Path, sha256: str, size: int, report: C
 
 def _receive(url: str, part: Path, size: int, report: Callable[[int], None]) -> None:
     """Append to the part file what it lacks."""
-    if (have := _length(part)) == size:
+    have, why = _length(part), "the connection broke off"
+    if have == size:
         return
-    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
     try:
-        with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
+        with _asked(url, have) as response:
             mode = "ab" if _goes_on(response, part, size) else "wb"
             with part.open(mode) as file:
                 report(file.tell())
-                # Not `iter_content`, which would unpack what a server declares to be gzip-encoded.
-                for chunk in response.raw.stream(CHUNK, decode_content=False):
+                for chunk in _steady(response):
                     file.write(chunk)
                     report(file.tell())
                     if file.tell() > size:  # else it could go on until the disk is full
                         break
                 file.flush()
                 os.fsync(file.fileno())
+    except _SlowError:
+        why = f"fewer than {SPEED:,} bytes a second came"
+    except HTTPError:
+        pass  # the length tells
+    if _length(part) < size:
+        raise _BrokenError(f"{why} after {_length(part):,} of {size:,} bytes")
+
+
+@contextmanager
+def _asked(url: str, have: int) -> Iterator[Response]:
+    """What a server says when it is asked for the bytes from there on, or what is in the way, in words."""
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
+    hooks = {"response": _hang_up}
+    try:
+        with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT, hooks=hooks) as response:
+            yield response
     except requests.Timeout as error:
         raise _BrokenError("no answer in time") from error
     except requests.exceptions.SSLError as error:
@@ -185,10 +208,25 @@ def _receive(url: str, part: Path, size: int, report: Callable[[int], None]) -> 
         raise _BrokenError("no connection") from error
     except requests.RequestException as error:
         raise _RefusedError(str(error)) from error
-    except HTTPError:
-        pass  # the length tells
-    if _length(part) < size:
-        raise _BrokenError(f"the connection broke off after {_length(part):,} of {size:,} bytes")
+
+
+def _hang_up(response: Response, **_: Any) -> None:
+    """Not to read what comes with a redirect, as requests does, however much or slowly it comes."""
+    if response.is_redirect:
+        response.close()
+
+
+def _steady(response: Response) -> Iterator[bytes]:
+    """The bytes of a body as they come; a `_SlowError` where they are fewer than `SPEED` allows over a `WINDOW`."""
+    came, since = 0, monotonic()
+    # Not `iter_content`, which would unpack what a server declares to be gzip-encoded, and wait for a whole chunk.
+    while chunk := response.raw.read1(CHUNK, decode_content=False):
+        yield chunk
+        came, seconds = came + len(chunk), monotonic() - since
+        if seconds >= WINDOW:
+            if came < SPEED * seconds:
+                raise _SlowError
+            came, since = 0, monotonic()
 
 
 def _goes_on(response: Response, part: Path, size: int) -> bool:

@@ -14,6 +14,7 @@ class Server(ThreadingHTTPServer):
         self.content, self.script = content, list(script)
         self.ranges = []
         self.go_on = threading.Event()
+        self.seen, self._moved = 0, threading.Condition()
         self.url = f"http://127.0.0.1:{self.server_port}/{name}"
 
     def __enter__(self):
@@ -24,6 +25,16 @@ class Server(ThreadingHTTPServer):
         self.go_on.set()
         self.shutdown()
         self.server_close()
+
+    def see(self, done):
+        """What `dripping` is told of the bytes that have come."""
+        with self._moved:
+            self.seen = done
+            self._moved.notify_all()
+
+    def wait_until_seen(self, done):
+        with self._moved:
+            self._moved.wait_for(lambda: self.seen >= done)
 
     def handle_error(self, request, client_address):
         """Clients that hang up are part of the tests."""
@@ -73,8 +84,22 @@ def stalling(handler):
     handler.server.go_on.wait()
 
 
+def dripping(handler):
+    """Sends each byte when the one before it has been seen."""
+    ranged(handler, 0)
+    content = handler.server.content
+    for place in range(int((handler.headers["Range"] or "bytes=0-")[6:-1]), len(content)):
+        handler.wfile.write(content[place : place + 1])
+        handler.server.wait_until_seen(place + 1)
+
+
 def silent(handler):
     handler.server.go_on.wait()
+
+
+def moved(url, body=b"", length=0):
+    """Redirects to another address."""
+    return lambda handler: handler.answer(302, body, length, Location=url)
 
 
 def status(code):

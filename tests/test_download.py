@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
-from serving import Server, body, cut, plain, ranged, silent, stalling, status
+from serving import Server, body, cut, dripping, moved, plain, ranged, silent, stalling, status
 
 from segzoo import download
 from segzoo.archives import Limit
@@ -29,8 +29,9 @@ def serve():
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch):
-    """No waiting between attempts, small chunks, no proxy between the tests and their servers."""
+    """No waiting between attempts, no time that passes, small chunks, no proxy before the servers of the tests."""
     monkeypatch.setattr(download, "PAUSES", (0, 0, 0))
+    monkeypatch.setattr(download, "monotonic", lambda: 0.0)
     monkeypatch.setattr(download, "CHUNK", 1000)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
@@ -84,9 +85,65 @@ def test_a_connection_that_is_cut_again_and_again_gets_there(serve, path, monkey
 
 @pytest.mark.parametrize("failing", [stalling, silent])
 def test_a_server_that_falls_silent_is_asked_again(serve, path, monkeypatch, failing):
-    monkeypatch.setattr(download, "TIMEOUT", (5, 0.5))
+    monkeypatch.setattr(download, "TIMEOUT", (60, 0.1))
+    # The second answer may be as slow as the machine is.
+    monkeypatch.setattr(download.time, "sleep", lambda pause: monkeypatch.setattr(download, "TIMEOUT", (60, 60)))
     get(path, serve(failing, ranged).url)
     assert path.read_bytes() == CONTENT
+
+
+@pytest.fixture
+def ticking(monkeypatch):
+    """To report to: a clock that goes by the bytes that are there, which servers are told of."""
+
+    def ticker(seconds, *servers):
+        now = [0.0]
+
+        def report(done):
+            now[0] = seconds(done)
+            for server in servers:
+                server.see(done)
+
+        monkeypatch.setattr(download, "monotonic", lambda: now[0])
+        return report
+
+    return ticker
+
+
+def test_a_server_that_sends_a_byte_now_and_then_gives_way_to_the_next(serve, path, ticking):
+    slow, good = serve(dripping), serve(ranged)
+    get(path, slow.url, good.url, report=ticking(lambda done: 29 * min(done, 3), slow))
+    assert path.read_bytes() == CONTENT
+    assert slow.ranges == [None]
+    assert good.ranges == ["bytes=3-"]  # after 87 s
+
+
+def test_where_nothing_comes_but_a_byte_now_and_then_patience_ends_and_what_came_is_kept(serve, path, ticking):
+    server = serve(dripping)
+    said = f"12 bytes that came are kept.*\n  {server.url}: fewer than 1,000 bytes a second came after 12 of 10,000 b"
+    with pytest.raises(DataError, match=said):
+        get(path, server.url, report=ticking(lambda done: 29 * done, server))
+    assert server.ranges == [None, "bytes=3-", "bytes=6-", "bytes=9-"]
+    assert path.with_name("file.bin.part").read_bytes() == CONTENT[:12]
+
+
+@pytest.mark.parametrize(("speed", "requests"), [(990, 3), (1010, 1)])
+def test_the_lowest_speed_counts_over_a_window(serve, path, ticking, monkeypatch, speed, requests):
+    monkeypatch.setattr(download, "WINDOW", 4)
+    monkeypatch.setattr(download, "CHUNK", 50)
+    server = serve(ranged)
+    get(path, server.url, report=ticking(lambda done: done / speed))
+    assert path.read_bytes() == CONTENT
+    assert len(server.ranges) == requests
+
+
+def test_a_file_that_is_all_there_is_not_too_slow(serve, path, ticking):
+    server = serve(dripping)
+    path.parent.mkdir()
+    path.with_name("file.bin.part").write_bytes(CONTENT[:-3])
+    get(path, server.url, report=ticking(lambda done: 29 * done, server))
+    assert path.read_bytes() == CONTENT
+    assert server.ranges == [f"bytes={len(CONTENT) - 3}-"]
 
 
 def test_ctrl_c_keeps_what_came_for_the_next_call(serve, path):
@@ -98,10 +155,11 @@ def test_ctrl_c_keeps_what_came_for_the_next_call(serve, path):
     with pytest.raises(KeyboardInterrupt):
         get(path, server.url, report=interrupt)
     assert beside(path) == ["file.bin.part"]
-    done = []
+    done, came = [], path.with_name("file.bin.part").stat().st_size
+    assert came >= 3000
     get(path, server.url, report=done.append)
-    assert server.ranges == [None, "bytes=3000-"]
-    assert done[0] == 3000
+    assert server.ranges == [None, f"bytes={came}-"]
+    assert done[0] == came
     assert path.read_bytes() == CONTENT
 
 
@@ -134,6 +192,40 @@ def test_a_range_other_than_the_one_asked_for_is_refused(serve, path):
     wrong = serve(lambda handler: handler.answer(206, b"abc", 3, Content_Range="bytes 0-2/3"))
     with pytest.raises(DataError, match="offers 'bytes 0-2/3' when asked for the bytes from 10"):
         get(path, wrong.url)
+
+
+def test_a_redirect_is_followed_and_what_came_is_not_asked_for_again(serve, path):
+    path.parent.mkdir()
+    path.with_name("file.bin.part").write_bytes(CONTENT[:10])
+    there = serve(ranged)
+    get(path, serve(moved(there.url)).url)
+    assert path.read_bytes() == CONTENT
+    assert there.ranges == ["bytes=10-"]
+
+
+def test_what_comes_with_a_redirect_is_not_read(serve, path, monkeypatch):
+    monkeypatch.setattr(download, "TIMEOUT", (60, 60))
+    ended = []
+
+    def endless(handler):
+        moved(there.url, b"moved", None)(handler)
+        handler.server.go_on.wait()
+        ended.append(True)
+
+    there = serve(ranged)
+    get(path, serve(endless).url)
+    assert not ended
+    assert path.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("target", "why"),
+    [("/file.bin", "redirects"), ("file:///etc/passwd", "No connection adapters"), ("ftp://a/b", "No connection ad")],
+)
+def test_a_redirect_that_leads_nowhere_is_refused(serve, path, target, why):
+    with pytest.raises(DataError, match=why):
+        get(path, serve(moved(target)).url)
+    assert beside(path) == []
 
 
 def test_a_passing_failure_is_tried_again_after_longer_and_longer_pauses(serve, path, monkeypatch):
