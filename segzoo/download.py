@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -94,7 +95,9 @@ def fetch(urls: Sequence[str], path: Path, sha256: str, size: int, report: Calla
     """The file of that digest and size in bytes, from the first address that gives it unless it is at `path` already.
 
     What has come is kept as `<name>.part` when the connection fails or brings next to nothing, and the next address, or
-    the next call, goes on from there. `report` is called with the number of bytes that are there.
+    the next call, goes on from there. Whether that fits what comes then is not asked by date or by tag, which servers
+    tell as they like: the digest tells, and if it does not fit, all of it is fetched anew. `report` is called with the
+    number of bytes that are there.
 
     Raises:
         DataError: if no address gives the file, or the file that is there is another one.
@@ -148,8 +151,7 @@ def _from_any(urls: Sequence[str], path: Path, sha256: str, size: int, report: C
     while True:
         for url in tuple(left):
             try:
-                _receive(url, part, size, report)
-                _verify(part, sha256)
+                _complete(url, part, sha256, size, report)
             except _BrokenError as error:
                 reasons[url] = str(error)
             except _RefusedError as error:
@@ -167,15 +169,24 @@ def _from_any(urls: Sequence[str], path: Path, sha256: str, size: int, report: C
         time.sleep(pause)
 
 
-def _receive(url: str, part: Path, size: int, report: Callable[[int], None]) -> None:
-    """Append to the part file what it lacks."""
-    have, why = _length(part), "the connection broke off"
+def _complete(url: str, part: Path, sha256: str, size: int, report: Callable[[int], None]) -> None:
+    """Make the part file the file wanted; anew if what was there before may be what is wrong."""
+    if _receive(url, part, size, report):
+        with suppress(_RefusedError):
+            return _verify(part, sha256)
+        _receive(url, part, size, report)
+    return _verify(part, sha256)
+
+
+def _receive(url: str, part: Path, size: int, report: Callable[[int], None]) -> bool:
+    """Append to the part file what it lacks; whether something of before is still in it."""
+    have, goes_on, why = _length(part), True, "the connection broke off"
     if have == size:
-        return
+        return True
     try:
         with _asked(url, have) as response:
-            mode = "ab" if _goes_on(response, part, size) else "wb"
-            with part.open(mode) as file:
+            goes_on = _goes_on(response, part, size)
+            with part.open("ab" if goes_on else "wb") as file:
                 report(file.tell())
                 for chunk in _steady(response):
                     file.write(chunk)
@@ -190,6 +201,7 @@ def _receive(url: str, part: Path, size: int, report: Callable[[int], None]) -> 
         pass  # the length tells
     if _length(part) < size:
         raise _BrokenError(f"{why} after {_length(part):,} of {size:,} bytes")
+    return goes_on and have > 0
 
 
 @contextmanager
@@ -204,6 +216,8 @@ def _asked(url: str, have: int) -> Iterator[Response]:
         raise _BrokenError("no answer in time") from error
     except requests.exceptions.SSLError as error:
         raise _BrokenError("its certificate is not trusted") from error
+    except requests.exceptions.ProxyError as error:
+        raise _BrokenError("no connection to the proxy that HTTP_PROXY or HTTPS_PROXY names") from error
     except requests.ConnectionError as error:
         raise _BrokenError("no connection") from error
     except requests.RequestException as error:
@@ -234,7 +248,8 @@ def _goes_on(response: Response, part: Path, size: int) -> bool:
     status, have = response.status_code, _length(part)
     if status == requests.codes.partial:
         offered = response.headers.get("Content-Range", "")
-        if offered != f"bytes {have}-{size - 1}/{size}":
+        # It may end sooner than asked for, and the server need not know how long the file is.
+        if not re.fullmatch(rf"bytes {have}-\d+/({size}|\*)", offered):
             raise _RefusedError(f"offers '{offered}' when asked for the bytes from {have} of {size}")
         return True
     if status == requests.codes.requested_range_not_satisfiable:

@@ -194,6 +194,20 @@ def test_a_range_other_than_the_one_asked_for_is_refused(serve, path):
         get(path, wrong.url)
 
 
+@pytest.mark.parametrize(("end", "total", "requests"), [(9999, "*", 1), (4999, "10000", 2), (4999, "*", 2)])
+def test_a_range_may_end_sooner_and_its_server_not_know_the_length(serve, path, end, total, requests):
+    path.parent.mkdir()
+    path.with_name("file.bin.part").write_bytes(CONTENT[:10])
+
+    def some(handler):
+        handler.answer(206, CONTENT[10 : end + 1], end - 9, Content_Range=f"bytes 10-{end}/{total}")
+
+    server = serve(some, ranged)
+    get(path, server.url)
+    assert path.read_bytes() == CONTENT
+    assert server.ranges == ["bytes=10-", "bytes=5000-"][:requests]
+
+
 def test_a_redirect_is_followed_and_what_came_is_not_asked_for_again(serve, path):
     path.parent.mkdir()
     path.with_name("file.bin.part").write_bytes(CONTENT[:10])
@@ -226,6 +240,16 @@ def test_a_redirect_that_leads_nowhere_is_refused(serve, path, target, why):
     with pytest.raises(DataError, match=why):
         get(path, serve(moved(target)).url)
     assert beside(path) == []
+
+
+def test_a_proxy_of_the_environment_is_asked_and_named_where_it_is_not_there(serve, path, nobody, monkeypatch):
+    server = serve(plain)
+    monkeypatch.setenv("http_proxy", nobody)
+    with pytest.raises(DataError, match="no connection to the proxy that HTTP_PROXY or HTTPS_PROXY names"):
+        get(path, "http://files.example/file.bin")
+    monkeypatch.setenv("http_proxy", server.url)
+    get(path, "http://files.example/file.bin")
+    assert path.read_bytes() == CONTENT
 
 
 def test_a_passing_failure_is_tried_again_after_longer_and_longer_pauses(serve, path, monkeypatch):
@@ -272,19 +296,56 @@ def test_without_a_network_what_came_earlier_is_kept(serve, path, nobody):
     assert path.read_bytes() == CONTENT
 
 
-@pytest.mark.parametrize("resumed", [False, True])
-def test_wrong_bytes_are_deleted_and_named_with_both_digests(serve, path, resumed):
-    if resumed:
-        path.parent.mkdir()
-        path.with_name("file.bin.part").write_bytes(b"old" * 7)
+def test_wrong_bytes_are_deleted_and_named_with_both_digests(serve, path):
     wrong = bytes(21) + CONTENT[21:]
-    server = serve(ranged if resumed else body(wrong))
-    found = hashlib.sha256((b"old" * 7 if resumed else bytes(21)) + CONTENT[21:]).hexdigest()
+    server = serve(body(wrong))
     with pytest.raises(DataError) as error:
         get(path, server.url)
-    for word in (server.url, DIGEST, found):
+    for word in (server.url, DIGEST, hashlib.sha256(wrong).hexdigest()):
         assert word in str(error.value)
+    assert len(server.ranges) == 1
     assert beside(path) == []
+
+
+def test_a_part_of_another_file_costs_a_second_request_and_no_more(serve, path):
+    path.parent.mkdir()
+    path.with_name("file.bin.part").write_bytes(b"old" * 7)
+    server = serve(ranged)
+    get(path, server.url)
+    assert path.read_bytes() == CONTENT
+    assert server.ranges == ["bytes=21-", None]
+
+
+def test_a_server_whose_file_changed_while_it_came_is_refused_in_the_end(serve, path):
+    """The second half is of another file, and so is all of it from then on."""
+    other = bytes(len(CONTENT))
+
+    def changed(handler):
+        handler.server.content = other
+        ranged(handler)
+
+    server = serve(cut, changed)
+    with pytest.raises(DataError, match=f"SHA-256 of what came is {hashlib.sha256(other).hexdigest()}"):
+        get(path, server.url)
+    assert server.ranges == [None, "bytes=4000-", None]
+    assert beside(path) == []
+
+
+def test_a_mirror_that_began_with_wrong_bytes_does_not_spoil_the_next(serve, path):
+    wrong = serve(lambda handler: handler.answer(200, bytes(4000), len(CONTENT)), status(404))
+    good = serve(ranged)
+    get(path, wrong.url, good.url)
+    assert path.read_bytes() == CONTENT
+    assert good.ranges == ["bytes=4000-", None]
+
+
+def test_wrong_bytes_that_did_not_go_on_from_others_are_not_fetched_twice(serve, path):
+    path.parent.mkdir()
+    path.with_name("file.bin.part").write_bytes(CONTENT[:10])
+    server = serve(body(bytes(len(CONTENT))))  # ignores the range
+    with pytest.raises(DataError, match="SHA-256"):
+        get(path, server.url)
+    assert server.ranges == ["bytes=10-"]
 
 
 def test_a_mirror_with_wrong_bytes_gives_way_to_the_next(serve, path):
