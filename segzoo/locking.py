@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,14 +11,20 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 
 from segzoo.atomic import unwritable
+from segzoo.errors import SegzooError
+
+LOCKLESS = {errno.ENOLCK, errno.EOPNOTSUPP}
+"""What file systems say that cannot lock files, such as NFS without its lock service."""
 
 
 @contextmanager
 def holding(folder: Path) -> Iterator[None]:
     """Keep other processes and threads out of a folder, which is made if need be; its holder may come in again.
 
+    It is free again when its holder ends, however that comes about.
+
     Raises:
-        SegzooError: if the folder cannot be written.
+        SegzooError: if the folder cannot be written, or files in it cannot be locked.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -28,6 +35,11 @@ def holding(folder: Path) -> Iterator[None]:
             Console(stderr=True).print(f"waiting for another process to fill {folder}", markup=False, soft_wrap=True)
             lock.acquire()
     except OSError as error:
+        if error.errno in LOCKLESS:
+            raise SegzooError(
+                f"the file system of {folder} cannot lock files ({error.strerror}); "
+                "name a folder on another disk in SEGZOO_CACHE"
+            ) from error
         raise unwritable(folder, error) from error
     try:
         yield

@@ -1,6 +1,16 @@
+"""Who may be in a folder, who waits, and what becomes of the lock of one that is killed."""
+
+import errno
+import fcntl
+import os
+import subprocess
+import sys
 import threading
 
+import pytest
+
 from segzoo import locking
+from segzoo.errors import SegzooError
 from segzoo.locking import holding
 
 
@@ -28,3 +38,48 @@ def test_who_must_wait_is_told_so(tmp_path, monkeypatch):
     thread.join()
     assert lines == [f"waiting for another process to fill {tmp_path}"]
     assert entered
+
+
+HOLDER = """
+import errno, sys
+from pathlib import Path
+from segzoo.locking import holding
+
+def lockless(file, operation):
+    raise OSError(errno.ENOSYS, "Function not implemented")
+
+if sys.argv[2] == "lockless":
+    import fcntl
+    fcntl.flock = lockless
+with holding(Path(sys.argv[1])):
+    print("in", flush=True)
+    sys.stdin.readline()
+"""
+
+
+@pytest.mark.parametrize("system", ["usual", "lockless"])
+def test_who_waits_for_a_process_that_is_killed_comes_in(tmp_path, system):
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    words = [sys.executable, "-W", "ignore", "-c", HOLDER, str(tmp_path), system]
+    first = subprocess.Popen(words, text=True, **pipes)
+    assert first.stdout.readline() == "in\n"
+    second = subprocess.Popen(words, text=True, **pipes)
+    assert second.stderr.readline().startswith("waiting for another process to fill")
+    first.kill()
+    first.communicate()
+    assert second.stdout.readline() == "in\n"
+    second.communicate("\n")
+    assert second.returncode == 0
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_that_cannot_lock_is_said(tmp_path, monkeypatch, code):
+    def refuse(file, operation):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with (
+        pytest.raises(SegzooError, match=f"file system of {tmp_path} cannot lock files .*SEGZOO_CACHE"),
+        holding(tmp_path),
+    ):
+        pytest.fail("came in")
