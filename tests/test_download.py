@@ -2,6 +2,7 @@ import hashlib
 import io
 import random
 import shutil
+import ssl
 import subprocess
 import sys
 import tarfile
@@ -240,6 +241,33 @@ def test_a_redirect_that_leads_nowhere_is_refused(serve, path, target, why):
     with pytest.raises(DataError, match=why):
         get(path, serve(moved(target)).url)
     assert beside(path) == []
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A certificate and its key, for this machine."""
+    if not (openssl := shutil.which("openssl")):
+        pytest.skip("no openssl")
+    files = [str(tmp_path_factory.mktemp("tls") / name) for name in ("certificate", "key")]
+    subject = ["-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1"]
+    kind = ["-x509", "-newkey", "rsa:2048", "-nodes", "-out", files[0], "-keyout", files[1]]
+    subprocess.run([openssl, "req", *kind, *subject], check=True, capture_output=True)
+    return files
+
+
+def test_https_is_for_servers_that_are_trusted_and_may_lead_to_http(serve, path, certificate, monkeypatch):
+    """It is the digest that tells whether the bytes are right, by whatever way they come."""
+    server, there = serve(moved("")), serve(plain)
+    server.script = [moved(there.url)]
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    url = server.url.replace("http:", "https:")
+    with pytest.raises(DataError, match="its certificate is not trusted"):
+        get(path, url)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", certificate[0])
+    get(path, url)
+    assert path.read_bytes() == CONTENT
 
 
 def test_a_proxy_of_the_environment_is_asked_and_named_where_it_is_not_there(serve, path, nobody, monkeypatch):
