@@ -284,6 +284,40 @@ def test_an_unpacking_that_ends_early_leaves_only_the_archive(archive, place, mo
     assert lying_in(place) == ["archive"]
 
 
+def in_holes(kind):
+    """A file of 5,000 bytes as GNU tar keeps those with holes: five bytes, and where they are."""
+    if kind == "pax":
+        facts = {"GNU.sparse.map": "100,3,4000,2", "GNU.sparse.size": "5000"}
+        return content_of(partial(pack, mode="w"), [member("sparse", b"abcde", pax_headers=facts)])
+    tar = bytearray(content_of(partial(pack, mode="w"), [member("sparse", b"abcde", type=tarfile.GNUTYPE_SPARSE)]))
+    tar[257:265] = b"ustar  \0"
+    for place, number in zip((386, 398, 410, 422, 483), (100, 3, 4000, 2, 5000), strict=True):
+        tar[place : place + 12] = b"%011o\0" % number
+    return repaired(tar)
+
+
+@pytest.mark.parametrize("kind", ["pax", "gnu"])
+def test_a_file_with_holes_is_whole_and_counts_with_them(place, kind):
+    archive = place / "archive"
+    archive.write_bytes(in_holes(kind))
+    with pytest.raises(DataError, match="it unpacks to more than 4,999 bytes"):
+        unpack(archive, place / "all", limit=Limit(size=4999))
+    unpack(archive, place / "all", limit=Limit(size=5000))
+    assert (place / "all" / "sparse").read_bytes() == bytes(100) + b"abc" + bytes(3897) + b"de" + bytes(998)
+
+
+def test_names_that_differ_in_case_are_two_files_where_the_disk_tells_them_apart(place):
+    pair = {"images/a.jpg": b"small", "images/A.jpg": b"large"}
+    archive = pack(place / "archive", *map(member, pair, pair.values()))
+    (place / "probe").touch()
+    if (place / "PROBE").exists():
+        with pytest.raises(DataError, match=r"'images/A.jpg' has no place"):
+            unpack(archive, place / "all")
+    else:
+        unpack(archive, place / "all")
+        assert files_in(place / "all") == pair
+
+
 def repaired(tar):
     """A tar with the checksums of what is in its headers, so that what is wrong with them is believed."""
     tar = bytearray(tar)
@@ -306,6 +340,7 @@ SMALL_ZIP = content_of(pack_zip, list(map(entry, SMALL, SMALL.values())))
 FUZZED = {
     "tar": damaged(SMALL_TAR),
     "tar that adds up": damaged(SMALL_TAR).map(repaired),
+    "tar of a file with holes": st.sampled_from([in_holes("pax"), in_holes("gnu")]).flatmap(damaged).map(repaired),
     "tar.gz of one that adds up": damaged(SMALL_TAR).map(repaired).map(partial(gzip.compress, compresslevel=1)),
     "tar.gz": damaged(gzip.compress(SMALL_TAR)),
     "tar.xz": damaged(lzma.compress(SMALL_TAR)),
