@@ -11,6 +11,7 @@ import segzoo
 from segzoo.errors import ConfigError
 
 IMAGES = [0.3, 0.5, 0.4]
+NONE = float("nan")
 
 
 def better(by):
@@ -97,6 +98,15 @@ def test_runs_trained_on_other_data_but_scored_on_the_same_are_tested_if_asked_f
     found = segzoo.compare([*runs, *more], different_data=True)
     assert found.standings[0].runs[0].folder == more[0]
     assert found.standings[0].p is not None
+
+
+@pytest.mark.parametrize(("images", "others"), [([0.5], [0.5]), ([0.5, NONE], [0.5, 0.6]), ([0.5, NONE], [NONE, 0.6])])
+def test_without_two_images_with_scores_of_both_there_is_no_test_and_the_row_says_so(tmp_path, command, images, others):
+    runs = [write_run(tmp_path / f"a{seed}", images, seed=seed) for seed in range(3)]
+    runs += [write_run(tmp_path / f"b{seed}", others, seed=seed, filters=8) for seed in range(3)]
+    (other,) = [one for one in segzoo.compare(runs).standings if one.label != "unet filters=4"]
+    assert (other.p, other.note) == (None, "no test: fewer than two images with scores of both")
+    assert other.note in command("compare", *runs).out
 
 
 def test_other_classes_and_other_splits_are_other_data(tmp_path):

@@ -19,16 +19,19 @@ if TYPE_CHECKING:
 COMPARED = "image_mean_iou"
 """The score whose differences are tested: the mean of what `images.csv` calls `mean_iou`."""
 ONE_SEED = "no test: one seed"
+FEW_IMAGES = "no test: fewer than two images with scores of both"
 DEFINITIONS: dict[str, str] = {
     "mean": "Of a score: over the seeds of one model on one dataset. Runs without it are left out, as where a class is "
     "absent.",
     "sd": "Of a score: its standard deviation over the seeds, with n - 1 below; none with one seed.",
     "low, high": "Of a score: the 95 % interval of its mean over the seeds, by Student's t; none with one seed.",
     "difference": f"{COMPARED} less that of the baseline, over the images that have one in every run of both. Its low "
-    "and high are the 95 % interval for other seeds and other images: both are random effects, and crossed.",
+    "and high are the 95 % interval for other seeds and other images: both are random effects, and crossed. It is that "
+    "of one difference, not adjusted for their number: it may leave out 0 where p does not tell the models apart.",
     "df": "Satterthwaite's degrees of freedom of that interval and of its test.",
     "p": "The probability of a difference at least as large, if there were none but that of seeds and images; adjusted "
-    "by Holm for the number of models that are compared on the dataset. None, for no test, where a model has one seed.",
+    "by Holm for the number of models that are compared on the dataset. None, for no test, where a model has one seed "
+    "or fewer than two images have scores of both.",
     "p_unadjusted": "The same before Holm.",
     "effect_size": "The difference over the standard deviation between seeds, pooled over both models: how many times "
     "what a mere change of the seed does.",
@@ -80,6 +83,7 @@ def standings(entries: Mapping[str, Sequence[Run]], baseline: str) -> list[Stand
         for label, note in notes.items()
         if note in ("", ONE_SEED)
     }
+    notes |= {label: FEW_IMAGES for label, one in found.items() if one.p is None and not notes[label]}
     adjusted = dict(zip(found, holm([one.p for one in found.values()]), strict=True))
     rows = [
         Standing(label, tuple(runs), _intervals(runs), found.get(label), adjusted.get(label), notes[label])
