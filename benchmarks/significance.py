@@ -42,6 +42,13 @@ class World:
     """How differently the models take an image; 0 for two copies of one model."""
     heavy: bool = False
     """Whether all that varies with the image has Student's t with 3 degrees of freedom, in scores cut to [0, 1]."""
+    hit: bool = False
+    """Whether an image counts 1 or 0 only: its score is above the mean or not."""
+    shared_sd: float = 0.0
+    """Between seeds, of the luck that both models have with a seed."""
+    groups: int = 0
+    """Into how many groups the images fall, such as patients, which the models take as differently as images; 0 for
+    none."""
     better: float = 0.0
     """How much the model is better than the baseline."""
 
@@ -119,9 +126,13 @@ def worlds_table(benchmarks: int, seed: int) -> str:
 
 
 WORLDS: dict[str, World] = {
+    "3 images": World(images=3),
     "20 images": World(images=20),
     "4,000 images": World(images=4000),
+    "10,000 images": World(images=10000),
+    "model x image .15": World(model_image_sd=0.15),
     "2 seeds": World((2, 2)),
+    "2 seeds, sd .02, .005 of the baseline": World((2, 2), (0.02, 0.005)),
     "10 seeds": World((10, 10)),
     "3 seeds, 5 of the baseline": World((3, 5)),
     "3 seeds, 10 of the baseline": World((3, 10)),
@@ -131,6 +142,10 @@ WORLDS: dict[str, World] = {
     "heavy tails in [0, 1]": World(heavy=True),
     "the same, 20 images": World(heavy=True, images=20),
     "the same, 5 seeds": World((5, 5), heavy=True),
+    "images hit or missed": World(hit=True),
+    "luck shared by the models, sd .01, and .005 of their own": World(seed_sds=(0.005, 0.005), shared_sd=0.01),
+    "images in 30 groups": World(groups=30),
+    "images in 30 groups, 5 seeds": World((5, 5), groups=30),
 }
 
 
@@ -154,10 +169,13 @@ def scores(world: World, rng: np.random.Generator) -> Iterator[NDArray[np.float6
         return rng.standard_t(3, shape) / math.sqrt(3) if world.heavy else rng.standard_normal(shape)
 
     images = MEAN + IMAGE_SD * varying(world.images)
+    luck = world.shared_sd * rng.standard_normal((max(world.seeds), 1))
     for seeds, sd, better in zip(world.seeds, world.seed_sds, (world.better, 0.0), strict=True):
-        found = images + better + world.model_image_sd * varying(world.images) + sd * rng.standard_normal((seeds, 1))
-        found = found + NOISE_SD * varying(seeds, world.images)
-        yield found.clip(0, 1) if world.heavy else found
+        found = images + better + world.model_image_sd * varying(world.images)
+        if world.groups:
+            found = found + world.model_image_sd * varying(world.groups)[np.arange(world.images) % world.groups]
+        found = found + luck[:seeds] + sd * rng.standard_normal((seeds, 1)) + NOISE_SD * varying(seeds, world.images)
+        yield (found > MEAN).astype(float) if world.hit else found.clip(0, 1) if world.heavy else found
 
 
 if __name__ == "__main__":

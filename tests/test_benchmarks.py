@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from segzoo_oxford_pets import OxfordPets
 from segzoo_unet import UNet
@@ -229,6 +230,39 @@ def test_equal_models_are_drawn_alike_and_a_better_one_is_better():
     assert np.corrcoef(one.mean(axis=0), other.mean(axis=0))[0, 1] > 0.8  # the same images
     heavy = np.stack(list(significance.scores(significance.World(heavy=True), rng)))
     assert (heavy.min(), heavy.max()) == (0, 1)
+    hit = np.stack(list(significance.scores(significance.World(hit=True), rng)))
+    assert set(np.unique(hit)) == {0, 1}
+    assert hit.mean() == pytest.approx(0.5, abs=0.1)
+
+
+def test_seeds_share_luck_and_images_fall_into_groups_where_a_world_says_so():
+    significance, rng = import_module("significance"), np.random.default_rng(0)
+    shared = significance.World((40, 40), (0.001, 0.001), shared_sd=0.05)
+    one, other = (found.mean(axis=1) for found in significance.scores(shared, rng))
+    assert np.corrcoef(one, other)[0, 1] > 0.9
+    one, other = significance.scores(significance.World(images=3000, model_image_sd=0.3, groups=10), rng)
+    groups = (one - other).mean(axis=0).reshape(-1, 10)
+    assert groups.mean(axis=0).std() > 0.15 > groups.mean(axis=1).std()  # 0.42 are expected, and 0.13
+
+
+def test_pooling_of_variances_is_judged(printed_by):
+    lines = [line for line in printed_by("pooling", "--benchmarks", 2000).splitlines() if line.startswith("| ")]
+    found = {tuple(line.strip("| ").split(" | ")[:2]): re.findall(r"([\d.]+)%", line) for line in lines[2:]}
+    keys = ("of each model its own", "pooled over 5 models")
+    own, pooled = ([float(share) for share in found[key, "3"]] for key in keys)
+    assert max(own[:5]) < 8  # wherever models are equal
+    assert 3 < pooled[0] < 7
+    assert min(pooled[1:5]) > 8
+    assert pooled[5] > own[5] + 10
+
+
+def test_variances_are_pooled_as_in_student_s_test():
+    pooling = import_module("pooling")
+    means = np.random.default_rng(0).random((50, 2, 4))
+    expected = stats.ttest_ind(means[:, 0], means[:, 1], axis=1).pvalue
+    np.testing.assert_allclose(pooling.pooled(means), expected)
+    by_hand = np.array([[[8.0, 10.0], [5.0, 5.0], [1.0, 1.0 + 8**0.5]]])  # variances 2, 0 and 4; 3 degrees of freedom
+    np.testing.assert_allclose(pooling.pooled(by_hand), 2 * stats.t.sf(4 / 2**0.5, 3))
 
 
 def test_the_variance_of_scores_is_taken_apart(tmp_path, printed_by):
