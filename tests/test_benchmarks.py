@@ -289,6 +289,12 @@ def test_the_variance_of_scores_is_taken_apart(tmp_path, printed_by):
     assert found["over seeds and images"][0] <= 1 < found["Wilcoxon over images alone"][0]
 
 
+@pytest.mark.parametrize(("runs", "splits"), [(4, 3), (5, 10), (6, 10), (7, 35)])
+def test_trainings_are_split_in_halves_in_every_way(runs, splits):
+    found = np.random.default_rng(0).random((runs, 20))
+    assert len(list(import_module("score_variance").halves(found))) == splits
+
+
 def test_the_tables_of_stored_cells_are_timed_with_their_memory(printed_by):
     small = ("--models", 2, "--datasets", 1, "--seeds", 2, "--images", 3, "--rounds", 1)
     seconds, _, _, mib, _, _ = rows(printed_by("tabulate", *small))["4"]
