@@ -97,10 +97,13 @@ def read_mask(path: Path, page: int = 0) -> NDArray[Any]:
     to 0..255, as it is shown.
 
     Raises:
-        DataError: if the file cannot be read, or its labels are no whole numbers from 0 to 65535.
+        DataError: if the file cannot be read, its labels are no whole numbers from 0 to 65535, or pixels that are
+            transparent differ from others by that alone.
     """
     with _naming(path):
         values, alpha = _stored(path, page, look_up=False)
+        if alpha:
+            _refuse_hidden(values, path)
         if values.ndim == 3:
             values = values[..., : values.shape[2] - alpha]
             values = values[..., 0] if values.shape[2] == 1 else values
@@ -110,6 +113,21 @@ def read_mask(path: Path, page: int = 0) -> NDArray[Any]:
                 "or three of uint8 with colours"
             )
         return _labels(values, path)
+
+
+def palette(path: Path, page: int = 0) -> NDArray[np.uint8]:
+    """The colours uint8 (N, 3) that the indices of a palette image stand for; (0, 3) of any other image.
+
+    Raises:
+        DataError: if the file cannot be read.
+    """
+    with _naming(path):
+        if _is_array(path):
+            _array(path, page)
+            return np.zeros((0, 3), np.uint8)
+        with _page(path, page) as image:
+            colors = image.getpalette("RGB") if image.mode in ("P", "PA") else None
+            return np.array(colors or [], np.uint8).reshape(-1, 3)
 
 
 def pages(path: Path) -> int:
@@ -261,6 +279,17 @@ def _refuse_loss(image: Image.Image, path: Path) -> None:
         loss = "drop some of its channels" if channels else "keep 8 of its 16 bits"
         raise DataError(
             f"cannot read {path}: Pillow would {loss}; save it as a .npy file of uint8 or uint16 (H, W, C) instead"
+        )
+
+
+def _refuse_hidden(values: NDArray[Any], path: Path) -> None:
+    """Raise a DataError if pixels uint8 (H, W, C + alpha) of one colour are both seen and hidden: they may differ."""
+    hidden = values[..., -1] == 0
+    colours = values[..., :-1].astype(np.uint32) @ (256 ** np.arange(values.shape[2] - 1, dtype=np.uint32))
+    if hidden.any() and np.isin(np.unique(colours[hidden]), colours[~hidden]).any():
+        raise DataError(
+            f"{path} has a colour that is transparent here and seen there, so it is not clear what its labels are: "
+            "save it without transparency"
         )
 
 

@@ -5,7 +5,7 @@ import os
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from pydantic import ValidationError
@@ -306,6 +306,8 @@ def test_classes_are_found_in_the_masks(tmp_path, own_cache, masks, names, found
             """`--set 'dataset.colors={class0 = "#000000", class1 = "#ff0000"}'`""",
         ),
         ([photo(0, (6, 16, 3))[:, ::2], photo(1, (6, 16, 3))[:, ::2]], "more than 64 colours, such as masks/0.png"),
+        ([grid(0, 128, 255)], "`--set 'dataset.values=[0, 128]'`, with 255 among them unless it is to be left out"),
+        ([grid(0, 128, 255)], "`--set 'dataset.values=[0, 255]' --set dataset.nearest=true`"),
     ],
 )
 def test_masks_that_leave_open_what_is_meant_say_what_to_type(tmp_path, own_cache, masks, message):
@@ -358,6 +360,60 @@ def test_palettes_are_labels_or_colours(tmp_path, own_cache):
     np.testing.assert_array_equal(mask, np.resize([IGNORE, 1, 0], (6, 8)))
 
 
+def test_an_index_that_stands_for_several_colours_is_refused(tmp_path, own_cache):
+    for number in range(9):
+        save(tmp_path / f"images/{number}.png", photo(number))
+        image = Image.fromarray(grid(0, 1) if number else grid(1, 0), "P")
+        image.putpalette([0, 0, 0, 255, 255, 255] if number else [255, 255, 255, 0, 0, 0])
+        (tmp_path / "masks").mkdir(exist_ok=True)
+        image.save(tmp_path / f"masks/{number}.png")
+    message = refusal(tmp_path, own_cache)
+    assert "the index 0 is #ffffff in masks/0.png, but #000000 in masks/1.png" in message
+    assert """`--set 'dataset.colors={class0 = "#000000", class1 = "#ffffff"}'`""" in message
+    for samples in opened(tmp_path, own_cache, colors={"a": "#000000", "b": "#ffffff"}).values():
+        for _, mask in samples:
+            np.testing.assert_array_equal(mask, grid(0, 1))
+    assert labels(tmp_path, own_cache, values=(0, 1)) == [0, 1]
+
+
+def test_labels_saved_as_a_photo_are_refused(tmp_path, own_cache):
+    root = with_masks(tmp_path, grid(0, 255))
+    for path in sorted((root / "masks").iterdir()):
+        Image.fromarray(SQUARE * int(path.stem)).save(path.with_suffix(".jpg"), quality=100)
+        path.unlink()
+    for options in ({}, {"classes": [*"abcdefghi"]}):
+        assert "may not hold what was drawn, since formats for photos" in refusal(root, own_cache, **options)
+    for path in (root / "masks").iterdir():
+        Image.fromarray(np.kron(SQUARE, np.ones((9, 7), np.uint8)) * 255).save(path, quality=70)
+        save(root / f"images/{path.stem}.png", photo(0, (54, 56, 3)))
+    message = refusal(root, own_cache)
+    assert "`--set 'dataset.values=[0, 255]' --set dataset.nearest=true`" in message
+    for samples in opened(root, own_cache, values=(0, 255), nearest=True).values():
+        for _, mask in samples:
+            np.testing.assert_array_equal(mask, np.kron(SQUARE, np.ones((9, 7), np.uint8)))
+    for path in (root / "masks").iterdir():
+        Image.fromarray(photo(0, (54, 56, 3))).save(path)
+    assert "`--set dataset.nearest=true`: each pixel is" in refusal(root, own_cache)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.data())
+def test_the_nearest_is_the_one_that_no_other_is_nearer_than(tmp_path_factory, data):
+    pixels, colored = data.draw(st.lists(st.integers(0, 255), min_size=9, max_size=9)), data.draw(st.booleans())
+    values = data.draw(st.lists(st.integers(0, 255), min_size=2, max_size=6, unique=True))
+    array, kept = np.array(pixels, np.uint8).reshape(3, 3), len(values) - colored
+    if colored:  # as much red as the value, the others alike
+        array = np.stack([array, np.full_like(array, 3), np.full_like(array, 5)], -1)
+    path = save(tmp_path_factory.mktemp("mask") / "m.png", array)
+    known = tuple((value << 16) + 0x305 for value in values) if colored else tuple(values)
+    found = reading.Labels(tuple(map(str, range(kept))), known, colored, nearest=True).read(path, 0)
+    targets = dict(zip(values, [*range(kept), IGNORE] if colored else range(kept), strict=False))
+    if not colored:
+        targets.setdefault(IGNORE, IGNORE)
+    for pixel, label in zip(pixels, found.ravel().tolist(), strict=True):
+        assert label == targets[min(sorted(targets), key=lambda value: abs(value - pixel))]
+
+
 @given(st.lists(st.tuples(*[st.integers(0, 255)] * 3), min_size=2, max_size=12, unique=True), st.randoms())
 def test_colours_are_labels_in_the_order_of_the_table(tmp_path_factory, colors, random):
     order = [random.randrange(len(colors)) for _ in range(48)]
@@ -387,6 +443,7 @@ def test_a_colour_that_is_no_class_is_an_error_that_names_file_and_colour(tmp_pa
         ({"colors": {"a": "#000000", "b": [0, 0, 0]}}, "a colour twice"),
         ({"colors": {"a": "#000000", "ignore": "#ffffff"}}, "2 to 255 classes"),
         ({"colors": {"a": "#000000", "b": "#ffffff"}, "classes": ["a", "b"]}, "names the classes already"),
+        ({"nearest": True, "classes": ["a", "b"]}, "nearest needs values or colors"),
         ({"fold": 1}, "fold needs folds"),
         ({"folds": 4, "fold": 4}, "numbered 0 to 3"),
         ({"folds": 4, "val": 0.1}, "do not go with folds"),
@@ -658,6 +715,13 @@ def test_images_none_of_which_can_be_read(tmp_path, own_cache):
     write(tmp_path, "a")
     (tmp_path / "images/a.png").write_bytes(b"no image")
     assert "a.png: it is of no known kind" in refusal(tmp_path, own_cache)
+
+
+def test_masks_none_of_which_can_be_read(tmp_path, own_cache):
+    write(tmp_path, "a")
+    save(tmp_path / "masks/a.npy", SQUARE.astype(np.int32) - 1)
+    (tmp_path / "masks/a.png").unlink()
+    assert "a.npy: its values are int32" in refusal(tmp_path, own_cache)
 
 
 def test_many_files_are_looked_at_by_several_processes(tmp_path, own_cache, monkeypatch):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image, TiffImagePlugin, features
 
 from segzoo.errors import DataError
-from segzoo.images import FORMATS, header, pages, read_image, read_mask
+from segzoo.images import FORMATS, header, pages, palette, read_image, read_mask
 from segzoo.terminal import quiet
 
 H, W = 5, 7
@@ -229,6 +229,35 @@ def test_a_mask_of_each_kind_has_the_labels_that_were_saved(put, name, content, 
 
 
 @pytest.mark.parametrize(
+    ("colours", "opacity", "refused"),
+    [
+        (np.zeros_like(LABELS), LABELS > 1, True),
+        (LABELS, LABELS > 1, False),
+        (LABELS, np.zeros_like(LABELS), False),
+        (LABELS % 2, LABELS > 1, True),
+    ],
+    ids=["drawn by it", "as labelled", "hidden", "across labels"],
+)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_labels_that_may_be_in_the_transparency_are_refused(put, colours, opacity, refused, channels):
+    pixels = np.stack([colours] * channels + [opacity * np.uint8(200)], -1)
+    path = put("mask.png", saved(pixels, "PNG"))
+    if refused:
+        with pytest.raises(DataError, match=r"mask.png has a colour that is transparent here and seen there"):
+            read_mask(path)
+    else:
+        np.testing.assert_array_equal(read_mask(path).reshape(*LABELS.shape, -1)[..., 0], colours)
+
+
+@pytest.mark.parametrize("format", ["PNG", "BMP", "TIFF", "GIF", "PCX"])
+def test_what_indices_stand_for(put, format):
+    path = put(f"palette.{format}", saved(indexed(), format))
+    np.testing.assert_array_equal(palette(path)[read_mask(path)], read_image(path, 3))
+    assert palette(put("grey.png", saved(LABELS, "PNG"))).shape == (0, 3)
+    assert palette(put("grey.npy", array(LABELS))).shape == (0, 3)
+
+
+@pytest.mark.parametrize(
     "values",
     [LABELS - 1.5, LABELS.astype(np.int32) - 1, LABELS + 65535.0, np.full((2, 2), np.nan), LABELS * 1j],
     ids=["fraction", "negative", "large", "nan", "complex"],
@@ -329,7 +358,7 @@ def test_objects_are_not_unpickled(put):
         read_mask(put("objects.npy", file.getvalue()))
 
 
-@pytest.mark.parametrize("read", [read_image, read_mask, header, pages])
+@pytest.mark.parametrize("read", [read_image, read_mask, header, pages, palette])
 def test_what_is_no_image_is_named(put, tmp_path, read):
     with pytest.raises(
         DataError, match=r"cannot read .*text.png: it is of no known kind, or of one that Pillow cannot"
@@ -349,7 +378,7 @@ def test_a_damaged_file_decodes_or_is_named_and_nothing_is_printed(put, capfd, n
     path = put(name, data.draw(damaged(IMAGES[name][0])))
     with quiet(), warnings.catch_warnings(record=True) as caught:  # quiet, since libtiff writes to descriptor 2
         warnings.simplefilter("always")
-        for read in (read_image, read_mask, header, pages):
+        for read in (read_image, read_mask, header, pages, palette):
             try:
                 read(path)
             except DataError as error:

@@ -71,6 +71,11 @@ class ImageFolder(Dataset):
         description='Of masks in colour, the colour of each class as "#rrggbb" or [r, g, b]; that of `ignore` is left '
         "out.",
     )
+    nearest: bool = Field(
+        False,
+        description="Take what is not among `values` or `colors` for the nearest of them, as in masks saved as JPEG or "
+        "resized with smooth edges.",
+    )
     channels: int | None = Field(None, ge=1, description="Channels that the images are read with; unset, as found.")
     val: float | None = Field(
         None, gt=0, lt=1, description="Share for validation where no split is given; unset, 0.15 without `folds`."
@@ -113,6 +118,8 @@ class ImageFolder(Dataset):
             raise ValueError(f"classes has {len(self.classes)} entries, but values {len(self.values)}")
         if self.colors is not None and len(set(self.colors.values())) < len(self.colors):
             raise ValueError("colors has a colour twice")
+        if self.nearest and self.values is None and self.colors is None:
+            raise ValueError("nearest needs values or colors, which say what it is that is near")
         return self
 
     def describe(self, cache: Path) -> Info:

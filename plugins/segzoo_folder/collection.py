@@ -16,7 +16,7 @@ from segzoo_folder import ImageFolder
 from segzoo_folder.files import Found, find
 from segzoo_folder.index import Known, Wanted, known
 from segzoo_folder.labels import labels
-from segzoo_folder.reading import ImageFacts, Images, Item, Reading, look_at_image
+from segzoo_folder.reading import ImageFacts, Images, Item, Reading, look_at_image, look_at_mask
 from segzoo_folder.sorting import Sorting
 
 NAMED = 3
@@ -80,6 +80,9 @@ def _collected(options_json: str, found: Found, cache: Path) -> Collection:
     if not facts.images:
         look_at_image(root / found.pairs[0].image)  # which tells why
         raise DataError(f"the images below {root} cannot be read; `segzoo data verify` tells why")
+    if not facts.masks:
+        look_at_mask(root / found.pairs[0].mask)
+        raise DataError(f"the masks below {root} cannot be read; `segzoo data verify` tells why")
     items, owners = [], []
     for pair, count in zip(found.pairs, _pages(root, found, facts), strict=True):
         names = [pair.id] if count == 1 else [f"{pair.id}#{page:03}" for page in range(count)]

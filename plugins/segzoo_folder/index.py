@@ -24,7 +24,7 @@ from segzoo.terminal import Bar
 from segzoo_folder.files import Stamp
 from segzoo_folder.reading import ImageFacts, MaskFacts, look_at_image, look_at_mask
 
-FORMAT = 1
+FORMAT = 2
 """Changes with what is kept."""
 PIECE = 64
 """Files that are handed to a process at a time."""

@@ -14,6 +14,8 @@ FOUND = 64
 BINARY = ("background", "foreground")
 NAMED = 8
 """Values or colours that a message names."""
+TO_NEAREST = "`--set 'dataset.values=[0, 255]' --set dataset.nearest=true`"
+"""What brings back two classes of which the values were blurred."""
 
 
 def labels(options: ImageFolder, masks: Mapping[str, MaskFacts]) -> Labels:
@@ -28,11 +30,14 @@ def labels(options: ImageFolder, masks: Mapping[str, MaskFacts]) -> Labels:
         kept = [name for name in options.colors if name != IGNORED]
         table = {name: int.from_bytes(bytes(color)) for name, color in options.colors.items()}
         order = [*kept, *(name for name in table if name == IGNORED)]
-        return Labels(tuple(kept), tuple(table[name] for name in order), colored=True)
+        return Labels(tuple(kept), tuple(table[name] for name in order), True, options.nearest)
     if options.values is not None:
-        return Labels(options.classes or _names(len(options.values)), options.values)
+        names = options.classes or _names(len(options.values))
+        return Labels(names, options.values, nearest=options.nearest)
     if any(facts.colored for facts in masks.values()):
         raise _colored(options, masks)
+    _require_one_palette(options, masks)
+    _require_unchanged(options, masks)
     values = _values(options, masks)
     return Labels(options.classes or _names(len(values)), values)
 
@@ -56,6 +61,36 @@ def _values(options: ImageFolder, masks: Mapping[str, MaskFacts]) -> tuple[int, 
     if 2 <= len(plain) <= FOUND and plain == set(range(len(plain))):
         return tuple(sorted(plain))
     raise _unclear(options, masks)
+
+
+def _require_one_palette(options: ImageFolder, masks: Mapping[str, MaskFacts]) -> None:
+    """Raise if an index stands for one colour here and for another one there: then the colours may be what counts."""
+    first: dict[int, tuple[int, str]] = {}
+    examples = {id(facts): path for path, facts in masks.items() if facts.palette}  # what was known shares its facts
+    for path in sorted(examples.values()):
+        for value, color in zip(masks[path].values, masks[path].palette, strict=True):
+            other, where = first.setdefault(value, (color, path))
+            if color != other:
+                raise DataError(
+                    f"the masks below {options.folder()} have palettes that differ: the index {value} is "
+                    f"{_color(other)} in {where}, but {_color(color)} in {path}. If the colours say what the classes "
+                    f"are, name them with the option colors, such as `--set 'dataset.colors={_table(masks)}'`; if the "
+                    f"indices do, list them, such as `--set 'dataset.values={sorted(_where(masks).keys() - {IGNORE})}'`"
+                )
+
+
+def _require_unchanged(options: ImageFolder, masks: Mapping[str, MaskFacts]) -> None:
+    """Raise if labels may not be what was drawn, since their format is one for photos."""
+    changed = [path for path, facts in masks.items() if facts.lossy and set(facts.values) - {0, IGNORE}]
+    if changed:
+        values = masks[changed[0]].values
+        raise DataError(
+            f"of the masks below {options.folder()}, {_files(changed)}, may not hold what was drawn, since formats "
+            f"for photos, such as JPEG, change values a little: found are {', '.join(map(str, values[:NAMED]))}"
+            f"{' and more' if values[NAMED:] else ''}. If 0 and 255 were drawn, add {TO_NEAREST}: each pixel is taken "
+            "for the nearest of them. Labels such as 0, 1, 2 are lost: look for the originals. If nothing was changed, "
+            "as in WEBP without loss, list the values with the option values"
+        )
 
 
 def _require_one_meaning(options: ImageFolder, masks: Mapping[str, MaskFacts], plain: set[int]) -> None:
@@ -82,8 +117,9 @@ def _unclear(options: ImageFolder, masks: Mapping[str, MaskFacts]) -> DataError:
     held = f"hold {', '.join(texts)}{' and more' if where.keys() - sorted(where)[:NAMED] else ''}"
     if len(where) > FOUND:
         return DataError(
-            f"the masks below {options.folder()} {held}: more than {FOUND} values. Are they photos, saved as JPEG, or "
-            "resized with smooth edges? If not, name the classes with the option classes"
+            f"the masks below {options.folder()} {held}: more than {FOUND} values. Are they photos? If they are masks "
+            f"of 0 and 255, resized with smooth edges, add {TO_NEAREST}. If all are labels, name the classes with the "
+            "option classes"
         )
     if len(where) < 2:
         return DataError(
@@ -91,27 +127,41 @@ def _unclear(options: ImageFolder, masks: Mapping[str, MaskFacts]) -> DataError:
             """them: `--set 'dataset.classes=["background", "foreground"]'`"""
         )
     values = sorted(where.keys() - {IGNORE})
+    left_out = f", with {IGNORE} among them unless it is to be left out" if IGNORE in where else ""
+    smooth = f"; or, if the edges of 0 and 255 were smoothed, add {TO_NEAREST}" if {0, IGNORE} < where.keys() else ""
     return DataError(
         f"the masks below {options.folder()} {held}: which classes these are is not clear. Say what each class is "
-        f"written as, in order: `--set 'dataset.values={values}'`; or, if they are labels from 0 on of which some do "
-        "not occur, name all classes: `--set 'dataset.classes=[...]'`"
+        f"written as, in order: `--set 'dataset.values={values}'`{left_out}; or, if they are labels from 0 on of which "
+        f"some do not occur, name all classes: `--set 'dataset.classes=[...]'`{smooth}"
     )
 
 
 def _colored(options: ImageFolder, masks: Mapping[str, MaskFacts]) -> DataError:
     colored = {path: facts for path, facts in masks.items() if facts.colored}
-    where = _where(colored)
-    if len(where) > FOUND:
+    changed = [path for path, facts in colored.items() if facts.lossy]
+    if changed or len(_where(colored)) > FOUND:
+        first, what = next(iter(changed or colored)), "in colour" if changed else f"in more than {FOUND} colours"
         return DataError(
-            f"the masks below {options.folder()} are in more than {FOUND} colours, such as {next(iter(colored))}: are "
-            "they photos, saved as JPEG, or resized with smooth edges? If not, name the colours with the option colors"
+            f"the masks below {options.folder()} are {what}, such as {first}: are they photos? If they are masks, "
+            "saved as JPEG or resized with smooth edges, name the colour of each class with the option colors, and add "
+            "`--set dataset.nearest=true`: each pixel is taken for the nearest of them"
         )
-    table = ", ".join(f'class{label} = "{hexadecimal(color)}"' for label, color in enumerate(sorted(where)))
     first = f"{_files(list(colored))} {'is' if len(colored) == 1 else 'are'} in colour"
     return DataError(
         f"of the masks below {options.folder()}, {first}: name the class of each, such as "
-        f"`--set 'dataset.colors={{{table}}}'`, and `{IGNORED}` for what is to be left out"
+        f"`--set 'dataset.colors={_table(colored)}'`, and `{IGNORED}` for what is to be left out"
     )
+
+
+def _table(masks: Mapping[str, MaskFacts]) -> str:
+    """The colours of masks in colour, or of those with palettes, each with a name; as it is typed."""
+    found = {color for facts in masks.values() for color in (facts.palette or facts.values) if color >= 0}
+    entries = [f'class{label} = "{hexadecimal(color)}"' for label, color in enumerate(sorted(found))]
+    return f"{{{', '.join(entries)}}}"
+
+
+def _color(color: int) -> str:
+    return hexadecimal(color) if color >= 0 else "no colour"
 
 
 def _where(masks: Mapping[str, MaskFacts]) -> dict[int, list[str]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from segzoo.errors import DataError
-from segzoo.images import header, pages, read_image, read_mask
+from segzoo.images import header, pages, palette, read_image, read_mask
 from segzoo.plugin import IGNORE
 from segzoo.samples import OnDemand
 
@@ -21,6 +21,8 @@ MOST = 256
 """Different values or colours of a mask that are remembered, and one more to tell that there are more."""
 NAMED = 5
 """Values or colours that a message names."""
+LOSSY = ("JPEG", "WEBP", "AVIF", "JPEG2000")
+"""Formats that may change pixels a little; only the first does always, but the others do not say whether they did."""
 UNKNOWN = 256
 """What a value that is no class becomes, before it is an error."""
 
@@ -44,6 +46,10 @@ class MaskFacts(NamedTuple):
     """Whether the values are colours, as 0xRRGGBB."""
     values: Sequence[int]
     """The different ones, in order, of the pages in colour if there are such; of many, the MOST + 1 lowest."""
+    palette: Sequence[int]
+    """Of indices the colours 0xRRGGBB that they stand for on the first page, -1 for none; of other masks empty."""
+    lossy: bool
+    """Whether the format is one that may have changed the pixels."""
 
 
 def look_at_image(path: Path) -> ImageFacts:
@@ -62,11 +68,14 @@ def look_at_mask(path: Path) -> MaskFacts:
     Raises:
         DataError: if it cannot be read.
     """
-    count = _pages(path, header(path).format)
+    first = header(path)
+    count = _pages(path, first.format)
     found = [_gray(read_mask(path, page)) for page in range(count)]
     colored = [_packed(labels) for labels in found if labels.ndim == 3]
-    values = sorted({value for labels in colored or found for value in np.unique(labels).tolist()})
-    return MaskFacts(count, bool(colored), tuple(values[: MOST + 1]))
+    values = sorted({value for labels in colored or found for value in np.unique(labels).tolist()})[: MOST + 1]
+    colors = _packed(palette(path)).tolist() if first.palette else []
+    looked_up = tuple(colors[value] if value < len(colors) else -1 for value in values) if colors else ()
+    return MaskFacts(count, bool(colored), tuple(values), looked_up, first.format in LOSSY)
 
 
 def _pages(path: Path, format: str) -> int:
@@ -99,6 +108,8 @@ class Labels:
     values: tuple[int, ...]
     """By label; of masks in colour 0xRRGGBB, for the colour to leave out behind those of the classes."""
     colored: bool = False
+    nearest: bool = False
+    """Whether what is no class is taken for the one nearest to it."""
 
     def read(self, path: Path, page: int) -> NDArray[np.uint8]:
         """A mask uint8 (H, W) of labels and IGNORE.
@@ -112,7 +123,7 @@ class Labels:
         found = _gray(read_mask(path, page))
         if found.ndim == 3:
             raise DataError(f"{path} is in colour, others are not; name the colours with the option colors")
-        if found.dtype == np.uint8 and self.values == tuple(range(len(self.classes))):
+        if found.dtype == np.uint8 and self.values == tuple(range(len(self.classes))) and not self.nearest:
             return found  # what is no class is for the checks of all samples to tell
         table = np.full(2**16, UNKNOWN, np.uint16)
         table[IGNORE] = IGNORE
@@ -131,7 +142,10 @@ class Labels:
         return self._checked(np.where(known[places] == found, labels, UNKNOWN), found, path, hexadecimal)
 
     def _checked(self, labels: NDArray[Any], found: NDArray[Any], path: Path, text: Any) -> NDArray[np.uint8]:
-        if (unknown := labels == UNKNOWN).any():
+        unknown = labels == UNKNOWN
+        if self.nearest:
+            labels[unknown] = self._nearest(found[unknown])
+        elif unknown.any():
             wrong = [text(value) for value in np.unique(found[unknown]).tolist()]
             table = ", ".join(f"{text(value)} {name}" for value, name in zip(self.values, self.classes, strict=False))
             raise DataError(
@@ -139,6 +153,22 @@ class Labels:
                 f"{f' and {len(wrong) - NAMED} more' if wrong[NAMED:] else ''}, which are no class; there are {table}"
             )
         return labels.astype(np.uint8)
+
+    def _nearest(self, found: NDArray[Any]) -> NDArray[Any]:
+        """The labels (N,) of what is nearest to values or colours (N,); of two as near, the one of the lower value."""
+        known = {value: min(label, len(self.classes)) for label, value in enumerate(self.values)}
+        if not self.colored:
+            known.setdefault(IGNORE, len(self.classes))
+        names = np.append(np.arange(len(self.classes)), IGNORE)
+        different, places = np.unique(found, return_inverse=True)
+        apart = [((self._axes(different) - self._axes([value])) ** 2).sum(0) for value in sorted(known)]
+        labels: NDArray[Any] = names[[known[value] for value in sorted(known)]][np.argmin(apart, axis=0)][places]
+        return labels
+
+    def _axes(self, values: Any) -> NDArray[np.int64]:
+        """What distances are along: red, green and blue (3, N) of colours, and values (1, N) as they are."""
+        whole = np.asarray(values, np.int64)
+        return np.stack([whole >> 16, whole >> 8 & 255, whole & 255] if self.colored else [whole])
 
 
 class Item(NamedTuple):
