@@ -73,6 +73,19 @@ class Folds:
         return {"train": 1 - 2 / self.folds, "val": 1 / self.folds, "test": 1 / self.folds}
 
 
+def require_one_way(folds: int | None, fold: int, sizes: Mapping[str, object], part: str) -> None:
+    """Raise a ValueError unless options of a dataset say one thing: which of how many parts, or how large splits are.
+
+    `sizes` are the options for the latter by their names, None if they are unset; `part` is what to call a fold.
+    """
+    if folds is None and fold:
+        raise ValueError(f"fold needs folds, the number of {part}s")
+    if folds is not None and fold >= folds:
+        raise ValueError(f"fold is {fold}, but the {folds} {part}s are numbered 0 to {folds - 1}")
+    if folds is not None and any(size is not None for size in sizes.values()):
+        raise ValueError(f"{' and '.join(sizes)} do not go with folds, which makes all {part}s of one size")
+
+
 def position(name: str, seed: int = 0) -> float:
     """Where a name lies, at least 0 and less than 1; spread evenly over names, and for each seed anew."""
     # A Mac may give back the letters of a file's name taken apart.
@@ -84,6 +97,11 @@ def divide(groups: Iterable[str], rule: Rule, seed: int = 0) -> list[Split]:
     """The split of each sample, by the name of its group, which stays together; by its own id if it has no like."""
     known: dict[str, Split] = {}
     return [known.get(group) or known.setdefault(group, rule.split(position(group, seed))) for group in groups]
+
+
+def in_blocks(count: int, rule: Rule) -> list[Split]:
+    """The splits of consecutive samples that resemble their neighbours: they are the line, from its beginning on."""
+    return [rule.split((index + 0.5) / count) for index in range(count)]
 
 
 def empty(splits: Iterable[Split], rule: Rule) -> list[Split]:

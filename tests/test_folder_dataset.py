@@ -448,6 +448,7 @@ def test_a_colour_that_is_no_class_is_an_error_that_names_file_and_colour(tmp_pa
         ({"folds": 4, "fold": 4}, "numbered 0 to 3"),
         ({"folds": 4, "val": 0.1}, "do not go with folds"),
         ({"val": 0.9}, "leave no share"),
+        ({"blocks": True, "groups": "p"}, "takes apart what groups keeps together"),
         ({"groups": "("}, "no regular expression"),
     ],
 )
@@ -588,7 +589,7 @@ def test_a_split_that_came_out_empty_says_which_seed_fills_it(tmp_path, own_cach
     write(tmp_path, "abcdef")
     seed = next(seed for seed in range(50) if "has no images" in attempt(tmp_path, own_cache, seed))
     message = attempt(tmp_path, own_cache, seed)
-    assert "6 images were dealt out by chance, which are few" in message
+    assert "there are few to be dealt out by chance: 6 images." in message
     better = int(message.partition("dataset.split_seed=")[2].partition("`")[0])
     found = ids(tmp_path, own_cache, split_seed=better)
     assert {split: len(own) for split, own in found.items()} == {"train": 4, "val": 1, "test": 1}
@@ -603,10 +604,64 @@ def attempt(root, cache, seed):
     return ""
 
 
-def test_a_single_stack_cannot_be_dealt_out(tmp_path, own_cache):
-    pages(tmp_path / "images/a.tif", [photo(page, (6, 8)) for page in range(4)])
-    pages(tmp_path / "masks/a.tif", [SQUARE] * 4)
-    assert "No seed fills every split, since a group stays together" in refusal(tmp_path, own_cache)
+def stack(root, name, count, split=""):
+    pages(root / split / f"images/{name}.tif", [photo(page, (6, 8)) for page in range(count)])
+    pages(root / split / f"masks/{name}.tif", [SQUARE * 255] * count)
+
+
+def numbered(names, first, last, file):
+    return names == [f"{file}#{page:03}" for page in range(first, last)]
+
+
+def test_a_single_stack_is_split_in_blocks_if_that_is_said(tmp_path, own_cache):
+    stack(tmp_path, "a", 20)
+    assert "has no images, since there are few to be dealt out by chance: 20 images in 1 group. No seed" in refusal(
+        tmp_path, own_cache
+    )
+    assert "with `--set dataset.blocks=true`" in refusal(tmp_path, own_cache)
+    found = ids(tmp_path, own_cache, blocks=True)
+    assert numbered(found["test"], 0, 3, "a")
+    assert numbered(found["val"], 3, 6, "a")
+    assert numbered(found["train"], 6, 20, "a")
+    found = ids(tmp_path, own_cache, blocks=True, folds=4, fold=3)
+    assert numbered(found["test"], 15, 20, "a")
+    assert numbered(found["val"], 0, 5, "a")
+    assert "its share is less than a page" in refusal(tmp_path, own_cache, blocks=True, val=0.01)
+
+
+def test_blocks_leave_other_files_where_they_were(root, own_cache):
+    single = ids(root, own_cache)
+    stack(root, "a", 10)
+    one_more = ids(root, own_cache, blocks=True)
+    for split, names in single.items():
+        assert set(names) <= set(one_more[split])
+        assert any(name.startswith("a#") for name in one_more[split])
+    stack(root, "b", 10)
+    for split, names in ids(root, own_cache, blocks=True).items():
+        assert set(one_more[split]) <= set(names)
+
+
+def test_blocks_of_what_is_for_training(tmp_path, own_cache):
+    stack(tmp_path, "a", 10, "train")
+    stack(tmp_path, "b", 2, "test")
+    found = ids(tmp_path, own_cache, blocks=True, val=0.2)
+    assert numbered(found["val"], 0, 2, "train/a")
+    assert numbered(found["train"], 2, 10, "train/a")
+    assert numbered(found["test"], 0, 2, "test/b")
+    rows = [("image", "mask", "group"), ("train/images/a.tif", "train/masks/a.tif", "p")]
+    write_table(tmp_path, rows)
+    assert "of what is to stay together" in refusal(tmp_path, own_cache, blocks=True, listing="list.csv")
+
+
+def test_two_images_do_for_training_and_validation(tmp_path, own_cache):
+    write(tmp_path, "ab")
+    assert "with `--set dataset.test=0`" in refusal(tmp_path, own_cache)
+    message = refusal(tmp_path, own_cache, test=0)
+    seed = int(message.partition("dataset.split_seed=")[2].partition("`")[0])
+    assert {split: len(own) for split, own in ids(tmp_path, own_cache, test=0, split_seed=seed).items()} == {
+        "train": 1,
+        "val": 1,
+    }
 
 
 # The index

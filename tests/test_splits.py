@@ -1,12 +1,13 @@
 """The law of splits by name: nobody moves, groups stay together, shares are right in the long run, folds partition."""
 
+from itertools import pairwise
 from unicodedata import normalize
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from segzoo.splits import Folds, Shares, better_seed, divide, empty, position
+from segzoo.splits import Folds, Shares, better_seed, divide, empty, in_blocks, position, require_one_way
 
 NAMES = st.lists(st.text(max_size=8), min_size=1, max_size=30, unique=True)
 SEEDS = st.integers(0, 2**32 - 1)
@@ -92,3 +93,27 @@ def test_for_few_samples_there_is_a_seed_with_the_shares_that_were_asked_for(cou
     groups = MANY[:count]
     splits = divide(groups, Shares(0.15, 0.15), better_seed(groups, Shares(0.15, 0.15)))
     assert all(abs(splits.count(split) - 0.15 * count) < 1 for split in ("val", "test"))
+
+
+@given(st.integers(1, 60), RULES)
+def test_blocks_are_of_consecutive_samples_and_have_their_shares(count, rule):
+    splits = in_blocks(count, rule)
+    changes = sum(one != other for one, other in pairwise(splits))
+    assert changes <= len(rule.shares)  # the part for validation may be the first, and training on both sides
+    for split, share in rule.shares.items():
+        assert abs(splits.count(split) - share * count) <= 1 + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("folds", "fold", "size", "message"),
+    [
+        (None, 1, None, "fold needs folds, the number of parts"),
+        (3, 3, None, "fold is 3, but the 3 parts are numbered 0 to 2"),
+        (3, 0, 0.0, "val and test do not go with folds, which makes all parts of one size"),
+    ],
+)
+def test_parts_and_sizes_are_not_said_at_once(folds, fold, size, message):
+    with pytest.raises(ValueError, match=message):
+        require_one_way(folds, fold, {"val": None, "test": size}, "part")
+    require_one_way(3, 2, {"val": None}, "part")
+    require_one_way(None, 0, {"val": 0.1}, "part")

@@ -11,9 +11,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from segzoo.errors import ConfigError, DataError
 from segzoo.plugin import IGNORE, Dataset, Folder, Info, Split
+from segzoo.splits import Folds, Rule, Shares, require_one_way
 
 if TYPE_CHECKING:
-    from segzoo.splits import Rule
     from segzoo_folder.collection import Collection
     from segzoo_folder.reading import Images
 
@@ -91,15 +91,17 @@ class ImageFolder(Dataset):
         description="A regular expression: images of which it finds the same in the id stay together in a split. What "
         "counts is its first group in brackets, if it has one.",
     )
+    blocks: bool = Field(
+        False,
+        description="Split each file of several pages in blocks of consecutive ones: the first for the scores, the "
+        "next for validation, the rest for training. Else they stay together.",
+    )
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        if self.folds is None and self.fold:
-            raise ValueError("fold needs folds, the number of parts")
-        if self.folds is not None and self.fold >= self.folds:
-            raise ValueError(f"fold is {self.fold}, but the {self.folds} parts are numbered 0 to {self.folds - 1}")
-        if self.folds is not None and (self.val, self.test) != (None, None):
-            raise ValueError("val and test do not go with folds, which makes all parts of one size")
+        require_one_way(self.folds, self.fold, {"val": self.val, "test": self.test}, "part")
+        if self.blocks and self.groups is not None:
+            raise ValueError("blocks takes apart what groups keeps together: use one of the two")
         if (self.val or SHARE) + (SHARE if self.test is None else self.test) >= 1:
             raise ValueError("val and test leave no share to train on")
         return self
@@ -163,8 +165,6 @@ class ImageFolder(Dataset):
 
     def rule(self) -> Rule:
         """How images are dealt out for which no split is given."""
-        from segzoo.splits import Folds, Shares
-
         if self.folds is not None:
             return Folds(self.folds, self.fold)
         return Shares(self.val or SHARE, SHARE if self.test is None else self.test)

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from segzoo.errors import ConfigError
 from segzoo.plugin import Dataset, Folder, Info, Split
+from segzoo.splits import require_one_way
 
 if TYPE_CHECKING:
     from segzoo_isbi_em.challenge import Challenge
@@ -52,12 +53,7 @@ class IsbiEM(Dataset):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        if self.folds is None and self.fold:
-            raise ValueError("fold needs folds, the number of blocks")
-        if self.folds is not None and self.fold >= self.folds:
-            raise ValueError(f"fold is {self.fold}, but the {self.folds} blocks are numbered 0 to {self.folds - 1}")
-        if self.folds is not None and (self.val_size, self.test_size) != (None, None):
-            raise ValueError("val_size and test_size do not go with folds, which makes all blocks of one size")
+        require_one_way(self.folds, self.fold, {"val_size": self.val_size, "test_size": self.test_size}, "block")
         if not self.numbers("train"):
             raise ValueError(f"val_size and test_size leave none of the {SLICES} slices to train on")
         return self
