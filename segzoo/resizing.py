@@ -31,11 +31,10 @@ def resize_channels(values: NDArray[np.float32], size: tuple[int, int]) -> NDArr
     """(H, W, C) to (*size, C), each channel by itself, bilinear; for logits and for images that are not RGB."""
     if values.shape[:2] == size:
         return values
-    channels = [
-        np.asarray(Image.fromarray(channel).resize(size[::-1], Image.Resampling.BILINEAR))
-        for channel in np.ascontiguousarray(values.transpose(2, 0, 1))
-    ]
-    return np.stack(channels, axis=-1)
+    resized = np.empty((*size, values.shape[2]), np.float32)  # filled one by one: all channels need not be there twice
+    for index, channel in enumerate(np.ascontiguousarray(values.transpose(2, 0, 1))):
+        resized[..., index] = np.asarray(Image.fromarray(channel).resize(size[::-1], Image.Resampling.BILINEAR))
+    return resized
 
 
 def resize_mask(mask: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:

@@ -1,11 +1,16 @@
 """Predictions at the size of the image, whatever the network saw."""
 
+import tracemalloc
+from dataclasses import astuple
+
 import keras
 import numpy as np
 import pytest
 
+from segzoo import evaluation
 from segzoo.evaluation import classify, evaluate, predict, softmax
 from segzoo.frame import Frame
+from segzoo.scoring import Tally
 
 
 def brightness_network(margin=0):
@@ -92,6 +97,58 @@ def test_a_judge_sees_the_mask_and_the_probabilities_of_each_sample(photos):
         right = (probabilities.argmax(-1) == truth).sum()
         assert right == np.trace(tally.confusion)
         assert tally.reliability[2].sum() == right
+
+
+def many_classes(num_classes, height, width, count):
+    """A network that sees a neighbourhood of 3x3, and photos of one size with masks of as many classes."""
+    inputs = keras.Input((None, None, 3))
+    model = keras.Model(inputs, keras.layers.Conv2D(num_classes, 3, padding="same")(inputs))
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (count, height, width, 3), np.uint8)
+    masks = rng.integers(0, num_classes, (count, height, width), np.uint8)
+    return model, Photos(zip(images, masks, strict=True))
+
+
+@pytest.mark.parametrize("view", ["resize", "crop"])
+def test_memory_is_that_of_the_largest_image_however_many_are_read_at_a_time(view, monkeypatch):
+    monkeypatch.setattr(evaluation, "TOGETHER", 1)
+    model, photos = many_classes(40, 160, 240, 8)
+    logits = 160 * 240 * 40 * 4  # bytes
+    predict(model, Frame((32, 32), view=view), [photos[0][0]])
+    tracemalloc.start()
+    for _ in evaluate(model, Frame((32, 32), view=view), photos, None, lambda images: None):
+        pass
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert 2 * logits < peak < 4 * logits
+
+
+@pytest.mark.parametrize("view", ["resize", "crop"])
+@pytest.mark.parametrize("together", [1, 15_000, 2**27])
+def test_no_count_depends_on_how_many_images_are_judged_together(view, together, monkeypatch):
+    monkeypatch.setattr(evaluation, "TOGETHER", together)
+    model, photos = many_classes(5, 45, 70, 11)
+    frame = Frame((32, 40), view=view)
+    expected = []
+    for some in (photos[:8], photos[8:]):
+        for (_, mask), logits in zip(some, predict(model, frame, [image for image, _ in some]), strict=True):
+            powers = np.exp(logits - logits.max(-1, keepdims=True))
+            # Added up class by class: NumPy adds along the last axis in another order.
+            probabilities = powers / sum(np.moveaxis(powers, -1, 0))[..., None]
+            expected.append(Tally.of(mask, classify(logits), probabilities))
+    found = list(evaluate(model, frame, photos, None, lambda images: None))
+    assert len(found) == len(expected)
+    for (tally, _), one in zip(found, expected, strict=True):
+        for counts, its_counts in zip(astuple(tally), astuple(one), strict=True):
+            np.testing.assert_array_equal(counts, its_counts)
+
+
+def test_logits_stay_as_they_are_when_probabilities_are_made_of_them():
+    for shape in ((3, 4, 1), (1, 1, 5), (3, 4, 5)):
+        logits = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+        kept = logits.copy()
+        softmax(logits)
+        np.testing.assert_array_equal(logits, kept)
 
 
 def test_probabilities_of_large_logits_are_finite():
