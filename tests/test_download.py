@@ -404,6 +404,19 @@ def test_bytes_are_kept_as_stored_whatever_encoding_the_server_declares(serve, p
     assert path.read_bytes() == CONTENT
 
 
+def test_a_body_in_chunks_is_put_together_and_goes_on_where_they_end_early(serve, path):
+    starts = range(0, len(CONTENT), 700)
+    chunks = [b"%x\r\n%b\r\n" % (len(CONTENT[start : start + 700]), CONTENT[start : start + 700]) for start in starts]
+    whole, some = b"".join([*chunks, b"0\r\n\r\n"]), b"".join(chunks[:5])
+    get(path, serve(body(whole, Transfer_Encoding="chunked")).url)
+    assert path.read_bytes() == CONTENT
+    path.unlink()
+    server = serve(body(some, Transfer_Encoding="chunked"), ranged)
+    get(path, server.url)
+    assert path.read_bytes() == CONTENT
+    assert server.ranges == [None, "bytes=3500-"]
+
+
 def test_a_file_put_there_by_hand_is_verified_and_used(path, nobody):
     path.parent.mkdir()
     path.write_bytes(CONTENT)
@@ -438,9 +451,18 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path, nobody):
         get(tmp_path / "file" / "cache" / "file.bin", nobody)
 
 
+READY = """
+import sys
+from pathlib import Path
+from segzoo import download
+download.TIMEOUT = None  # the server lets one wait until the other has started, which may take long
+print("ready", flush=True)
+"""
+
+
 def end_well_at_once(server, code, *words):
     """Run Python code in two processes, which say that they are ready before the server goes on."""
-    start = [sys.executable, "-c", code, *words]
+    start = [sys.executable, "-c", READY + code, *words]
     processes = [subprocess.Popen(start, stdout=subprocess.PIPE) for _ in range(2)]
     for process in processes:
         assert process.stdout.readline() == b"ready\n"
@@ -452,11 +474,7 @@ def end_well_at_once(server, code, *words):
 
 def test_two_processes_fetch_once(serve, path):
     server = serve(lambda handler: handler.server.go_on.wait() and plain(handler))
-    code = (
-        "import sys; from pathlib import Path; from segzoo.download import fetch\n"
-        "print('ready', flush=True)\n"
-        f"fetch([{server.url!r}], Path({str(path)!r}), {DIGEST!r}, {len(CONTENT)}, lambda done: None)"
-    )
+    code = f"download.fetch([{server.url!r}], Path({str(path)!r}), {DIGEST!r}, {len(CONTENT)}, lambda done: None)"
     end_well_at_once(server, code)
     assert path.read_bytes() == CONTENT
     assert server.ranges == [None]
@@ -554,11 +572,8 @@ def test_room_for_the_archive_and_for_what_is_in_it_is_asked_for_first(site, pho
 
 
 def test_two_processes_fetch_a_folder_once(photos):
-    code = (
-        "import sys; from pathlib import Path; from segzoo.download import fetch_folder\n"
-        "print('ready', flush=True)\n"
-        f"fetch_folder([sys.argv[1]], Path({str(photos)!r}), {hashlib.sha256(ARCHIVE).hexdigest()!r}, {len(ARCHIVE)})"
-    )
+    digest = hashlib.sha256(ARCHIVE).hexdigest()
+    code = f"download.fetch_folder([sys.argv[1]], Path({str(photos)!r}), {digest!r}, {len(ARCHIVE)})"
     with Server(ARCHIVE, lambda handler: handler.server.go_on.wait() and plain(handler)) as server:
         end_well_at_once(server, code, server.url)
     assert server.ranges == [None]
