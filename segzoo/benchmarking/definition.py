@@ -16,7 +16,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from segzoo.config import DEFAULTS, SECTIONS, Choice, RunConfig, read_table
 from segzoo.errors import ConfigError, suggestion
@@ -25,22 +34,34 @@ from segzoo.registry import explain
 OF_A_RUN = tuple(key for key in RunConfig.model_fields if key not in (*SECTIONS, "seed"))
 """Keys of a run's configuration that the table of a dataset may have, beside the options of the plugin."""
 BUDGET = ("epochs", "steps", "seconds")
+LONGEST = 100
+"""Letters of a label; names of files may have 255, paths on some systems no more."""
+
+
+def _listed(values: Any) -> Any:
+    if not isinstance(values, Sequence) or isinstance(values, str):
+        raise ValueError("write a list, in brackets")
+    return values
 
 
 def _distinct(values: tuple[int, ...]) -> tuple[int, ...]:
+    if not values:
+        raise ValueError("name one at least")
     if len(set(values)) < len(values):
         raise ValueError("a seed is there twice")
     return values
 
 
 def _file_name(label: str) -> str:
-    if not re.fullmatch("[A-Za-z0-9][A-Za-z0-9._+-]*", label):
-        raise ValueError("a label names a folder: write letters, digits and . _ + -, a letter or digit first")
+    if not re.fullmatch("[A-Za-z0-9][A-Za-z0-9._+-]*", label) or len(label) > LONGEST:
+        raise ValueError(
+            f"a label names a folder: write letters, digits and . _ + -, a letter or digit first, {LONGEST} at most"
+        )
     return label
 
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
-Seeds = Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(_distinct)]
+Seeds = Annotated[tuple[Seed, ...], BeforeValidator(_listed), AfterValidator(_distinct)]
 Label = Annotated[str, AfterValidator(_file_name)]
 """A name of a folder on any system."""
 
@@ -59,7 +80,7 @@ class ModelEntry(_Table):
 
     @model_validator(mode="before")
     @classmethod
-    def _from_table(cls, entry: Any) -> Any:
+    def _from_table(cls, entry: Any) -> dict[str, Any]:
         return _sorted(entry, ("name", "label", "seeds"))
 
     def table(self) -> dict[str, Any]:
@@ -78,10 +99,10 @@ class DatasetEntry(_Table):
 
     @model_validator(mode="before")
     @classmethod
-    def _from_table(cls, entry: Any) -> Any:
+    def _from_table(cls, entry: Any) -> dict[str, Any]:
         found = _sorted(entry, ("name", "label", *OF_A_RUN))
-        run = {key: found.pop(key) for key in OF_A_RUN if key in found} if isinstance(found, dict) else {}
-        return found | {"run": run} if isinstance(found, dict) else found
+        run = {key: found.pop(key) for key in OF_A_RUN if key in found}
+        return found | {"run": run}
 
     def table(self) -> dict[str, Any]:
         """As in the file."""
@@ -91,8 +112,8 @@ class DatasetEntry(_Table):
 class Definition(_Table):
     """All that decides the results of a benchmark, and what is compared with what."""
 
-    models: tuple[ModelEntry, ...]
-    datasets: tuple[DatasetEntry, ...]
+    models: Annotated[tuple[ModelEntry, ...], BeforeValidator(_listed)]
+    datasets: Annotated[tuple[DatasetEntry, ...], BeforeValidator(_listed)]
     seeds: Seeds = (0, 1, 2)
     epochs: int | None = Field(None, ge=1)
     steps: int | None = Field(None, ge=1)
@@ -107,6 +128,8 @@ class Definition(_Table):
     @field_validator("trainer", "loss", mode="before")
     @classmethod
     def _from_name(cls, entry: Any) -> Any:
+        if not isinstance(entry, str | Mapping | Choice):
+            raise ValueError("write a name, or a table with one")
         return {"name": entry} if isinstance(entry, str) else entry
 
     @model_validator(mode="after")
@@ -181,11 +204,11 @@ def parse(table: Mapping[str, Any], file: Path) -> Definition:
         raise ConfigError(explain(error, f"{file}, key", Definition.model_fields)) from error
 
 
-def _sorted(entry: Any, own: Sequence[str]) -> Any:
+def _sorted(entry: Any, own: Sequence[str]) -> dict[str, Any]:
     """The entry of a list with its own keys first, all others as options, and the name as label if there is none."""
     table = {"name": entry} if isinstance(entry, str) else entry
     if not isinstance(table, Mapping):
-        return table
+        raise ValueError("write a name, or a table with one")
     found = {key: value for key, value in table.items() if key in own}
     options = {key: value for key, value in table.items() if key not in own}
-    return ({"label": found["name"]} if "name" in found else {}) | found | {"options": options}
+    return ({"label": found["name"]} if isinstance(found.get("name"), str) else {}) | found | {"options": options}
