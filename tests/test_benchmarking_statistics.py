@@ -85,6 +85,50 @@ def test_where_all_images_agree_it_is_welch_s_t_test_over_seeds():
     assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
 
 
+def test_it_is_restricted_maximum_likelihood_where_no_estimate_is_below_zero():
+    """Of the whole covariance of all scores: its equations are solved, and variance and degrees of freedom are equal.
+
+    The variance of an estimated variance is by the expected information (Giesbrecht & Burns 1985, Biometrics 41:477).
+    """
+    rng = np.random.default_rng(1)
+    image = rng.normal(0, 1, 8)
+    pair = [scores(rng, seeds, image, sd, 0.6, noise) for seeds, sd, noise in ((3, 0.9, 0.4), (4, 0.5, 0.6))]
+    estimates, parts = variances(*pair)
+    assert min(estimates) > 0
+    y = np.concatenate([part.ravel() for part in pair])
+    x = np.repeat(np.eye(2), [part.size for part in pair], axis=0)
+    inverse = np.linalg.inv(np.tensordot(estimates, parts, axes=1))
+    covariance = np.linalg.inv(x.T @ inverse @ x)
+    projection = inverse - inverse @ x @ covariance @ x.T @ inverse
+    for part in parts:
+        assert np.trace(projection @ part) == pytest.approx(y @ projection @ part @ projection @ y)
+    information = [[np.trace(projection @ one @ projection @ other) / 2 for other in parts] for one in parts]
+    weights = inverse @ x @ covariance @ [1, -1]
+    slopes = np.array([weights @ part @ weights for part in parts])
+    variance = np.array([1, -1]) @ covariance @ [1, -1]
+    found = difference(*pair)
+    assert found.df == pytest.approx(2 * variance**2 / (slopes @ np.linalg.solve(information, slopes)))
+    assert found.p == pytest.approx(2 * stats.t.sf(abs(found.mean) / math.sqrt(variance), found.df))
+
+
+def variances(*pair):
+    """The random effects of two models: estimates from mean squares, and what each adds to the covariance of scores."""
+    images = pair[0].shape[1]
+    model = np.repeat([0, 1], [part.size for part in pair])
+    place, run = np.tile(np.arange(images), model.size // images), np.arange(model.size) // images
+    image, seed = (one[:, None] == one for one in (place, run))
+    shared = np.cov(*(part.mean(axis=0) for part in pair))
+    estimates, parts = [shared[0, 1]], [image]
+    for label, part in enumerate(pair):
+        own = np.outer(model == label, model == label)
+        left = part - part.mean(axis=0) - part.mean(axis=1, keepdims=True) + part.mean()
+        noise = (left**2).sum() / ((len(part) - 1) * (images - 1))
+        estimates += [shared[label, label] - shared[0, 1] - noise / len(part)]
+        estimates += [part.mean(axis=1).var(ddof=1) - noise / images, noise]
+        parts += [own & image, own & seed, own & image & seed]
+    return np.array(estimates), np.array(parts, np.float64)
+
+
 @settings(deadline=None)
 @given(benchmarks())
 def test_swapping_the_models_turns_the_sign(pair):
