@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
 
-from segzoo.errors import SegzooError
+from segzoo.errors import ConfigError, SegzooError
 
 
 @contextmanager
@@ -37,6 +37,40 @@ def whole(path: Path) -> Iterator[Path]:
     finally:
         if temporary.exists():
             temporary.unlink()
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """A folder beside `path` to write into, which becomes `path`, new or empty until then, when the block ends well.
+
+    When it does not, be it for Ctrl-C, nothing is left.
+
+    Raises:
+        ConfigError: if `path` holds something, or cannot be written.
+    """
+    temporary = path.with_name(f".{token_hex(4)}-{path.name}")
+    try:
+        with _writing(path):
+            if path.exists() and (not path.is_dir() or any(path.iterdir())):
+                raise ConfigError(f"{path} exists already and is not empty; choose another --out")
+            temporary.mkdir(parents=True)
+        yield temporary
+        with _writing(path):
+            if not path.exists():
+                temporary.rename(path)
+            else:  # it stays, for somebody may be in it
+                for file in temporary.iterdir():
+                    file.replace(path / file.name)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(f"cannot write to {folder} ({error.strerror}); choose another --out") from error
 
 
 def leftovers(folder: Path) -> list[Path]:

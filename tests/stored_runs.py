@@ -49,16 +49,16 @@ def write_benchmark(out, models, datasets=("toys",), seeds=(0, 1, 2), **table):
     return out
 
 
-def write_cell(out, dataset, model, seed, images=None, **run):
+def write_cell(out, dataset, label, seed, images=None, **run):
     """A cell of it: done, if it is given the scores of images, else failed."""
-    folder = out / "cells" / dataset / model / f"seed-{seed}"
+    folder = out / "cells" / dataset / label / f"seed-{seed}"
     if images is None:
         folder.mkdir(parents=True)
     else:
         write_run(folder, images, seed=seed, **run)
     facts = {"status": "failed" if images is None else "done", "reason": "out of memory" if images is None else None}
     facts |= {
-        "command": f"segzoo run --config cells/{dataset}/{model}/seed-{seed}/config.toml",
+        "command": f"segzoo run --config cells/{dataset}/{label}/seed-{seed}/config.toml",
         "seconds": 60.5,
         "threads": 2,
         "attempts": 1,

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from segzoo.atomic import whole, write_text
-from segzoo.errors import SegzooError
+from segzoo.atomic import whole, whole_folder, write_text
+from segzoo.errors import ConfigError, SegzooError
 
 
 def names(folder):
@@ -86,3 +86,34 @@ def test_others_may_read_what_the_umask_lets_them(tmp_path):
 def test_text_is_the_same_bytes_on_every_system(tmp_path):
     write_text(tmp_path / "a.txt", "naïve\nsecond\n")
     assert (tmp_path / "a.txt").read_bytes() == b"na\xc3\xafve\nsecond\n"
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_folder_gets_its_name_when_it_is_whole(tmp_path, there):
+    out = tmp_path / "deep" / "out"
+    if there:
+        out.mkdir(parents=True)
+    with whole_folder(out) as folder:
+        (folder / "a").write_text("1")
+        assert not out.exists() or not any(out.iterdir())
+    assert (out / "a").read_text() == "1"
+    assert list(out.parent.iterdir()) == [out]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError, ConfigError])
+def test_of_a_folder_that_fails_nothing_is_left(tmp_path, error):
+    def fail(folder):
+        (folder / "a").write_text("1")
+        raise error
+
+    with pytest.raises(error), whole_folder(tmp_path / "out") as folder:
+        fail(folder)
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_folder_that_holds_something_is_refused(tmp_path):
+    (tmp_path / "mine").write_text("1")
+    for path in (tmp_path, tmp_path / "mine"):
+        with pytest.raises(ConfigError, match="not empty; choose another --out"), whole_folder(path):
+            pytest.fail("not reached")
+    assert (tmp_path / "mine").read_text() == "1"

@@ -1,14 +1,18 @@
 """Runs made by hand, beside each other: which belong together, what they are called, and what is not compared."""
 
+import csv
 import json
 import re
 import shlex
 
 import pytest
-from stored_runs import write, write_run
+from stored_runs import write, write_benchmark, write_cell, write_run
 
 import segzoo
+from segzoo.benchmarking.tables import tabulate
 from segzoo.errors import ConfigError
+
+FILES = ["images.csv", "leaderboard.md", "results.csv", "results.json", "timings.csv"]
 
 IMAGES = [0.3, 0.5, 0.4]
 NONE = float("nan")
@@ -16,6 +20,15 @@ NONE = float("nan")
 
 def better(by):
     return [value + by for value in IMAGES]
+
+
+def read(path):
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def change(path, **facts):
+    write(path, json.loads(path.read_text()) | facts)
 
 
 def labels(*runs, **options):
@@ -36,7 +49,7 @@ def test_runs_that_differ_in_their_seed_are_one_row(tmp_path):
     assert first.p == first.difference.p
     assert second.note == "baseline"
     assert second.scores["mean_iou"].sd == pytest.approx(0.01)
-    assert found.costs(first)["training_seconds_per_epoch"] == 3
+    assert found.costs("shapes", "unet")["training_seconds_per_epoch"] == 3
 
 
 def test_a_label_names_the_options_that_differ_where_they_mean_the_same(tmp_path):
@@ -156,6 +169,8 @@ def test_what_is_no_finished_run_is_named(tmp_path):
         ("config.toml", "model = ", "damaged"),
         ("metrics.json", "{}", "damaged (no 'iou')"),
         ("metrics.json", "[1]", "damaged"),
+        ("config.toml", "[model]\nname = 'unet'", "damaged (no 'dataset')"),
+        ("manifest.json", '{"dataset_fingerprint": {}, "versions": {}, "python": "3"}', "damaged (no 'machine')"),
         ("manifest.json", '{"seed": 0}', "damaged (no 'dataset_fingerprint')"),
         ("images.csv", "id,iou\n0,0.5\n", "damaged"),
         ("images.csv", "id,mean_iou\n0,much\n", "damaged"),
@@ -211,6 +226,116 @@ def test_the_command_has_one_message_for_what_is_wrong(tmp_path, command):
     assert command("compare", one, other, *words).code == 0
 
 
+def test_the_files_of_a_comparison_are_those_of_a_benchmark(tmp_path):
+    out, cells = tmp_path / "out", write_benchmark(tmp_path / "cells", ["unet", "canet"], ["shapes"], seeds=[0, 1])
+    runs = []
+    for model, shift in (("unet", 0.0), ("canet", 0.2)):
+        for seed in (0, 1):
+            runs.append(write_cell(cells, "shapes", model, seed, better(shift + 0.01 * seed), model=model))
+    tabulate(cells)
+    found = segzoo.compare(runs, out=out)
+    assert sorted(path.name for path in out.iterdir()) == FILES
+    assert (out / "images.csv").read_bytes() == (cells / "images.csv").read_bytes()
+    assert (out / "timings.csv").read_bytes() == (cells / "timings.csv").read_bytes()
+    for mine, theirs in zip(read(out / "results.csv"), read(cells / "results.csv"), strict=True):
+        assert list(mine) == list(theirs)
+        assert mine | {"command": ""} == theirs | {"command": ""}
+    one, other = (json.loads((folder / "results.json").read_text()) for folder in (out, cells))
+    assert one == json.loads(json.dumps(found.row()))
+    assert one.keys() | {"definition"} == other.keys()
+    assert [row.pop("runs") for row in one["rows"]] == [[str(run) for run in own] for own in (runs[2:], runs[:2])]
+    assert [one[key] for key in ("rows", "baseline", "definitions")] == [
+        other[key] for key in ("rows", "baseline", "definitions")
+    ]
+
+
+def test_each_row_has_the_command_that_repeats_it_typed_in_the_folder_of_the_page(tmp_path, monkeypatch):
+    one, other = write_run(tmp_path / "my runs" / "a", IMAGES), write_run(tmp_path / "b", IMAGES, seed=1, epochs=2)
+    (other / "cell.json").write_text('{"threads": 1}')
+    monkeypatch.chdir(tmp_path)
+    out = tmp_path / "deep" / "out"
+    segzoo.compare(["my runs/a", "b"], out="deep/out")
+    commands = [row["command"] for row in read(out / "results.csv")]
+    assert commands == [
+        "TF_NUM_INTRAOP_THREADS=2 segzoo run --config '../../my runs/a/config.toml'",
+        "TF_NUM_INTRAOP_THREADS=1 segzoo run --config ../../b/config.toml",
+    ]
+    for command, run in zip(commands, (one, other), strict=True):
+        assert (out / shlex.split(command)[-1]).samefile(run / "config.toml")
+        assert f"\n{command}\n" in (out / "leaderboard.md").read_text()
+
+
+def test_a_folder_that_holds_something_is_not_written_to(tmp_path, command):
+    runs = [write_run(tmp_path / "a", IMAGES), write_run(tmp_path / "b", IMAGES, filters=8)]
+    out = tmp_path / "full"
+    out.mkdir()
+    (out / "results.csv").write_text("mine")
+    for taken in (out, out / "results.csv", runs[0]):
+        done = command("compare", *runs, "--out", taken)
+        assert (done.code, done.out) == (2, "")
+        assert done.err == f"segzoo: {taken} exists already and is not empty; choose another --out\n"
+    assert [path.read_text() for path in out.iterdir()] == ["mine"]
+    done = command("compare", *runs, "--out", out / "results.csv" / "below")
+    assert (done.code, done.out) == (2, "")
+    assert f"cannot write to {out / 'results.csv' / 'below'}" in done.err
+    (tmp_path / "empty").mkdir()
+    assert f"results in {tmp_path / 'empty'}\n" in command("compare", *runs, "--out", tmp_path / "empty").out
+    assert sorted(path.name for path in (tmp_path / "empty").iterdir()) == FILES
+
+
+def test_where_there_is_no_comparison_there_is_no_folder(tmp_path):
+    runs = [write_run(tmp_path / "a", IMAGES), write_run(tmp_path / "b", IMAGES, data="b")]
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(ConfigError, match="of different data"):
+        segzoo.compare(runs, out=tmp_path / "out")
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_page_of_runs_that_differ_in_more_than_their_model_says_so(tmp_path):
+    one = write_run(tmp_path / "a", IMAGES, trainer={"precision": "float32"}, view="resize")
+    other = write_run(tmp_path / "b", IMAGES, steps=1000, trainer={"precision": "float16"}, view="crop", data="b")
+    facts = {"machine": json.loads((one / "manifest.json").read_text())["machine"] | {"processor": "Abacus 4000"}}
+    change(other / "manifest.json", **facts, versions={"segzoo": "0.2.0"})
+    change(other / "metrics.json", split="val", selected_on_this_split=True)
+    segzoo.compare([one, other], different_data=True, out=tmp_path / "out")
+    page = (tmp_path / "out" / "leaderboard.md").read_text()
+    for words in (
+        "- Trainer: keras (precision = float16).\n- Trainer: keras (precision = float32).\n- Loss: dice.\n",
+        "- Not all runs were on the same data: there is a test where the scored images are the same.\n",
+        "- Not all runs were made with the same versions, which may make a difference too.\n",
+        "- Not all runs were made on one machine: do not compare their times.\n",
+        "- Machine: Abacus 3000, 8 GiB, Linux.\n- Machine: Abacus 4000, 8 GiB, Linux.\n",
+        "Scored: test split, 3 images; or val split, 3 images, on which the best epoch was chosen too.",
+        "Budget: 3 epochs; or 3 epochs or 1,000 training steps, whichever comes first.",
+        "8 x 8 pixels, crops of images; or 8 x 8 pixels, to which images are resized.",
+        "| - | no test: other images |",
+    ):
+        assert words in page
+
+
+def test_the_command_says_in_what_runs_differ_that_are_compared(tmp_path, command):
+    one, other = write_run(tmp_path / "a", IMAGES), write_run(tmp_path / "b", IMAGES, seed=1)
+    assert "Not all runs" not in command("compare", one, other).out
+    change(other / "manifest.json", versions={"segzoo": "0.2.0"})
+    change(other / "metrics.json", selected_on_this_split=True)
+    done = command("compare", one, other)
+    assert "Not all runs were made with the same versions" in done.out
+    assert "on which the best epoch was chosen too" in " ".join(done.out.split())
+
+
+def test_interrupted_in_the_middle_it_leaves_nothing(tmp_path, monkeypatch):
+    runs = [write_run(tmp_path / "a", IMAGES), write_run(tmp_path / "b", IMAGES, filters=8)]
+    before = sorted(tmp_path.iterdir())
+
+    def interrupted(results):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("segzoo.benchmarking.results.leaderboard", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        segzoo.compare(runs, out=tmp_path / "out")
+    assert sorted(tmp_path.iterdir()) == before
+
+
 def test_runs_of_segzoo_itself_are_compared(tmp_path, command):
     settings = {"model.depth": 1, "dataset.size": 16, "dataset.train": 4, "dataset.val": 4, "dataset.test": 4}
     for name, filters in (("narrow", 1), ("wide", 2)):
@@ -219,5 +344,5 @@ def test_runs_of_segzoo_itself_are_compared(tmp_path, command):
     found = json.loads(command("compare", tmp_path / "narrow", tmp_path / "wide", "--json").out)
     (row,) = [row for row in found["rows"] if row["model"] == "unet filters=2"]
     assert row["scores"]["mean_iou"]["mean"] == metrics["mean_iou"]
-    assert row["timings"]["training_seconds_per_epoch"] > 0
     assert row["note"] == "no test: one seed"
+    assert all(cost["training_seconds_per_epoch"] > 0 for cost in found["timings"]["rows"])

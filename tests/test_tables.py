@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stored_runs import write, write_benchmark, write_cell, write_timing
 
+from segzoo.benchmarking import timing
 from segzoo.benchmarking.leaderboard import escaped
 from segzoo.benchmarking.ranking import cost_rows
 from segzoo.benchmarking.tables import tabulate
@@ -236,17 +237,17 @@ def test_the_leaderboard_says_what_the_numbers_mean_and_where_they_come_from(tmp
     out = fill(tmp_path / "out")
     found = "[widths.toys.better]\nfilters = 19\n[notes.toys]\nlone = 'keeps its size'\n"
     with (out / "benchmark.toml").open("a") as file:
-        file.write(f"[trainer]\nname = 'keras'\nprecision = 'float32'\n{found}")
+        file.write(found)
     tabulate(out)
     page = (out / "leaderboard.md").read_text()
     for words in (
         "- Models: 4. Datasets: 1. Seeds: 0, 1, 2. Cells: 12, of which 7 are done.",
         "- Baseline: plain.",
         "- Machine: Abacus 3000, 8 GiB, Linux.",
-        "- Trainer: keras (precision = float32). Loss: cross\\_entropy.",
+        "- Trainer: keras.\n- Loss: dice.\n",
         "- Threads of a cell: 2.",
         "- Versions: Python 3.12.1, segzoo 0.1.0, keras 3.12.",
-        "- `flops`: multiply-add = 2",
+        "- **GFLOPs an image** (`flops`): multiply-add = 2",
         "Budget: 3 epochs.",
         "| plain | 3 | 0.4000 ± 0.1000 | \\[0.1516, 0.6484\\] | baseline |",
         "| lone | 1 | 0.3500 | - | no test: one seed |",
@@ -260,6 +261,33 @@ def test_the_leaderboard_says_what_the_numbers_mean_and_where_they_come_from(tmp
     ):
         assert words in page
     assert page.index("| better |") < page.index("| plain |") < page.index("| lone |")
+
+
+def test_every_figure_has_a_definition(tmp_path):
+    out = fill(tmp_path / "out")
+    tabulate(out)
+    found = json.loads((out / "results.json").read_text())
+    rows = [*found["rows"], *found["cells"], *found["timings"]["rows"], *found["timings"]["cells"]]
+    rows += [row["comparison"] for row in found["rows"] if row["comparison"]]
+    facts = {"seed", "images", "low", "high"}
+    figures = {name for row in rows for name, value in row.items() if isinstance(value, int | float)} - facts
+    of_classes = {f"{name}_ring" for name in found["definitions"]}
+    # The phase's own definitions are in its file, of which the tests have one line.
+    assert figures - of_classes - found["definitions"].keys() - timing.DEFINITIONS.keys() == set()
+
+
+def test_every_heading_of_the_page_is_defined_at_its_top(tmp_path):
+    out = fill(tmp_path / "out")
+    phase = json.loads((out / "timing.json").read_text())
+    write(out / "timing.json", phase | {"definitions": timing.DEFINITIONS})
+    tabulate(out)
+    page = (out / "leaderboard.md").read_text()
+    headings = {cell.strip() for line in re.findall(r"(.*)\n\| --- ", page) for cell in cells_of(line)[2:-1]}
+    plain = {"seeds", "95 % interval", "beside the baseline", "IoU ring", "IoU sky"} | {"model", "seed", "what", "why"}
+    defined = set(re.findall(r"^- \*\*(.*?)\*\* \(`", page, re.MULTILINE))
+    assert headings - plain - defined == set()
+    assert defined - headings - {"IoU", "Dice", "boundary IoU", "HD95, pixels", "noise floor"} == set()
+    assert {"latency p95, ms", "mean IoU", "effect size"} <= headings
 
 
 def cells_of(line):
@@ -306,4 +334,10 @@ def test_tables_need_neither_tensorflow_nor_a_plugin(tmp_path):
     ],
 )
 def test_costs_are_written_with_as_many_digits_as_count(figures, cells):
-    assert cost_rows({"net": figures})[1] == ["net", *cells]
+    assert cost_rows({"net": figures, "other": dict.fromkeys(figures, 1)})[1] == ["net", *cells]
+
+
+def test_costs_that_no_model_has_are_no_column():
+    costs = {"one": {"flops": None, "waiting_share": 0.5}, "other": {"flops": None, "waiting_share": None}}
+    assert cost_rows(costs) == [["model", "waiting for data, %"], ["one", "50"], ["other", "-"]]
+    assert cost_rows({"one": {"flops": None}}) == [["model"]]

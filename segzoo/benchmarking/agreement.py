@@ -49,3 +49,13 @@ def require_same_definitions(runs: Sequence[Run]) -> None:
                     f"versions of segzoo ({earlier.versions}; {run.versions}). {again(earlier.folder)}; repeat the "
                     "older of the two"
                 )
+
+
+def unlike(runs: Sequence[Run]) -> list[str]:
+    """In what runs differ that does not forbid to compare them but is to be known, in sentences."""
+    facts: dict[str, list[object]] = {
+        "on the same data: there is a test where the scored images are the same": [run.fingerprints for run in runs],
+        "made with the same versions, which may make a difference too": [run.versions for run in runs],
+        "made on one machine: do not compare their times": [run.machine for run in runs],
+    }
+    return [f"Not all runs were {what}." for what, values in facts.items() if any(one != values[0] for one in values)]

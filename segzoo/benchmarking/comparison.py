@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from segzoo.benchmarking import expenses, standings
-from segzoo.benchmarking.agreement import require_same_data, require_same_definitions
+from segzoo.atomic import whole_folder
+from segzoo.benchmarking.agreement import require_same_data, require_same_definitions, unlike
+from segzoo.benchmarking.attempts import THREADS
+from segzoo.benchmarking.outcomes import Outcome, Timing, read_facts
+from segzoo.benchmarking.plan import Cell
+from segzoo.benchmarking.results import Results
 from segzoo.benchmarking.runs import Run, read_run
-from segzoo.benchmarking.standings import Standing
+from segzoo.benchmarking.standings import Standing, standings
 from segzoo.errors import ConfigError, suggestion
 
 Flat = Mapping[str, Any]
@@ -19,47 +25,53 @@ Flat = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Results):
     """Runs beside each other, those that differ only in their seed together."""
 
-    baseline: str
-    """The label of the one that the others are compared with."""
     standings: tuple[Standing, ...]
     """The one with the best mean IoU first."""
 
     @property
-    def definitions(self) -> dict[str, str]:
-        """A sentence for each figure."""
-        texts = [run.metrics["definitions"] for one in self.standings for run in one.runs]
-        texts += [standings.DEFINITIONS, expenses.DEFINITIONS]
-        return {name: sentence for text in texts for name, sentence in text.items()}
+    def dataset(self) -> str:
+        """The name of the dataset; of runs on different data, all names."""
+        return self.cells[0].cell.dataset
 
-    def costs(self, one: Standing) -> dict[str, Any]:
-        """What its trainings took: medians over the seeds."""
-        return expenses.together([expenses.of_run(run) for run in one.runs])
+    @property
+    def sections(self) -> dict[str, tuple[Standing, ...]]:
+        """The same as `standings`, by the one dataset."""
+        return {self.dataset: self.standings}
+
+    def facts(self) -> list[str]:
+        """In what the runs differ though they are compared."""
+        return unlike(self.runs)
+
+    def notes(self, dataset: str, model: str) -> list[str]:
+        """None: labels tell all options."""
+        return []
 
     def row(self) -> dict[str, Any]:
-        """All of it, ready for JSON."""
-        return {
-            "baseline": self.baseline,
-            "rows": [
-                one.row() | {"runs": [str(run.folder) for run in one.runs], "timings": self.costs(one)}
-                for one in self.standings
-            ],
-            "definitions": self.definitions,
-        }
+        """All of it with the folders of the runs, ready for JSON; what the trainings took is below `timings`."""
+        found = super().row()
+        folders = {one.label: [str(run.folder.resolve()) for run in one.runs] for one in self.standings}
+        return found | {"rows": [row | {"runs": folders[row["model"]]} for row in found["rows"]]}
 
 
-def compare(runs: Sequence[Path], *, baseline: str | Path | None = None, different_data: bool = False) -> Comparison:
+def compare(
+    runs: Sequence[Path],
+    *,
+    baseline: str | Path | None = None,
+    different_data: bool = False,
+    out: Path | None = None,
+) -> Comparison:
     """Compare finished runs by their folders; what `segzoo compare` does.
 
     Runs that differ only in their seed are one row. The baseline is a label or the folder of a run, else the first run.
     With `different_data`, runs on other data stand beside the others; there is a test where the scored images are the
-    same.
+    same. The results go to the new folder `out`, if it is given: the same files as those of a benchmark.
 
     Raises:
-        ConfigError: if a folder holds no finished run, a run is there twice, or the runs' data, classes or definitions
-            of scores differ.
+        ConfigError: if a folder holds no finished run, a run is there twice, the runs' data, classes or definitions
+            of scores differ, or `out` holds something; nothing is written then.
     """
     found = [read_run(Path(folder)) for folder in runs]
     if len(found) < 2:
@@ -71,7 +83,25 @@ def compare(runs: Sequence[Path], *, baseline: str | Path | None = None, differe
         )
     entries = _labelled(_grouped(found))
     chosen = _baseline(entries, baseline if baseline is not None else found[0].folder)
-    return Comparison(chosen, tuple(standings.standings(entries, chosen)))
+    folder = Path(out or "").absolute()
+    comparison = Comparison(folder, chosen, _cells(entries, folder), Timing({}), tuple(standings(entries, chosen)))
+    if out:
+        with whole_folder(folder) as temporary:
+            comparison.write(temporary)
+    return comparison
+
+
+def _cells(entries: Mapping[str, Sequence[Run]], folder: Path) -> tuple[Outcome, ...]:
+    """The runs as cells of a benchmark, with commands to be typed in a folder."""
+    found = []
+    names = dict.fromkeys(run.config["dataset"]["name"] for runs in entries.values() for run in runs)
+    for label, runs in entries.items():
+        for run in runs:
+            facts = {"threads": run.threads} | read_facts(run.folder)
+            config = os.path.relpath(run.folder.resolve() / "config.toml", folder.resolve())
+            command = shlex.join([f"{THREADS[0]}={facts['threads']}", "segzoo", "run", "--config", config])
+            found.append(Outcome(Cell(" and ".join(names), label, run.seed), "done", "", command, run, facts))
+    return tuple(found)
 
 
 def _grouped(runs: Sequence[Run]) -> list[list[Run]]:

@@ -24,6 +24,9 @@ DEFINITIONS: dict[str, str] = {
     "waiting_share": "The part of the training time that went by waiting for images, over the same epochs together.",
     "peak_memory_bytes": "The most memory that the cell's process held.",
     "seconds": "Wall time of the cell with start-up, over all attempts.",
+    "attempts": "How often the cell was begun.",
+    "threads": "Threads of the cell.",
+    "throughput_batch": "Images in a batch, where throughput was measured.",
 }
 """What each cost of a cell means, in a sentence. Those of the timing phase are explained in `timing.json`."""
 
@@ -41,7 +44,7 @@ def of_cell(outcome: Outcome, timing: Timing) -> dict[str, Any]:
         **{name: outcome.facts.get(name) for name in ("peak_memory_bytes", "seconds", "attempts")},
         **{name: measured.get(name) for name in LATENCY},
         "threads": outcome.facts.get("threads"),
-        "machine": machine(outcome.run) if outcome.run else None,
+        "machine": outcome.run.machine if outcome.run else None,
     }
 
 
@@ -58,12 +61,6 @@ def together(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     known = {name: [row[name] for row in rows if row[name] is not None] for name in AMOUNTS if rows and name in rows[0]}
     ways = {"peak_memory_bytes": max}
     return {name: ways.get(name, median)(values) if values else None for name, values in known.items()}
-
-
-def machine(run: Run) -> str:
-    """The computer of a run, in words."""
-    facts = run.manifest["machine"]
-    return f"{facts['processor']}, {facts['memory_bytes'] / 2**30:.0f} GiB, {facts['platform']}"
 
 
 def _timings(folder: Path) -> list[dict[str, str]]:

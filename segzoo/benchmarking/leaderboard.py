@@ -1,101 +1,133 @@
-"""The results of a benchmark as a page of Markdown."""
+"""Results as a page of Markdown."""
 
 from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from segzoo.benchmarking.expenses import machine
-from segzoo.benchmarking.ranking import LEVEL, class_rows, cost_rows, difference_rows, ranked_rows, score_rows
-from segzoo.benchmarking.runs import FACTS
+from segzoo.benchmarking.ranking import (
+    LEVEL,
+    class_rows,
+    cost_rows,
+    difference_rows,
+    heading,
+    ranked_rows,
+    score_rows,
+)
+from segzoo.benchmarking.runs import FACTS, Run
 from segzoo.benchmarking.standings import Standing
 
 if TYPE_CHECKING:
-    from segzoo.benchmarking.plan import Plan
-    from segzoo.benchmarking.tables import Benchmark
-    from segzoo.config import Choice
+    from segzoo.benchmarking.results import Results
+
+STATISTICS = ("mean", "sd", "low, high", "df", "p_unadjusted")
+AMOUNTS = ("seconds", "attempts", "threads", "input_shape", "throughput_batch")
+ELSEWHERE = (*FACTS, *STATISTICS, *AMOUNTS)
+"""What is defined in `results.json` and not on the page, which does not show it, or tells it in other words."""
 
 
-def leaderboard(benchmark: Benchmark) -> str:
+def leaderboard(results: Results) -> str:
     """The page: what was run, what the figures mean, and the tables of each dataset."""
-    lines = ["# Leaderboard", "", *_facts(benchmark), "", *_definitions(benchmark)]
-    for dataset, ranked in benchmark.standings.items():
-        lines += ["", f"## {escaped(dataset)}", "", *_dataset(benchmark, dataset, ranked)]
-    lines += ["", *_undone(benchmark), *_commands(benchmark)]
+    lines = ["# Leaderboard", "", *(f"- {fact}" for fact in _facts(results)), "", *_definitions(results)]
+    for dataset, ranked in results.sections.items():
+        lines += ["", f"## {escaped(dataset)}", "", *_section(results, dataset, ranked)]
+    lines += ["", *_undone(results), *_commands(results)]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _facts(benchmark: Benchmark) -> list[str]:
-    definition, cells = benchmark.plan.definition, benchmark.cells
-    runs = [one.run for one in cells if one.run]
-    seeds = sorted({one.cell.seed for one in cells})
+def _facts(results: Results) -> list[str]:
+    cells, runs = results.cells, results.runs
+    kinds = {"Models": "model", "Datasets": "dataset"}
+    counts = {name: len({getattr(one.cell, key) for one in cells}) for name, key in kinds.items()}
+    seeds = ", ".join(map(str, sorted({one.cell.seed for one in cells})))
     threads = _each(str(one.facts["threads"]) for one in cells if one.facts.get("threads"))
-    matched = definition.match == "parameters"
     return [
-        f"- Models: {len(definition.models)}. Datasets: {len(definition.datasets)}. Seeds: "
-        f"{', '.join(map(str, seeds))}. Cells: {len(cells)}, of which {len(runs)} are done.",
-        f"- Baseline: {escaped(definition.baseline)}.",
-        f"- Trainer: {_choice(definition.trainer)}. Loss: {_choice(definition.loss)}.",
-        f"- Widths: {'chosen so that the parameters are as many as the baseline has' if matched else 'as given'}.",
-        *(f"- Machine: {escaped(name)}." for name in _each(machine(run) for run in runs)),
-        f"- Threads of a cell: {', '.join(threads) or 'unknown'}.",
-        *(f"- Versions: {escaped(names)}." for names in _each(run.versions for run in runs)),
+        f"{' '.join(f'{name}: {count}.' for name, count in counts.items())} Seeds: {seeds}. "
+        f"Cells: {len(cells)}, of which {len(runs)} are done.",
+        f"Baseline: {escaped(results.baseline)}.",
+        *(f"Trainer: {escaped(each)}." for each in _each(_choice(run.config["trainer"]) for run in runs)),
+        *(f"Loss: {escaped(each)}." for each in _each(_choice(run.config["loss"]) for run in runs)),
+        *results.facts(),
+        *(f"Machine: {escaped(name)}." for name in _each(run.machine for run in runs)),
+        f"Threads of a cell: {', '.join(threads) or 'unknown'}.",
+        *(f"Versions: {escaped(names)}." for names in _each(run.versions for run in runs)),
     ]
 
 
-def _choice(plugin: Choice) -> str:
-    options = ", ".join(f"{key} = {value}" for key, value in plugin.options.items())
-    return escaped(f"{plugin.name} ({options})" if options else plugin.name)
+def _choice(plugin: Mapping[str, Any]) -> str:
+    options = ", ".join(f"{key} = {value}" for key, value in plugin.items() if key != "name")
+    return f"{plugin['name']} ({options})" if options else plugin["name"]
 
 
-def _definitions(benchmark: Benchmark) -> list[str]:
-    lines = [f"- `{name}`: {escaped(text)}" for name, text in benchmark.definitions.items() if name not in FACTS]
+def _definitions(results: Results) -> list[str]:
+    shown = {name: text for name, text in results.definitions.items() if name not in ELSEWHERE}
     verdict = (
         f"A model counts as better or worse than the baseline if p is below {LEVEL}. Models that are not told apart "
         "need not be equal: more seeds may tell. Scores are means over the seeds ± their standard deviation; the "
-        "interval beside the mean IoU is that of its mean over the seeds."
+        "interval beside the mean IoU is that of its mean over the seeds, by Student's t. Costs are medians over the "
+        "seeds, and of the memory the most. In brackets stand the names of the figures in `results.csv`, "
+        "`timings.csv` and `results.json`, which defines those that are not on this page, too."
     )
-    return ["## Definitions", "", verdict, "", *lines]
+    return ["## Definitions", "", verdict, "", *(f"- {_named(name)}: {escaped(text)}" for name, text in shown.items())]
 
 
-def _dataset(benchmark: Benchmark, dataset: str, ranked: Sequence[Standing]) -> list[str]:
-    runs = [run for one in ranked for run in one.runs]
-    lines = []
-    if runs:
-        facts, config = runs[0].metrics, runs[0].config
-        chosen = ", on which the best epoch was chosen too" if facts["selected_on_this_split"] else ""
-        lines += [
-            f"Scored: the {facts['split']} split, {facts['images']:,} images{chosen}. Budget: {_budget(config)}. "
-            f"Size for the network: {' x '.join(map(str, config['image_size']))} pixels. The difference is in the "
-            "mean IoU of images, `image_mean_iou`; the order is by `mean_iou`.",
-            "",
-        ]
-    for rows in (ranked_rows(ranked), difference_rows(ranked), score_rows(ranked), class_rows(ranked)):
-        lines += [*table(rows), ""] if rows[1:] else []
-    lines += ["The other scores of each class are in `results.csv`.", ""]
-    costs = {one.label: benchmark.size(dataset, one.label) | benchmark.costs(dataset, one.label) for one in ranked}
-    lines += [*table(cost_rows(costs)), "", *_remarks(benchmark, dataset)]
-    return lines
+def _named(name: str) -> str:
+    return f"**{escaped(heading(name))}** (`{name}`)"
 
 
-def _budget(config: dict[str, Any]) -> str:
-    if "seconds" in config:
-        return f"{config['seconds']:,} seconds of training"
-    return f"{config['steps']:,} training steps" if "steps" in config else f"{config['epochs']:,} epochs"
+def _section(results: Results, dataset: str, ranked: Sequence[Standing]) -> list[str]:
+    tables = {
+        "Mean IoU": ranked_rows(ranked),
+        f"Difference from {results.baseline}": difference_rows(ranked),
+        "Other scores": score_rows(ranked),
+        "IoU of each class": class_rows(ranked),
+    }
+    lines = _setting([run for one in ranked for run in one.runs])
+    for title, rows in tables.items():
+        lines += [f"### {escaped(title)}", "", *table(rows), ""] if rows[1:] else []
+    costs = {one.label: results.size(dataset, one.label) | results.costs(dataset, one.label) for one in ranked}
+    lines += ["The other scores of each class are in `results.csv`.", "", "### Cost", ""]
+    rows = cost_rows(costs)
+    return [*lines, *([*table(rows), ""] if rows[1:] else []), *_remarks(results, dataset)]
 
 
-def _remarks(benchmark: Benchmark, dataset: str) -> list[str]:
-    floor, left_out = benchmark.timing.noise_floor(dataset), benchmark.timing.left_out(dataset)
+def _setting(runs: Sequence[Run]) -> list[str]:
+    """What was scored, and how long and at what size was trained; each once, where runs differ."""
+    if not runs:
+        return []
+    facts = {
+        "Scored": (run.scored for run in runs),
+        "Budget": map(_budget, runs),
+        "Size for the network": map(_size, runs),
+    }
+    told = " ".join(f"{name}: {'; or '.join(_each(texts))}." for name, texts in facts.items())
+    order = "The difference is in the mean IoU of images, `image_mean_iou`; the order is by `mean_iou`."
+    return [f"{told} {order}", ""]
+
+
+def _budget(run: Run) -> str:
+    words = {"epochs": "epochs", "steps": "training steps", "seconds": "seconds of training"}
+    bounds = [f"{run.config[key]:,} {text}" for key, text in words.items() if key in run.config]
+    return f"{' or '.join(bounds)}{', whichever comes first' if bounds[1:] else ''}"
+
+
+def _size(run: Run) -> str:
+    how = {"resize": "to which images are resized", "crop": "crops of images"}.get(run.config.get("view", ""))
+    return f"{' x '.join(map(str, run.config['image_size']))} pixels{f', {how}' if how else ''}"
+
+
+def _remarks(results: Results, dataset: str) -> list[str]:
+    floor, left_out = results.timing.noise_floor(dataset), results.timing.left_out(dataset)
     measured = (
         f"Noise floor of the latency: the baseline, timed as if it were several models, differs from itself by a "
         f"factor of {floor:.3f}. Smaller differences mean nothing."
         if floor
         else "Latency and throughput were not measured."
     )
-    labels = [model.label for model in benchmark.plan.definition.models]
-    notes = [(label, note) for label in labels for note in _notes(benchmark.plan, dataset, label)]
+    labels = dict.fromkeys(one.cell.model for one in results.cells)
+    notes = [(label, note) for label in labels for note in results.notes(dataset, label)]
     return [
         measured,
         "",
@@ -104,20 +136,14 @@ def _remarks(benchmark: Benchmark, dataset: str) -> list[str]:
     ]
 
 
-def _notes(plan: Plan, dataset: str, model: str) -> list[str]:
-    """The width that was chosen for a model, and what is to be known of it."""
-    widths, note = plan.widths.get(dataset, {}).get(model, {}), plan.notes.get(dataset, {}).get(model, "")
-    return [*(f"{option} = {value}" for option, value in widths.items()), *([note] if note else [])]
-
-
-def _undone(benchmark: Benchmark) -> list[str]:
-    rows = [[*map(str, one.cell), one.status, one.reason] for one in benchmark.cells if not one.run]
+def _undone(results: Results) -> list[str]:
+    rows = [[*map(str, one.cell), one.status, one.reason] for one in results.cells if not one.run]
     header = ["dataset", "model", "seed", "what", "why"]
     return ["## Cells that are not done", "", *table([header, *rows], numbers=False), ""] if rows else []
 
 
-def _commands(benchmark: Benchmark) -> list[str]:
-    commands = [one.command for one in benchmark.cells if one.command]
+def _commands(results: Results) -> list[str]:
+    commands = [one.command for one in results.cells if one.command]
     if not commands:
         return []
     return ["## Commands", "", "Each repeats a cell, typed in the folder of this page.", "", "```sh", *commands, "```"]

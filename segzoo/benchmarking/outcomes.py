@@ -67,7 +67,7 @@ def read_outcomes(out: Path, plan: Plan) -> list[Outcome]:
 def read_outcome(out: Path, cell: Cell) -> Outcome:
     """What has become of one cell."""
     folder = out / "cells" / str(cell)
-    facts = _json(folder / "cell.json")
+    facts = read_facts(folder)
     command = facts.get("command", "")
     if facts.get("status") == "done":
         try:
@@ -77,6 +77,11 @@ def read_outcome(out: Path, cell: Cell) -> Outcome:
     if facts.get("status") == "failed":
         return Outcome(cell, "failed", facts.get("reason") or "no reason given", command, None, facts)
     return Outcome(cell, "missing", "not finished" if folder.exists() else "not begun", command, None, facts)
+
+
+def read_facts(folder: Path) -> dict[str, Any]:
+    """The `cell.json` in the folder of a cell; empty if there is none, as in that of a run made by hand."""
+    return _json(folder / "cell.json")
 
 
 def read_timing(out: Path) -> Timing:

@@ -12,19 +12,24 @@ from segzoo.benchmarking.statistics import Difference, Interval
 LEVEL = 0.05
 """A difference with a smaller p counts as one."""
 NAMES = {
+    "iou": "IoU",
+    "dice": "Dice",
+    "boundary_iou": "boundary IoU",
+    "hd95": "HD95, pixels",
     "mean_iou": "mean IoU",
     "mean_dice": "mean Dice",
     "image_mean_iou": "image mean IoU",
     "mean_boundary_iou": "mean boundary IoU",
     "mean_hd95": "mean HD95, pixels",
     "expected_calibration_error": "calibration error",
+    "wilcoxon_p": "Wilcoxon p, these weights only",
 }
-"""Headings of scores whose names do not do."""
+"""Headings of scores and of what tests tell, where their names do not do."""
 COSTS: dict[str, tuple[str, float]] = {
     "parameters": ("parameters", 1),
     "flops": ("GFLOPs an image", 1e-9),
     "latency_p50_ms": ("latency p50, ms", 1),
-    "latency_p95_ms": ("p95, ms", 1),
+    "latency_p95_ms": ("latency p95, ms", 1),
     "throughput_images_per_s": ("throughput, images/s", 1),
     "training_seconds_per_epoch": ("training, s/epoch", 1),
     "training_images_per_s": ("training, images/s", 1),
@@ -35,15 +40,20 @@ COSTS: dict[str, tuple[str, float]] = {
 NONE = "-"
 
 
+def heading(name: str) -> str:
+    """What a figure is called in tables to read, by its name in data."""
+    return COSTS[name][0] if name in COSTS else NAMES.get(name, name.replace("_", " "))
+
+
 def ranked_rows(standings: Sequence[Standing]) -> list[list[str]]:
     """Mean IoU of each model, and where that puts it beside the baseline."""
-    header = ["model", "seeds", "mean IoU", "95 % interval", "beside the baseline"]
+    header = ["model", "seeds", heading("mean_iou"), "95 % interval", "beside the baseline"]
     return [header, *(_ranked(one) for one in standings)]
 
 
 def difference_rows(standings: Sequence[Standing]) -> list[list[str]]:
     """How far each model is from the baseline, and what tells whether that is real."""
-    header = ["model", "difference", "95 % interval", "p", "effect size", "Wilcoxon p, these weights only"]
+    header = ["model", "difference", "95 % interval", *map(heading, ("p", "effect_size", "wilcoxon_p"))]
     return [header, *(_difference(one.label, one.difference, one.p) for one in standings if one.difference)]
 
 
@@ -51,7 +61,7 @@ def score_rows(standings: Sequence[Standing]) -> list[list[str]]:
     """The scores of whole splits but mean IoU, mean and standard deviation over seeds."""
     names = dict.fromkeys(name for one in standings for run in one.runs[:1] for name in run.overall)
     names.pop("mean_iou", None)
-    header = ["model", *(NAMES.get(name, name.replace("_", " ")) for name in names)]
+    header = ["model", *map(heading, names)]
     return [header, *([one.label, *(spread(one.scores.get(name)) for name in names)] for one in standings)]
 
 
@@ -64,9 +74,9 @@ def class_rows(standings: Sequence[Standing]) -> list[list[str]]:
 
 def cost_rows(costs: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
     """The costs of models by label, those that are known of any of them."""
-    shown = [name for name in COSTS if any(name in figures for figures in costs.values())]
-    header = ["model", *(COSTS[name][0] for name in shown)]
-    return [header, *([label, *(_cost(name, figures.get(name)) for name in shown)] for label, figures in costs.items())]
+    shown = [name for name in COSTS if any(figures.get(name) is not None for figures in costs.values())]
+    rows = [[label, *(_cost(name, figures.get(name)) for name in shown)] for label, figures in costs.items()]
+    return [["model", *map(heading, shown)], *(rows if shown else [])]
 
 
 def _cost(name: str, value: float | None) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from segzoo.config import SECTIONS
 from segzoo.errors import ConfigError
 
 FACTS = ("split", "selected_on_this_split", "images", "absent_classes", "confusion", "hd95_images", "definitions")
@@ -44,6 +45,12 @@ class Run:
         return dict(self.manifest["dataset_fingerprint"])
 
     @property
+    def scored(self) -> str:
+        """The images that the scores are of, in words."""
+        chosen = ", on which the best epoch was chosen too" if self.metrics["selected_on_this_split"] else ""
+        return f"{self.metrics['split']} split, {self.metrics['images']:,} images{chosen}"
+
+    @property
     def overall(self) -> dict[str, float | None]:
         """The scores of the whole split by name, those of the dataset's own among them; None where there is none."""
         own: Mapping[str, float | None] = self.metrics.get("dataset_scores", {})
@@ -61,6 +68,17 @@ class Run:
         """All of them, those of a class as `iou_CLASS`."""
         classes = {f"{key}_{name}": value for key, scores in self.by_class.items() for name, value in scores.items()}
         return self.overall | classes
+
+    @property
+    def machine(self) -> str:
+        """The computer, in words."""
+        facts = self.manifest["machine"]
+        return f"{facts['processor']}, {facts['memory_bytes'] / 2**30:.0f} GiB, {facts['platform']}"
+
+    @property
+    def threads(self) -> int:
+        """Processors that the run might use."""
+        return int(self.manifest["machine"]["threads"])
 
     @property
     def versions(self) -> str:
@@ -86,7 +104,9 @@ def read_run(folder: Path) -> Run:
         metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
         manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
         run = Run(folder, config, metrics, manifest)
-        _ = (run.classes, run.fingerprints, run.scores, run.versions, metrics["split"])
+        _ = (run.classes, run.fingerprints, run.scores, run.versions, run.machine, run.threads, run.seed)
+        _ = ([config[section]["name"] for section in SECTIONS], config["image_size"])
+        _ = [metrics[fact] for fact in ("split", "selected_on_this_split", "images", "definitions")]
     except OSError as error:
         raise ConfigError(f"cannot read {error.filename}: {error.strerror}; {again(folder)}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:  # TOML and JSON that is none is a ValueError

@@ -1,93 +1,51 @@
-"""The results of a benchmark as files, made anew from its cells: `results.csv`, `timings.csv`, `results.json`, …
-
-What depends on how fast the machine was is kept apart, as in a run: `results.csv` and `images.csv` hold no times, and
-`results.json` holds them below its key `timings` only. So a benchmark that was stopped and went on has the same results
-as one that was not.
-"""
+"""The tables of a benchmark, made anew from its cells."""
 
 from __future__ import annotations
 
-import csv
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from segzoo.atomic import whole, write_text
-from segzoo.benchmarking import expenses
-from segzoo.benchmarking import standings as comparisons
 from segzoo.benchmarking.agreement import require_same_data, require_same_definitions
-from segzoo.benchmarking.leaderboard import leaderboard
-from segzoo.benchmarking.outcomes import Outcome, Timing, read_outcomes, read_timing
+from segzoo.benchmarking.outcomes import Outcome, read_outcomes, read_timing
 from segzoo.benchmarking.plan import FILE, Plan, read_plan
-from segzoo.benchmarking.runs import Run, image_columns, image_rows
+from segzoo.benchmarking.results import Results
+from segzoo.benchmarking.runs import Run
 from segzoo.benchmarking.standings import Standing, standings
 from segzoo.config import read_table
 from segzoo.errors import ConfigError
-from segzoo.records import csv_text
 
 
 @dataclass(frozen=True)
-class Benchmark:
+class Benchmark(Results):
     """The results of a benchmark."""
 
-    folder: Path
     plan: Plan
-    cells: tuple[Outcome, ...]
-    """By dataset, model and seed, those that failed or are missing among them."""
     standings: dict[str, tuple[Standing, ...]]
     """By dataset; the model with the best mean IoU first."""
-    timing: Timing
-
-    @cached_property
-    def results(self) -> list[dict[str, Any]]:
-        """The rows of `results.csv`: one a cell, without times."""
-        names = dict.fromkeys(name for cell in self.cells if cell.run for name in cell.run.scores)
-        return [{**one.cell._asdict(), **_result(one, self.size(*one.cell[:2]), names)} for one in self.cells]
-
-    @cached_property
-    def timings(self) -> list[dict[str, Any]]:
-        """The rows of `timings.csv`: one a cell, of what it took and where."""
-        return [{**one.cell._asdict(), **expenses.of_cell(one, self.timing)} for one in self.cells]
-
-    def costs(self, dataset: str, model: str) -> dict[str, Any]:
-        """The costs of a model on a dataset: medians over its seeds, and of the memory the most."""
-        rows = [row for row, cell in zip(self.timings, self.cells, strict=True) if cell.run]
-        return expenses.together([row for row in rows if (row["dataset"], row["model"]) == (dataset, model)])
 
     @property
-    def definitions(self) -> dict[str, str]:
-        """A sentence for each figure."""
-        texts = [cell.run.metrics["definitions"] for cell in self.cells if cell.run]
-        texts += [comparisons.DEFINITIONS, expenses.DEFINITIONS, self.timing.table.get("definitions", {})]
-        return {name: sentence for text in texts for name, sentence in text.items()}
+    def sections(self) -> dict[str, tuple[Standing, ...]]:
+        """The same as `standings`."""
+        return self.standings
+
+    def facts(self) -> list[str]:
+        """How the widths of the networks came to be."""
+        matched = self.plan.definition.match == "parameters"
+        return [
+            f"Widths: {'chosen so that the parameters are as many as the baseline has' if matched else 'as given'}."
+        ]
+
+    def notes(self, dataset: str, model: str) -> list[str]:
+        """The width that was chosen for a model, and what is to be known of it."""
+        widths = self.plan.widths.get(dataset, {}).get(model, {})
+        note = self.plan.notes.get(dataset, {}).get(model, "")
+        return [*(f"{option} = {value}" for option, value in widths.items()), *([note] if note else [])]
 
     def row(self) -> dict[str, Any]:
-        """All of it, ready for JSON; what depends on the machine's mood is below `timings`."""
-        rows = [(dataset, one) for dataset, ranked in self.standings.items() for one in ranked]
-        phase = {key: value for key, value in self.timing.table.items() if key != "definitions"}
-        return {
-            "definition": read_table(self.folder / FILE),
-            "baseline": self.plan.definition.baseline,
-            "rows": [{"dataset": dataset, **one.row(), **self.size(dataset, one.label)} for dataset, one in rows],
-            "cells": self.results,
-            "definitions": self.definitions,
-            "timings": {
-                "rows": [
-                    {"dataset": dataset, "model": one.label, **self.costs(dataset, one.label)} for dataset, one in rows
-                ],
-                "cells": self.timings,
-                "phase": phase,
-            },
-        }
-
-    def size(self, dataset: str, model: str) -> dict[str, Any]:
-        """Parameters and FLOPs of a model on images of a dataset, None where the timing phase has not counted them."""
-        measured = self.timing.of(dataset, model)
-        return {name: measured.get(name) for name in ("parameters", "flops")}
+        """All of it with the definition, ready for JSON; what depends on the machine's mood is below `timings`."""
+        return {"definition": read_table(self.folder / FILE), **super().row()}
 
 
 def tabulate(out: Path) -> Benchmark:
@@ -101,16 +59,8 @@ def tabulate(out: Path) -> Benchmark:
     plan = read_plan(out)
     cells = tuple(read_outcomes(out, plan))
     ranked = {entry.label: tuple(_ranked(entry.label, plan, cells)) for entry in plan.definition.datasets}
-    benchmark = Benchmark(out, plan, cells, ranked, read_timing(out))
-    texts = {
-        "results.csv": csv_text(benchmark.results),
-        "timings.csv": csv_text(benchmark.timings),
-        "results.json": json.dumps(benchmark.row(), indent=2, allow_nan=False) + "\n",
-        "leaderboard.md": leaderboard(benchmark),
-    }
-    write_images(out / "images.csv", cells)
-    for name, text in texts.items():
-        write_text(out / name, text)
+    benchmark = Benchmark(out, plan.definition.baseline, cells, read_timing(out), plan, ranked)
+    benchmark.write(out)
     return benchmark
 
 
@@ -124,33 +74,3 @@ def _ranked(dataset: str, plan: Plan, cells: Sequence[Outcome]) -> list[Standing
     require_same_data(done, remedy)
     require_same_definitions(done)
     return standings(runs, plan.definition.baseline)
-
-
-def _result(outcome: Outcome, size: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    """What is in `results.csv` of a cell; with the same columns if it is not done."""
-    run = outcome.run
-    scores: Mapping[str, float | None] = run.scores if run else {}
-    return {
-        "status": outcome.status,
-        "reason": outcome.reason or None,
-        "split": run.metrics["split"] if run else None,
-        "images": run.metrics["images"] if run else None,
-        **size,
-        **{name: scores.get(name) for name in names},
-        "command": outcome.command or None,
-        "versions": run.versions if run else None,
-    }
-
-
-def write_images(path: Path, cells: Sequence[Outcome]) -> None:
-    """The rows of all `images.csv`, one cell after the other, in one table; columns that a dataset lacks are empty."""
-    done = [(one.cell, one.run.folder, image_columns(one.run.folder)) for one in cells if one.run]
-    columns = list(dict.fromkeys(["id", *(name for _, _, own in done for name in own)]))
-    with whole(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["dataset", "model", "seed", *columns])
-        for cell, folder, own in done:
-            # Before each row comes the cell's place, and at its end an empty value for the columns that it lacks.
-            places = [3 + own.index(name) if name in own else -1 for name in columns]
-            pick = itemgetter(0, 1, 2, *places)
-            writer.writerows(pick([*cell, *row, ""]) for row in image_rows(folder))

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from segzoo.cli.compare import print_standings
+from segzoo.cli.compare import print_results
 from segzoo.cli.shared import AsJson, interruptible
 
 
@@ -32,10 +32,7 @@ def benchmark(
     if as_json:
         print(json.dumps(found.row(), indent=2))
     else:
-        for dataset, standings in found.standings.items():
-            print(f"\n{dataset}")
-            costs = {one.label: found.costs(dataset, one.label) for one in standings}
-            print_standings(standings, costs, found.plan.definition.baseline)
+        print_results(found)
         print(f"results in {found.folder}")
     if any(cell.status != "done" for cell in found.cells):
         raise typer.Exit(1)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,7 +14,7 @@ from segzoo.cli.shared import AsJson
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from segzoo.benchmarking.comparison import Comparison
+    from segzoo.benchmarking.results import Results
     from segzoo.benchmarking.standings import Standing
 
 DEFINED = ("mean_iou", "image_mean_iou", "difference", "p", "effect_size", "wilcoxon_p", "training_seconds_per_epoch")
@@ -31,45 +31,54 @@ def compare(
     different_data: Annotated[
         bool, typer.Option("--different-data", help="Show runs on different data too; no test between them.")
     ] = False,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write the tables, all scores and a page into this new folder.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare finished runs: means over seeds, and which differences are real."""
     from segzoo.benchmarking.comparison import compare as compare_runs
 
-    found = compare_runs(runs, baseline=baseline, different_data=different_data)
+    found = compare_runs(runs, baseline=baseline, different_data=different_data, out=out)
     if as_json:
         print(json.dumps(found.row(), indent=2, allow_nan=False))
-    else:
-        _print_comparison(found)
-
-
-def _print_comparison(found: Comparison) -> None:
-    costs = {one.label: found.costs(one) for one in found.standings}
-    print_standings(found.standings, costs, found.baseline)
+        return
+    print_results(found)
+    for line in found.facts():
+        print(line)
     for name in DEFINED:
         print(f"{name}: {found.definitions[name]}")
+    if out:
+        print(f"results in {out}")
 
 
-def print_standings(standings: Sequence[Standing], costs: Mapping[str, Mapping[str, Any]], baseline: str) -> None:
-    """Print the models on one dataset and their costs, by label, as tables."""
+def print_results(results: Results) -> None:
+    """Print the models on each dataset and their costs as tables."""
     from rich.console import Console
 
+    tables = {dataset: _tables(results, dataset, ranked) for dataset, ranked in results.sections.items()}
+    every = [table for own in tables.values() for table in own]
+    wanted = max(Console(width=WIDEST).measure(table).maximum for table in every)
+    console = Console(width=max(Console().width, wanted), highlight=False, markup=False)
+    for dataset, own in tables.items():
+        console.print(f"\n{dataset}")
+        for table in own:
+            console.print(table)
+
+
+def _tables(results: Results, dataset: str, ranked: Sequence[Standing]) -> list[Table]:
     from segzoo.benchmarking import ranking
 
-    scored = [run.metrics for one in standings for run in one.runs][:1]
-    titles = [f"{scores['split']} split, {scores['images']:,} images, mean ± sd over seeds" for scores in scored]
+    costs = {one.label: results.costs(dataset, one.label) for one in ranked}
+    scored = "; or ".join(dict.fromkeys(run.scored for one in ranked for run in one.runs))
     tables = [
-        _table(ranking.ranked_rows(standings), *titles),
-        _table(ranking.difference_rows(standings), f"difference from {baseline} in the mean IoU of images"),
-        _table(ranking.score_rows(standings)),
-        _table(ranking.class_rows(standings)),
+        _table(ranking.ranked_rows(ranked), f"{scored}, mean ± sd over seeds" if scored else None),
+        _table(ranking.difference_rows(ranked), f"difference from {results.baseline} in the mean IoU of images"),
+        _table(ranking.score_rows(ranked)),
+        _table(ranking.class_rows(ranked)),
         _table(ranking.cost_rows(costs)),
     ]
-    wanted = max(Console(width=WIDEST).measure(table).maximum for table in tables)
-    console = Console(width=max(Console().width, wanted), highlight=False, markup=False)
-    for table in tables:
-        if table.row_count:
-            console.print(table)
+    return [table for table in tables if table.row_count]
 
 
 def _table(rows: Sequence[Sequence[str]], title: str | None = None) -> Table:
