@@ -2,6 +2,8 @@
 
 import json
 import os
+import sys
+from unicodedata import normalize
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from segzoo.errors import DataError, SegzooError
 from segzoo.images import FORMATS
 from segzoo.plugin import IGNORE
 from segzoo.splits import Shares, better_seed
-from segzoo_folder import ImageFolder, collection, files, index, reading
+from segzoo_folder import ImageFolder, collection, files, index, layout, reading
 
 SPLITS = ("train", "val", "test")
 SQUARE = np.zeros((6, 8), np.uint8)
@@ -109,6 +111,81 @@ def test_folders_of_splits_are_the_splits(tmp_path, own_cache):
         write(tmp_path / split, names)
     expected = {"train": ["train/a", "train/b", "train/c"], "val": ["val/a", "val/d"], "test": ["test/e"]}
     assert ids(tmp_path, own_cache) == expected
+
+
+def test_splits_may_be_below_images_and_masks(tmp_path, own_cache):
+    for split, names in {"train": "abc", "val": "ad", "test": "e"}.items():
+        write(tmp_path, [f"{split}/{name}" for name in names])
+    expected = {"train": ["train/a", "train/b", "train/c"], "val": ["val/a", "val/d"], "test": ["test/e"]}
+    assert ids(tmp_path, own_cache) == expected
+    write(tmp_path, ["loose"])
+    assert "holds the splits test and train and val, and other images too" in refusal(tmp_path, own_cache)
+
+
+def test_a_folder_that_is_called_train_among_others_is_no_split(tmp_path, own_cache):
+    write(tmp_path, [f"{kind}/{number}" for kind in ("train", "tram", "bus") for number in range(20)])
+    assert {name.partition("/")[0] for name in ids(tmp_path, own_cache)["test"]} == {"train", "tram", "bus"}
+
+
+@pytest.mark.parametrize(("name", "split"), [("valid", "val"), ("validation", "val"), ("Val", "val"), ("TEST", "test")])
+def test_a_split_by_another_name_is_not_passed_over(tmp_path, own_cache, name, split):
+    write(tmp_path / "above" / "train", "abc")
+    write(tmp_path / "above" / name, "d")
+    write(tmp_path / "below", ["train/a", "train/b", f"{name}/c"])
+    for folder in (tmp_path / "above" / name, tmp_path / "below/images" / name):
+        root = tmp_path / folder.relative_to(tmp_path).parts[0]
+        assert f"{folder} seems to be the split '{split}': rename it to {split}" in refusal(root, own_cache)
+
+
+def test_masks_may_have_a_word_more_in_their_names(tmp_path, own_cache):
+    root = write(tmp_path, ["a_1", "a_10", "b/a_1", "c"])
+    for path in list((root / "masks").rglob("*.png")):
+        path.rename(path.with_stem(f"{path.stem}_mask"))
+    found = ids(root, own_cache, test=0, split_seed=3)
+    assert sorted(name for names in found.values() for name in names) == ["a_1", "a_10", "b/a_1", "c"]
+    (root / "masks/c_mask.png").unlink()
+    assert "images/c.png has no mask masks/c_mask.*" in refusal(root, own_cache)
+
+
+@pytest.mark.parametrize(
+    ("images", "masks", "ending"),
+    [
+        (["a", "b"], ["a_mask", "b_mask"], "_mask"),
+        (["1", "10"], ["1.jpg", "10.jpg"], ".jpg"),
+        (["x_y", "z"], ["x_y-seg map", "z-seg map"], "-seg map"),
+        (["a", "b"], ["a_mask", "b_label"], ""),
+        (["a", "b", "a_mask"], ["a_mask", "b_mask"], ""),
+        (["1", "2"], ["1_0", "2_0"], ""),
+        (["1", "2"], ["10", "20"], ""),
+        (["1"], [], ""),
+    ],
+)
+def test_the_ending_that_masks_have_in_common(images, masks, ending):
+    assert layout.common_ending(images, masks) == ending
+
+
+def test_letters_that_a_mac_has_taken_apart(tmp_path, own_cache):
+    root = write(tmp_path, [f"größe {number}" for number in range(20)])
+    expected = ids(root, own_cache)
+    for path in list((root / "masks").iterdir()):
+        path.rename(path.with_name(normalize("NFD", path.name)))
+    assert ids(root, own_cache) == expected
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="there all names are text")
+def test_a_name_that_is_no_text_is_refused(root, own_cache):
+    (root / "images" / os.fsdecode(b"gr\xf6\xdfe.png")).write_bytes(b"")
+    assert r"gr\xf6\xdfe.png is not in UTF-8" in refusal(root, own_cache)
+
+
+def test_a_folder_that_must_not_be_read_is_named(root, own_cache):
+    (root / "masks").chmod(0)
+    try:
+        if os.access(root / "masks", os.R_OK):
+            pytest.skip("from this user no rights can be taken away")
+        assert f"cannot look through {root / 'masks'}: Permission denied" in refusal(root, own_cache)
+    finally:
+        (root / "masks").chmod(0o700)
 
 
 def test_without_a_split_for_validation_some_of_the_training_are_for_it(tmp_path, own_cache):

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
+from unicodedata import normalize
 
 from segzoo.errors import DataError
-from segzoo.images import FORMATS
 from segzoo.plugin import Split
-
-IMAGES, MASKS = "images", "masks"
-SPLITS: tuple[Split, ...] = ("train", "val", "test")
-SUFFIXES = frozenset(suffix for suffixes in FORMATS.values() for suffix in suffixes)
-SHOWN = 8
-"""Folders that a message names."""
+from segzoo_folder.layout import SUFFIXES, Place, common_ending, expected, places, there
 
 Stamp = tuple[int, int, int]
 """Size, and the times of the last change of a file and of its inode; zeros if it is not there."""
@@ -59,27 +53,25 @@ def find(root: Path, listing: str | None) -> Found:
     """The pairs in a folder, by their names or as a table lists them.
 
     Raises:
-        DataError: if the folder is not there, has no layout that is known, or the table cannot be read.
+        DataError: if the folder is not there or not to be read, has no layout that is known, or the table cannot be
+            read.
     """
+    try:
+        return _find(root, listing)
+    except OSError as error:
+        raise DataError(f"cannot look through {error.filename}: {error.strerror}; see to the rights of it") from error
+
+
+def _find(root: Path, listing: str | None) -> Found:
     if not root.is_dir():
-        raise DataError(f"there is no folder {root}; {_expected()}")
+        raise DataError(f"there is no folder {root}; {expected()}")
     if listing is not None:
         from segzoo_folder.listing import listed
 
         return listed(root, root / listing)
-    parts = [split for split in SPLITS if any((root / split / kind).is_dir() for kind in (IMAGES, MASKS))]
-    whole = all((root / kind).is_dir() for kind in (IMAGES, MASKS))
-    if whole and parts:
-        raise DataError(
-            f"{root} holds {IMAGES} and {MASKS}, and {' and '.join(f'{part}/{IMAGES}' for part in parts)} too: it is "
-            "not clear which to take. Move one of them away, or write a table, for `--set dataset.listing=FILE.csv`"
-        )
-    if not whole and "train" not in parts:
-        raise DataError(f"{root} has no layout that the dataset 'folder' knows; {_expected()}\n{_there(root)}")
-    bases: list[Split | None] = [*parts] if parts else [None]
-    merged = _merged([_matched(root, base) for base in bases])
+    merged = _merged([_matched(root, place) for place in places(root)])
     if not merged.pairs and not merged.lacking:
-        raise DataError(f"{root} holds no images; {_expected()}\n{_there(root)}")
+        raise DataError(f"{root} holds no images; {expected()}\n{there(root)}")
     return merged
 
 
@@ -93,19 +85,21 @@ def _merged(found: list[Found]) -> Found:
     )
 
 
-def _matched(root: Path, split: Split | None) -> Found:
-    """The pairs of one folder with images and masks, by the names of the files without suffix."""
-    prefix = f"{split}/" if split else ""
+def _matched(root: Path, place: Place) -> Found:
+    """The pairs of one folder with images and one with masks, by the names of the files without suffix."""
+    prefix = f"{place.split}/" if place.split else ""
     doubled: list[str] = []
-    places: list[File] = []
-    images, masks = (_stems(root, f"{prefix}{kind}", doubled, places) for kind in (IMAGES, MASKS))
+    seen: list[File] = []
+    images, masks = (_stems(root, folder, doubled, seen) for folder in (place.images, place.masks))
+    ending = common_ending(images.keys(), masks.keys())
+    masks = {name.removesuffix(ending): file for name, file in masks.items()}
     lone_images, lone_masks = sorted(images.keys() - masks), sorted(masks.keys() - images)
-    lacking = [f"{root / images[name][0]} has no mask {prefix}{MASKS}/{name}.*" for name in lone_images]
-    lacking += [f"{root / masks[name][0]} has no image {prefix}{IMAGES}/{name}.*" for name in lone_masks]
+    lacking = [f"{root / images[name][0]} has no mask {place.masks}/{name}{ending}.*" for name in lone_images]
+    lacking += [f"{root / masks[name][0]} has no image {place.images}/{name}.*" for name in lone_masks]
     both = sorted(images.keys() & masks.keys())
-    pairs = tuple(Pair(f"{prefix}{name}", images[name][0], masks[name][0], split) for name in both)
+    pairs = tuple(Pair(f"{prefix}{name}", images[name][0], masks[name][0], place.split) for name in both)
     stamps = tuple(file for name in both for file in (images[name], masks[name]))
-    return Found(pairs, stamps, tuple(lacking), tuple(doubled), tuple(places))
+    return Found(pairs, stamps, tuple(lacking), tuple(doubled), tuple(seen))
 
 
 def _stems(root: Path, folder: str, doubled: list[str], places: list[File]) -> dict[str, File]:
@@ -116,10 +110,22 @@ def _stems(root: Path, folder: str, doubled: list[str], places: list[File]) -> d
         stem, dot, suffix = file[0][start:].rpartition(".")
         if not dot or f".{suffix.lower()}" not in SUFFIXES:
             continue
+        stem = _text(stem, root / file[0])
         if stem in named:
             doubled.append(f"{root / named[stem][0]} and {root / file[0]} are both {stem}")
         named.setdefault(stem, file)
     return named
+
+
+def _text(name: str, path: Path) -> str:
+    """A name as others may write it: a Mac takes its letters apart. A DataError if it is no text."""
+    if not name.isascii():
+        try:
+            name.encode()
+        except UnicodeEncodeError as error:
+            shown = os.fsencode(path).decode("utf-8", "backslashreplace")
+            raise DataError(f"the name of {shown} is not in UTF-8; rename it, as the program convmv does") from error
+    return normalize("NFC", name)
 
 
 def _walk(root: Path, folder: str, places: list[File]) -> Iterator[File]:
@@ -153,33 +159,3 @@ def stamp_of(file: os.DirEntry[str] | Path) -> Stamp:
     except OSError:
         return ABSENT
     return facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns
-
-
-def _expected() -> str:
-    return (
-        "expected are\n"
-        f"  {IMAGES}/NAME.png and {MASKS}/NAME.png: any format, matched by the names without suffix;\n"
-        f"  or the same below train/, val/ and test/;\n"
-        "  or files anywhere, and a table that names them: `--set dataset.listing=FILE.csv`, with the columns image "
-        "and mask"
-    )
-
-
-def _there(root: Path) -> str:
-    """What a folder holds instead, in words."""
-    counts = Counter(sorted(_folders(root)))
-    names = [f"{folder} ({count:,} {'file' if count == 1 else 'files'})" for folder, count in counts.items()]
-    if not names:
-        return "it is empty"
-    return f"found are {', '.join(names[:SHOWN])}{f' and {len(names) - SHOWN} folders more' if names[SHOWN:] else ''}"
-
-
-def _folders(root: Path, depth: int = 2) -> Iterator[str]:
-    """For each file in a folder, and in the folders in it, the folder that it is in."""
-    for entry in root.iterdir():
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir() and depth:
-            yield from (str(PurePosixPath(entry.name) / path) for path in _folders(entry, depth - 1))
-        elif entry.is_file():
-            yield "."

@@ -10,7 +10,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from segzoo.errors import DataError, suggestion
-from segzoo_folder.files import ABSENT, IMAGES, SPLITS, Found, Pair, Stamp, stamp_of
+from segzoo_folder.files import ABSENT, Found, Pair, Stamp, stamp_of
+from segzoo_folder.layout import IMAGES, SPLITS
 
 COLUMNS = ("image", "mask")
 """What a row must have; it may have `split` and `group`, and others that are of no concern here."""

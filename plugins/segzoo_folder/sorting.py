@@ -11,7 +11,8 @@ from segzoo.errors import ConfigError, DataError
 from segzoo.plugin import Split
 from segzoo.splits import Rule, Shares, better_seed, divide, in_blocks
 from segzoo_folder import SHARE, ImageFolder
-from segzoo_folder.files import SPLITS, Pair
+from segzoo_folder.files import Pair
+from segzoo_folder.layout import SPLITS
 
 NAMED = 3
 """Samples that a message names."""
