@@ -37,10 +37,10 @@ LAB = '''
     class Net(Model):
         """A network that nobody builds."""
 
-        what: Literal["learn", "refuse", "crash", "swell", "die", "hang"] = "learn"
+        what: Literal["learn", "refuse", "crash", "fault", "swell", "bloat", "die", "hang"] = "learn"
 
         def build(self, image_shape, num_classes):
-            raise NotImplementedError
+            raise MemoryError("a tensor") if self.what == "bloat" else NotImplementedError
 
 
     class Constant:
@@ -74,7 +74,7 @@ LAB = '''
                 job.report(rows[-1])
                 kept.parent.mkdir(exist_ok=True)
                 kept.write_text(json.dumps(rows))
-                happen(job.folder)
+                happen(job.folder, build)
             return Constant()
 
 
@@ -88,7 +88,7 @@ LAB = '''
             return super().fit(build, train, val, job)
 
 
-    def happen(folder):
+    def happen(folder, build):
         what = tomllib.loads((folder / "config.toml").read_text())["model"]["what"]
         if what == "learn" or "SEGZOO_TEST_MENDED" in os.environ:
             return
@@ -96,8 +96,12 @@ LAB = '''
             raise TrainingError("the loss became nan in epoch 1")
         if what == "crash":
             raise KeyError("a key")
+        if what == "fault":
+            os.kill(os.getpid(), signal.SIGSEGV)
         if what == "swell":
             raise MemoryError
+        if what == "bloat":
+            build()
         if what == "die":
             os.kill(os.getpid(), signal.SIGKILL)
         hanging = folder / "hanging"
@@ -181,20 +185,23 @@ def test_the_command_of_a_cell_repeats_it(tmp_path, untimed, command, monkeypatc
 
 
 def test_a_cell_that_fails_is_a_row_with_its_reason(tmp_path, untimed, command):
-    models = ", ".join(map(net, ("refuse", "crash", "swell", "die", "learn")))
-    file, out = define(tmp_path, models, "[3]"), tmp_path / "out"
+    models = ("refuse", "crash", "fault", "swell", "bloat", "die", "learn")
+    file, out = define(tmp_path, ", ".join(map(net, models)), "[3]"), tmp_path / "out"
     done = command("benchmark", file, "--out", out)
     assert done.code == 1
-    reasons = {model: record(out, model, 3)["reason"] for model in ("refuse", "crash", "swell", "die", "learn")}
+    reasons = {model: record(out, model, 3)["reason"] for model in models}
     assert reasons["refuse"] == "the loss became nan in epoch 1"
     assert reasons["crash"] == "it crashed: KeyError: 'a key'"
+    assert reasons["fault"] == "it crashed: SIGSEGV"
     assert reasons["swell"] == "out of memory: MemoryError: "
+    assert reasons["bloat"] == "out of memory: MemoryError: a tensor"
     assert reasons["die"].startswith("killed, as the system does when memory runs out; it had 0.")
     assert reasons["learn"] is None
     assert [row["reason"] for row in rows(out)] == [reasons[row["model"]] or "" for row in rows(out)]
     assert "shapes/refuse/seed-3   FAILED: the loss became nan in epoch 1" in done.err
     assert "Traceback" not in done.err
     assert "KeyError" in (out / "cells/shapes/crash/seed-3/log.txt").read_text()
+    assert "in happen" in (out / "cells/shapes/fault/seed-3/log.txt").read_text()
 
 
 def test_failed_cells_are_tried_again_when_wanted_and_go_on_where_they_were(tmp_path, untimed, monkeypatch, capsys):
@@ -245,6 +252,7 @@ def test_a_changed_definition_is_noticed_in_one_line(tmp_path, untimed, command,
     [
         ('"nat"', DATA, "no model 'nat'; did you mean 'net'?"),
         ('"net"', '{name = "oxford_pets", root = "/gone"}', "/gone"),
+        ('"net"', '{name = "shapes", leave_out = ["x"]}', "leave_out: 1 of 1 ids are in no split of the dataset"),
     ],
 )
 def test_what_cannot_begin_leaves_nothing(tmp_path, command, models, datasets, message):
@@ -252,6 +260,18 @@ def test_what_cannot_begin_leaves_nothing(tmp_path, command, models, datasets, m
     assert (done.code, done.err.count("\n")) == (2, 1)
     assert message in done.err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_an_empty_folder_that_cannot_be_written_is_named(tmp_path, command):
+    place = tmp_path / "place"
+    (place / "out").mkdir(parents=True)
+    for folder in (place / "out", place):
+        folder.chmod(0o500)
+    done = command("benchmark", define(tmp_path), "--out", place / "out")
+    place.chmod(0o700)
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert f"cannot write to {place / 'out'} (Permission denied); choose another --out" in done.err
 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path, command):
@@ -391,6 +411,18 @@ def test_when_the_benchmark_ends_workers_end_its_cells(tmp_path, cluster):
 
 
 @pytest.mark.slow
+def test_ctrl_c_ends_cells_on_workers_without_a_word_of_theirs(tmp_path):
+    pytest.importorskip("distributed")
+    file, out = define(tmp_path, net("hang"), "[0]"), tmp_path / "out"
+    process = start(file, out, "--jobs", "2")
+    cell = once_it_hangs(process, out)
+    process.send_signal(signal.SIGINT)
+    message = process.communicate()[1]
+    assert (process.returncode, message) == (130, "segzoo: interrupted: to go on, repeat the command\n")
+    assert gone(cell)
+
+
+@pytest.mark.slow
 def test_jobs_at_once_leave_the_same_files(tmp_path, untimed, monkeypatch):
     pytest.importorskip("distributed")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
@@ -410,12 +442,20 @@ def test_without_dask_it_says_what_to_install(tmp_path, command, monkeypatch):
     assert not (tmp_path / "out").exists()
 
 
+def test_workers_of_two_kinds_are_refused(tmp_path, command):
+    workers = ("--jobs", "2", "--dask", "tcp://127.0.0.1:9")
+    done = command("benchmark", define(tmp_path), "--out", tmp_path / "out", *workers)
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "leave out one of them" in done.err
+
+
 def test_a_scheduler_that_does_not_answer_is_named(tmp_path, command, monkeypatch):
     pytest.importorskip("distributed")
     monkeypatch.setattr("segzoo.benchmarking.cluster.PATIENCE", 1)
     done = command("benchmark", define(tmp_path), "--out", tmp_path / "out", "--dask", "tcp://127.0.0.1:9")
     assert (done.code, done.err.count("\n")) == (2, 1)
     assert "no Dask scheduler answers at tcp://127.0.0.1:9" in done.err
+    assert not (tmp_path / "out").exists()
 
 
 # Networks

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from segzoo.config import cache_folder, compose
 from segzoo.errors import ConfigError, SegzooError
 from segzoo.folder import LOCK, alone
 from segzoo.plugin import Dataset
+from segzoo.samples import remaining
 from segzoo.terminal import note
 
 if TYPE_CHECKING:
@@ -42,11 +43,13 @@ def benchmark(
     Raises:
         SegzooError: if the definition, the data or the folder does not do. A cell that fails is a row of the results.
     """
-    if jobs > 1 or dask:
-        require_dask()
+    if jobs > 1 and dask:
+        raise ConfigError("--jobs begins workers and --dask names a cluster that has some: leave out one of them")
     out = (out or Path("runs", file.stem)).absolute()
     earlier = read_plan(out) if (out / "cells").exists() else None
     plan = decide(read_definition(file), earlier)
+    if jobs > 1 or dask:
+        require_dask(dask)
     with _folder(out):
         _prepare(plan)
         if earlier and earlier.definition.baseline != plan.definition.baseline:
@@ -82,7 +85,7 @@ def _folder(out: Path) -> Iterator[None]:
         with alone(out):
             yield
     finally:
-        if not any(out.iterdir()):
+        with suppress(OSError):  # it is not empty, or on a disk that cannot be written
             out.rmdir()
 
 
@@ -92,8 +95,9 @@ def _prepare(plan: Plan) -> None:
     for entry in plan.definition.datasets:
         dataset = registry.create(Dataset, entry.name, entry.options)
         dataset.prepare(cache)
-        for split in dataset.describe(cache).splits:
-            dataset.open(cache, split)  # a folder of the user's may lack something
+        # A folder of the user's may lack something.
+        opened = {split: dataset.open(cache, split) for split in dataset.describe(cache).splits}
+        remaining({split: samples.ids for split, samples in opened.items()}, entry.run.get("leave_out", ()))
 
 
 def _matched(plan: Plan, out: Path) -> Plan:

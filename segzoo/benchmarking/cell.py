@@ -6,8 +6,10 @@ a process of an earlier start that is about to end, and the last line it prints 
 
 from __future__ import annotations
 
+import faulthandler
 import sys
 import traceback
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -32,21 +34,33 @@ def main() -> None:
     """Run the cell; exit code 2 for an error of segzoo's, 1 for any other."""
     from segzoo.experiment import conduct, plan
 
+    faulthandler.enable()  # what it was at when the system ended it, for the log
     folder = Path(sys.argv[1])
     sys.argv = repeating(folder)  # the manifest says how the run was made
     with suppress(Timeout), FileLock(folder / LOCK, timeout=PATIENCE):
         pass
     try:
         conduct(plan(None, {}, {}, folder, resume=True), folder, resume=True)
-    except SegzooError as error:
-        print(f"segzoo: {error}", file=sys.stderr)
-        sys.exit(2)
     except Exception as error:
+        lacking = next(filter(_is_lack_of_memory, _causes(error)), None)
+        if isinstance(error, SegzooError) and not lacking:
+            print(f"segzoo: {error}", file=sys.stderr)
+            sys.exit(2)
         traceback.print_exc()
-        name = type(error).__name__
-        what = "out of memory" if name in OUT_OF_MEMORY else "it crashed"
-        print(f"segzoo: {what}: {name}: {error}", file=sys.stderr)
+        what, culprit = "out of memory" if lacking else "it crashed", lacking or error
+        print(f"segzoo: {what}: {type(culprit).__name__}: {culprit}", file=sys.stderr)
         sys.exit(1)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, that from which it was raised, and so on."""
+    while error:
+        yield error
+        error = error.__cause__
+
+
+def _is_lack_of_memory(error: BaseException) -> bool:
+    return type(error).__name__ in OUT_OF_MEMORY
 
 
 if __name__ == "__main__":

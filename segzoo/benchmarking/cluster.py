@@ -25,11 +25,11 @@ class _AbandonedError(Exception):
     """Nobody wants the cell any more: the benchmark has ended."""
 
 
-def require_dask() -> None:
-    """See to it that Dask is installed.
+def require_dask(address: str | None) -> None:
+    """See to it that Dask is installed, and that there is a cluster at the address.
 
     Raises:
-        ConfigError: if it is not.
+        ConfigError: if it is not, or no scheduler answers.
     """
     try:
         import distributed  # noqa: F401
@@ -37,6 +37,9 @@ def require_dask() -> None:
         raise ConfigError(
             "cells on several workers need Dask: pip install 'segzoo[dask]', or leave out --jobs and --dask"
         ) from error
+    if address:
+        with ExitStack() as stack:
+            _connected(stack, 1, address)
 
 
 def on_cluster(tasks: Sequence[Task], jobs: int, address: str | None) -> Generator[tuple[Task, Record], None, None]:
@@ -68,7 +71,13 @@ def _connected(stack: ExitStack, jobs: int, address: str | None) -> Client:
         if address is None:
             # Cells are processes of their own, so a worker's own memory says nothing.
             address = stack.enter_context(
-                LocalCluster(n_workers=jobs, threads_per_worker=1, memory_limit=0, dashboard_address=None)
+                LocalCluster(
+                    n_workers=jobs,
+                    threads_per_worker=1,
+                    memory_limit=0,
+                    dashboard_address=None,
+                    silence_logs=logging.CRITICAL,  # in the workers too
+                )
             )
         return stack.enter_context(Client(address, timeout=PATIENCE))
     except (OSError, ValueError) as error:
