@@ -26,8 +26,9 @@ DEFINITIONS: dict[str, str] = {
     "sd": "Of a score: its standard deviation over the seeds, with n - 1 below; none with one seed.",
     "low, high": "Of a score: the 95 % interval of its mean over the seeds, by Student's t; none with one seed.",
     "difference": f"{COMPARED} less that of the baseline, over the images that have one in every run of both. Its low "
-    "and high are the 95 % interval for other seeds and other images: both are random effects, and crossed. It is that "
-    "of one difference, not adjusted for their number: it may leave out 0 where p does not tell the models apart.",
+    "and high are the 95 % interval for other seeds and other images: both are random effects, and crossed, and images "
+    "count as independent of each other. It is the interval of one difference, not adjusted for the number of models: "
+    "it may leave out 0 where p does not tell them apart.",
     "df": "Satterthwaite's degrees of freedom of that interval and of its test.",
     "p": "The probability of a difference at least as large, if there were none but that of seeds and images; adjusted "
     "by Holm for the number of models that are compared on the dataset. None, for no test, where a model has one seed "

@@ -11,8 +11,9 @@ random, for another benchmark would draw other seeds and other images. The diffe
 
 for N images and S seeds of a model; the images themselves cancel. Its parts are mean squares in closed form, because
 every seed is scored on every image, and the degrees of freedom are Satterthwaite's (1946, Biometrics Bulletin 2:110).
-Each model has a variance of its own between its seeds, as in Welch's test. `benchmarks/significance.py` shows by
-simulation that the test keeps its level.
+Each model has a variance of its own between its seeds, as in Welch's test: pooled over models, it would be wrong where
+one varies more than others (`benchmarks/pooling.py`). `benchmarks/significance.py` shows by simulation that the test
+keeps its level, and where it does not.
 """
 
 from __future__ import annotations
