@@ -240,12 +240,31 @@ def test_splits_of_a_run_can_be_given_again_by_a_table(root, own_cache, tmp_path
         ("image,mask\na.png,\n", "line 2: mask is empty"),
         ("image,mask,split\na.png,b.png,valid\n", "there is no split 'valid'; did you mean 'val'?"),
         ("image,mask,split\na.png,b.png,train\nc.png,d.png,\n", "some rows have a split, but not that of c.png"),
-        ("image,mask\na.png,b.png\n", "a.png is not there, but list.csv names it"),
+        ("image,mask\na.png,b.png\n", "b.png is not there, but list.csv names it. Paths in a listing are relative to"),
+        ("image,mask\na.png\n", "line 2: mask is empty"),
+        ("image,mask\na,1.png,a,1.png\n", "line 2 has 4 entries for 2 columns; put a name with a separator in it"),
+        ("a.png,b.png\n", "lists no images"),
+        ("a.png,b.png\nc.png,d.png\n", "The first line must name the columns: image,mask"),
+        ("image,mask,splits\na.png,b.png,train\n", "a column 'splits', which is not known; rename it to split"),
+        ("image,mask,groups\na.png,b.png,p\n", "a column 'groups', which is not known; rename it to group"),
     ],
 )
 def test_a_table_that_does_not_do(tmp_path, own_cache, text, message):
     (tmp_path / "list.csv").write_text(text)
     assert message in refusal(tmp_path, own_cache, listing="list.csv")
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_tables_as_spreadsheets_write_them(root, own_cache, separator):
+    rows = [
+        f"images/img_{i}.png{separator}masks/img_{i}.png{separator}{'val' if i > 14 else 'train'}" for i in range(20)
+    ]
+    text = "\r\n".join([f" Image{separator}MASK {separator}Split{separator}", *rows, ""])
+    (root / "list.csv").write_bytes(b"\xef\xbb\xbf" + text.encode())
+    found = ids(root, own_cache, listing="list.csv")
+    assert {split: len(names) for split, names in found.items()} == {"train": 15, "val": 5}
+    (root / "list.csv").write_bytes("image,mask\nö.png,ö.png\n".encode("cp1252"))
+    assert "it is not in UTF-8; save it as `CSV UTF-8`" in refusal(root, own_cache, listing="list.csv")
 
 
 def test_a_table_that_cannot_be_read(tmp_path, own_cache):

@@ -126,11 +126,13 @@ def _require_whole(options: ImageFolder, found: Found) -> None:
             "each, or write a table of those to take, for `--set dataset.listing=FILE.csv`"
         )
     if found.lacking and not options.allow_missing:
-        raise DataError(
-            f"{root} lacks {len(found.lacking):,} files: {_some(found.lacking)}. Images and masks belong together by "
-            "their names without suffix, or as a listing says. To take those that are complete, add "
-            "`--set dataset.allow_missing=true`"
-        )
+        together = "Images and masks belong together by their names without suffix, or as a listing says"
+        if options.listing is not None:
+            together = f"Paths in a listing are relative to {root}, unless they are absolute"
+        way = "To take those that are complete, add `--set dataset.allow_missing=true`"
+        if not found.pairs:
+            way = "None has its fellow: write a table that names both, for `--set dataset.listing=FILE.csv`"
+        raise DataError(f"{root} lacks {len(found.lacking):,} files: {_some(found.lacking)}. {together}. {way}")
     if not found.pairs:
         raise DataError(f"{root} has no image with a mask: {_some(found.lacking)}")
 

@@ -6,6 +6,8 @@ import csv
 import io
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from itertools import zip_longest
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -13,8 +15,12 @@ from segzoo.errors import DataError, suggestion
 from segzoo_folder.files import ABSENT, Found, Pair, Stamp, stamp_of
 from segzoo_folder.layout import IMAGES, SPLITS
 
-COLUMNS = ("image", "mask")
-"""What a row must have; it may have `split` and `group`, and others that are of no concern here."""
+COLUMNS, MORE = ("image", "mask"), ("split", "group")
+"""What a row must have, and what it may have; others are of no concern here, unless they are almost called so."""
+ALMOST = 0.75
+"""How much of a name must be alike, of 1."""
+SEPARATORS = ",;\t"
+"""What is between the columns of a CSV file: its first line tells."""
 
 
 def listed(root: Path, file: Path) -> Found:
@@ -53,8 +59,14 @@ def _pair(row: Mapping[str, Any], place: str) -> Pair:
     unknown = [column for column in COLUMNS if column not in row]
     if unknown:
         named = f"there are {', '.join(map(str, row))}" if row else "it has none"
-        raise DataError(f"{place} has no column {' and no '.join(unknown)}; {named}")
-    values = {column: row.get(column) for column in (*COLUMNS, "split", "group")}
+        raise DataError(
+            f"{place} has no column {' and no '.join(unknown)}; {named}. The first line must name the columns: "
+            "image,mask"
+        )
+    for name in row:
+        if name not in (*COLUMNS, *MORE) and (near := get_close_matches(name, MORE, 1, ALMOST)):
+            raise DataError(f"{place} has a column '{name}', which is not known; rename it to {near[0]}, or otherwise")
+    values = {column: row.get(column) for column in (*COLUMNS, *MORE)}
     for column, value in values.items():
         if value is not None and not isinstance(value, str):
             raise DataError(f"{place}: {column} is {value!r}; write it in quotation marks")
@@ -79,9 +91,26 @@ def _rows(file: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
                 raise DataError(f"{file} has no tables [[samples]]; write one for each image, with image and mask")
             yield from ((f"{file}, table {number} of samples", row) for number, row in enumerate(rows, 1))
         else:
-            reader = csv.DictReader(io.StringIO(text), strict=True)
-            yield from ((f"{file}, line {reader.line_num}", row) for row in reader)
+            yield from _lines(file, text)
     except OSError as error:
         raise DataError(f"cannot read the table {file}: {error.strerror}; its path is relative to the root") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
+        raise DataError(f"cannot read the table {file}: it is not in UTF-8; save it as `CSV UTF-8`") from error
+    except (tomllib.TOMLDecodeError, csv.Error) as error:
         raise DataError(f"cannot read the table {file}: {error}") from error
+
+
+def _lines(file: Path, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The lines of a CSV file; the names of its columns are told apart however they are written."""
+    first = text.partition("\n")[0]
+    rows = csv.reader(io.StringIO(text), delimiter=max(SEPARATORS, key=first.count), strict=True)
+    names = [name.strip().lower() for name in next(rows, ())]
+    for row in rows:
+        place = f"{file}, line {rows.line_num}"
+        if len(row) > len(names):
+            raise DataError(
+                f"{place} has {len(row)} entries for {len(names)} columns; put a name with a separator in it into "
+                'quotation marks, as in "a,b.png"'
+            )
+        if row:
+            yield place, dict(zip_longest(names, row, fillvalue=""))
