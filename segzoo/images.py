@@ -47,6 +47,8 @@ FORMATS = {
 }
 """What can be read, and the suffixes that such files have, in lower case."""
 
+TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+"""What such a file begins with, the last two if it may be larger than 4 GB."""
 SUBFILE_TYPE, SAMPLES_PER_PIXEL = 254, 277  # tags of TIFF
 REDUCED = 1
 """The bit of SUBFILE_TYPE that marks a smaller copy of another page."""
@@ -176,12 +178,24 @@ def _naming(path: Path) -> Iterator[None]:
     except DataError:
         raise
     except UnidentifiedImageError as error:
-        raise DataError(f"cannot read {path}: it is of no known kind, or of one that Pillow cannot read") from error
+        raise DataError(f"cannot read {path}: {_unidentified(path)}") from error
     except Image.DecompressionBombError as error:
         raise DataError(f"cannot read {path}: it has more than {_limit():,} pixels; cut it into tiles") from error
     except Exception as error:  # broken files make decoders raise anything, from SyntaxError to struct.error
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
         raise DataError(f"cannot read {path}: {reason}") from error
+
+
+def _unidentified(path: Path) -> str:
+    """What can be said of a file that Pillow does not read."""
+    with path.open("rb") as file:
+        is_tiff = file.read(4) in TIFF
+    if is_tiff:
+        return (
+            "it is a TIFF of a kind that Pillow cannot read, such as one with more than 4 channels; save it as a .npy "
+            "file of uint8 or uint16 (H, W, C) instead"
+        )
+    return "it is of no known kind, or of one that Pillow cannot read"
 
 
 def _stored(path: Path, page: int, look_up: bool) -> tuple[NDArray[Any], bool]:

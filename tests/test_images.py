@@ -335,6 +335,12 @@ def test_an_image_that_would_fill_the_memory_is_refused(put):
             read(path)
 
 
+def test_a_tiff_of_many_channels_says_what_to_do(put):
+    path = put("five.tif", tiff(np.zeros((H, W, 5), np.uint8), extra=2))
+    with pytest.raises(DataError, match=r"five.tif: .*; save it as a .npy file of uint8 or uint16 \(H, W, C\)"):
+        read_image(path)
+
+
 def test_an_array_that_claims_more_than_it_holds_is_refused(put):
     content = array(np.zeros((2, 2), np.uint8))
     for shape in (b"(9999999, 9999999), }", b"(9, 9), }"):

@@ -62,6 +62,12 @@ def trimap(values, size=(24, 36)):
     return Image.fromarray(np.resize(np.array(values, np.uint8), size))
 
 
+def lying(orientation):
+    exif = Image.Exif()
+    exif[274] = orientation
+    return exif
+
+
 def truncate(path):
     path.write_bytes(path.read_bytes()[:300])
 
@@ -85,6 +91,15 @@ MISTAKES = {
         lambda image, mask: trimap([2]).save(mask),
         [("warning", "one class", "the mask has one class only, background")],
     ),
+    "a photo to be turned": (
+        lambda image, mask: picture(99).save(image, exif=lying(6)),
+        [("warning", "turned", "is to be turned when it is shown, and is not")],
+    ),
+    "a photo to be turned, with a mask as it is shown": (
+        lambda image, mask: (picture(99, (36, 24)).save(image, exif=lying(8)), trimap([1, 2]).save(mask)),
+        [("error", "size", "is 36x24"), ("warning", "turned", "is to be turned")],
+    ),
+    "a photo that stands": (lambda image, mask: picture(99).save(image, exif=lying(1)), []),
     "a GIF": (
         lambda image, mask: picture(99).save(image, "GIF"),
         [("warning", "extension", "is GIF (P, not JPEG) inside")],

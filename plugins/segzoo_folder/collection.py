@@ -150,7 +150,10 @@ def _pages(root: Path, found: Found, facts: Known) -> Iterator[int]:
             unequal.append(f"{root / pair.image} has {counts[0]} pages, {root / pair.mask} has {counts[1]}")
         yield max(counts, default=1)
     if unequal:
-        raise DataError(f"{len(unequal):,} masks have another number of pages than their images: {_some(unequal)}")
+        raise DataError(
+            f"{len(unequal):,} masks have another number of pages than their images: {_some(unequal)}. If the pages "
+            "are channels of one image, save it as a .npy file (height, width, channels)"
+        )
 
 
 def _channels(root: Path, images: Mapping[str, ImageFacts]) -> int:

@@ -23,6 +23,7 @@ KINDS: dict[str, str] = {
     "duplicate": "Two images are the same, pixel by pixel. In two splits it is an error, else a warning.",
     "near duplicate": f"Images of two splits look alike: their hashes differ in at most {DISTANCE} of 64 bits.",
     "extension": "A file holds another format than its name says.",
+    "turned": "A photo says that it is to be turned when it is shown; it is read as it is stored.",
     "one class": "A mask has one class only, such as background with nothing on it.",
 }
 """What is looked for, in the order in which it is shown."""

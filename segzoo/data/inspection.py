@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+ORIENTATION, UPRIGHT = 274, 1  # of EXIF
+TURNED = "is to be turned when it is shown, and is not: does its mask lie on it as it is stored?"
+
+
 class Remark(NamedTuple):
     """Something that should not be."""
 
@@ -63,6 +67,7 @@ def inspect(samples: Samples, index: int, name: str, files: Sequence[Path], info
     remarks = [
         Remark("extension", str(path), f"is {inside} inside") for path in files if (inside := other_format(path))
     ]
+    remarks += [Remark("turned", str(path), TURNED) for path in files if is_turned(path)]
     try:
         image, mask = samples[index]
     except Exception as error:  # plugins and decoders raise anything over broken files
@@ -88,6 +93,17 @@ def other_format(path: Path) -> str:
     if found == expected or {found, expected} == {"JPEG", "MPO"}:  # MPO: what many cameras call .jpg
         return ""
     return f"{found} ({mode}, not {expected})"
+
+
+def is_turned(path: Path) -> bool:
+    """Whether the EXIF data of a JPEG has viewers turn or mirror it."""
+    if Image.registered_extensions().get(path.suffix.lower()) != "JPEG":
+        return False
+    try:
+        with Image.open(path) as image:
+            return image.getexif().get(ORIENTATION, UPRIGHT) in range(UPRIGHT + 1, 9)
+    except Exception:  # that it cannot be read is for others to tell
+        return False
 
 
 def refusal(error: Exception, files: Sequence[Path]) -> Remark:
