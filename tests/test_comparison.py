@@ -22,6 +22,11 @@ def better(by):
     return [value + by for value in IMAGES]
 
 
+METRICS = json.dumps(
+    {"split": "test", "selected_on_this_split": False, "images": 3, "definitions": {}, "iou": {}, "mean_iou": "much"}
+)
+
+
 def read(path):
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
@@ -169,6 +174,7 @@ def test_what_is_no_finished_run_is_named(tmp_path):
         ("config.toml", "model = ", "damaged"),
         ("metrics.json", "{}", "damaged (no 'iou')"),
         ("metrics.json", "[1]", "damaged"),
+        ("metrics.json", METRICS, "damaged (could not convert string to float: 'much')"),
         ("config.toml", "[model]\nname = 'unet'", "damaged (no 'dataset')"),
         ("manifest.json", '{"dataset_fingerprint": {}, "versions": {}, "python": "3"}', "damaged (no 'machine')"),
         ("manifest.json", '{"seed": 0}', "damaged (no 'dataset_fingerprint')"),
@@ -189,6 +195,15 @@ def test_damaged_files_are_named_with_what_to_type(tmp_path, name, text, message
     with pytest.raises(ConfigError, match=re.escape(message)) as error:
         segzoo.compare([one, other])
     assert f"`segzoo run --config {other / 'config.toml'}` repeats the run" in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["epoch,seconds\n1,long\n", "epoch\n1\n", "epoch,seconds\n1\n", b"\xff\xfe", "\0"])
+def test_times_that_cannot_be_read_are_unknown(tmp_path, text):
+    one, other = write_run(tmp_path / "a", IMAGES), write_run(tmp_path / "b", IMAGES, filters=8)
+    (other / "timings.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
+    found = segzoo.compare([one, other], out=tmp_path / "out")
+    assert found.costs("shapes", "unet filters=8")["training_seconds_per_epoch"] is None
+    assert [row["training_seconds_per_epoch"] for row in read(tmp_path / "out" / "timings.csv")] == ["3.0", ""]
 
 
 def test_the_command_prints_tables_with_definitions(tmp_path, command):
@@ -262,7 +277,8 @@ def test_each_row_has_the_command_that_repeats_it_typed_in_the_folder_of_the_pag
     ]
     for command, run in zip(commands, (one, other), strict=True):
         assert (out / shlex.split(command)[-1]).samefile(run / "config.toml")
-        assert f"\n{command}\n" in (out / "leaderboard.md").read_text()
+        label = "unet epochs=2" if run is other else "unet epochs=3"
+        assert f"\n# shapes, {label}\n{command}\n" in (out / "leaderboard.md").read_text()
 
 
 def test_a_folder_that_holds_something_is_not_written_to(tmp_path, command):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -33,7 +32,12 @@ DEFINITIONS: dict[str, str] = {
 
 def of_run(run: Run) -> dict[str, float | None]:
     """What the training took, None where it was not measured."""
-    return _training(training_cost(_timings(run.folder)))
+    try:
+        with (run.folder / "timings.csv").open(encoding="utf-8", newline="") as file:
+            cost = training_cost(list(csv.DictReader(file)))
+    except (OSError, ValueError, KeyError, TypeError, csv.Error):  # missing, or damaged: the scores hold all the same
+        cost = training_cost([])
+    return _training(cost)
 
 
 def of_cell(outcome: Outcome, timing: Timing) -> dict[str, Any]:
@@ -61,11 +65,3 @@ def together(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     known = {name: [row[name] for row in rows if row[name] is not None] for name in AMOUNTS if rows and name in rows[0]}
     ways = {"peak_memory_bytes": max}
     return {name: ways.get(name, median)(values) if values else None for name, values in known.items()}
-
-
-def _timings(folder: Path) -> list[dict[str, str]]:
-    try:
-        with (folder / "timings.csv").open(encoding="utf-8", newline="") as file:
-            return list(csv.DictReader(file))
-    except OSError:
-        return []

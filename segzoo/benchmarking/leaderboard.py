@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from segzoo.benchmarking.ranking import (
@@ -143,10 +144,12 @@ def _undone(results: Results) -> list[str]:
 
 
 def _commands(results: Results) -> list[str]:
-    commands = [one.command for one in results.cells if one.command]
-    if not commands:
-        return []
-    return ["## Commands", "", "Each repeats a cell, typed in the folder of this page.", "", "```sh", *commands, "```"]
+    begun = [one for one in results.cells if one.command]
+    lines = []
+    for (dataset, model), cells in groupby(begun, lambda one: one.cell[:2]):
+        lines += [" ".join(f"# {dataset}, {model}".split()), *(one.command for one in cells)]
+    text = ["## Commands", "", "Each repeats a cell, typed in the folder of this page.", "", "```sh", *lines, "```"]
+    return text if lines else []
 
 
 def table(rows: Sequence[Sequence[str]], numbers: bool = True) -> list[str]:

@@ -104,7 +104,8 @@ def read_run(folder: Path) -> Run:
         metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
         manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
         run = Run(folder, config, metrics, manifest)
-        _ = (run.classes, run.fingerprints, run.scores, run.versions, run.machine, run.threads, run.seed)
+        _ = (run.classes, run.fingerprints, run.versions, run.machine, run.threads, run.seed)
+        _ = [float(score) for score in run.scores.values() if score is not None]
         _ = ([config[section]["name"] for section in SECTIONS], config["image_size"])
         _ = [metrics[fact] for fact in ("split", "selected_on_this_split", "images", "definitions")]
     except OSError as error:
