@@ -84,7 +84,7 @@ def opened(root: Path, cache: Path) -> float:
 
 def anew(root: Path, cache: Path) -> float:
     """As `opened`, after the index is gone."""
-    for index in cache.glob("folder/*/index.json"):
+    for index in cache.glob("folder/*/index"):
         index.unlink()
     return opened(root, cache)
 

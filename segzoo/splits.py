@@ -95,8 +95,7 @@ def position(name: str, seed: int = 0) -> float:
 
 def divide(groups: Iterable[str], rule: Rule, seed: int = 0) -> list[Split]:
     """The split of each sample, by the name of its group, which stays together; by its own id if it has no like."""
-    known: dict[str, Split] = {}
-    return [known.get(group) or known.setdefault(group, rule.split(position(group, seed))) for group in groups]
+    return [rule.split(position(group, seed)) for group in groups]
 
 
 def in_blocks(count: int, rule: Rule) -> list[Split]:

@@ -1,8 +1,10 @@
 """Own images as a dataset: layouts, classes, channels, pages, splits, the index, and what is said where it is open."""
 
-import json
 import os
+import pickle
 import sys
+import tracemalloc
+from hashlib import sha256
 from unicodedata import normalize
 
 import numpy as np
@@ -17,7 +19,7 @@ from segzoo.errors import DataError, SegzooError
 from segzoo.images import FORMATS
 from segzoo.plugin import IGNORE
 from segzoo.splits import Shares, better_seed
-from segzoo_folder import ImageFolder, collection, files, index, layout, reading
+from segzoo_folder import ImageFolder, collection, files, layout, looking, pairs, reading
 
 SPLITS = ("train", "val", "test")
 SQUARE = np.zeros((6, 8), np.uint8)
@@ -161,7 +163,7 @@ def test_masks_may_have_a_word_more_in_their_names(tmp_path, own_cache):
     ],
 )
 def test_the_ending_that_masks_have_in_common(images, masks, ending):
-    assert layout.common_ending(images, masks) == ending
+    assert layout.common_ending(np.array(images, np.bytes_), np.array(masks, np.bytes_)) == ending
 
 
 def test_letters_that_a_mac_has_taken_apart(tmp_path, own_cache):
@@ -580,7 +582,7 @@ def test_any_number_of_channels_from_arrays(tmp_path, own_cache):
     save(tmp_path / "images/d.npy", photo(0, (6, 8, 5)))
     save(tmp_path / "masks/d.png", SQUARE)
     message = refusal(tmp_path, own_cache)
-    assert "differ in their channels: 5 (images/d.npy for one), 7 (images/c.npy for one)" in message
+    assert "differ in their channels: 5 (images/d.npy for one), 7 (images/a.npy for one)" in message
 
 
 def test_channels_can_be_said(tmp_path, own_cache):
@@ -778,7 +780,7 @@ def looked(monkeypatch):
         return lambda path: names.append(path.name) or look(path)
 
     for name in ("look_at_image", "look_at_mask"):
-        monkeypatch.setattr(index, name, counted(getattr(index, name)))
+        monkeypatch.setattr(looking, name, counted(getattr(looking, name)))
     forget()
     return names
 
@@ -834,23 +836,27 @@ def test_the_stamp_changes_with_what_masks_mean_even_if_their_files_do_not(tmp_p
     assert dataset.stamp(own_cache, "val") != before
 
 
-@pytest.mark.parametrize("damage", [lambda text: "", lambda text: text[:-9], lambda text: text.replace("6", "7", 1)])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda index: b"",
+        lambda index: index[:-9],
+        lambda index: index[:-9] + b"\7" * 9,
+        lambda index: index.replace(b"img_6", b"img_7", 1),
+        lambda index: b"\xff\xfe" + index,
+        lambda index: sha256(b"1\n" + index[65:]).hexdigest().encode() + index[64:],
+    ],
+    ids=["empty", "cut off", "another end", "of another name", "not text", "of another version"],
+)
 def test_a_damaged_index_is_made_anew(root, own_cache, looked, damage):
     first = again(root, own_cache)
-    (path,) = own_cache.glob("folder/*/index.json")
-    whole = path.read_text()
-    path.write_text(damage(whole))
+    (path,) = own_cache.glob("folder/*/index")
+    whole = path.read_bytes()
+    path.write_bytes(damage(whole))
     looked.clear()
     assert again(root, own_cache) == first
     assert len(looked) == 40
-    assert json.loads(path.read_text().partition("\n")[2])
-
-
-def test_an_index_that_is_no_text_is_made_anew(root, own_cache):
-    first = again(root, own_cache)
-    (path,) = own_cache.glob("folder/*/index.json")
-    path.write_bytes(b"\xff\xfe\0")
-    assert again(root, own_cache) == first
+    assert path.read_bytes() == whole
 
 
 def test_a_file_that_cannot_be_read_is_a_finding_and_spoils_no_other(root, own_cache, looked):
@@ -876,11 +882,48 @@ def test_masks_none_of_which_can_be_read(tmp_path, own_cache):
 
 
 def test_many_files_are_looked_at_by_several_processes(tmp_path, own_cache, monkeypatch):
-    monkeypatch.setattr(index, "FEW", 8)
-    monkeypatch.setattr(index, "PIECE", 3)
-    monkeypatch.setattr(index, "threads", lambda: 2)
+    monkeypatch.setattr(looking, "FEW", 8)
+    monkeypatch.setattr(looking, "PIECE", 3)
+    monkeypatch.setattr(looking, "threads", lambda: 2)
     write(tmp_path, [f"n{number}" for number in range(20)])
     assert sum(map(len, ids(tmp_path, own_cache).values())) == 20
+
+
+def most_held(root, cache):
+    """Bytes at the peak, while a new process opens all splits and goes through their ids and files."""
+    forget()
+    tracemalloc.start()
+    for samples in opened(root, cache).values():
+        assert all(zip(samples.ids, samples.files, strict=True))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return peak
+
+
+def test_a_pair_takes_few_bytes_however_many_there_are(tmp_path, own_cache, monkeypatch):
+    monkeypatch.setattr(pairs, "CHUNK", 32)
+    peaks = []
+    for count in (100, 1_000):
+        root = write(tmp_path / str(count), ["0000"])
+        for kind in ("images", "masks"):
+            for number in range(1, count):
+                (root / kind / f"{number:04}.png").hardlink_to(root / kind / "0000.png")
+        most_held(root, own_cache)
+        peaks.append(most_held(root, own_cache))
+    assert peaks[1] - peaks[0] < 300 * 900, peaks
+
+
+def test_samples_are_sent_to_another_process_as_the_name_of_their_index(root, own_cache):
+    write(root, [f"more_{number}" for number in range(200)])
+    samples = opened(root, own_cache)["train"]
+    sent = pickle.dumps(samples)
+    assert len(sent) < 1_500 + 8 * len(samples)
+    assert list(pickle.loads(sent).ids) == list(samples.ids)
+    write(root, ["new"])
+    again(root, own_cache)
+    assert len(list(samples.ids)) == len(samples)  # what is open stays as it is
+    with pytest.raises(DataError, match="have changed meanwhile"):
+        pickle.loads(sent)
 
 
 def test_a_cache_that_cannot_be_written_says_so(root, tmp_path):

@@ -15,7 +15,7 @@ from segzoo.splits import Folds, Rule, Shares, require_one_way
 
 if TYPE_CHECKING:
     from segzoo_folder.collection import Collection
-    from segzoo_folder.reading import Images
+    from segzoo_folder.samples import Images
 
 SHARE = 0.15
 """Of the images, for validation and for the scores, unless other shares are asked for."""

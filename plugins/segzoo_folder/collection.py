@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -14,9 +13,11 @@ from segzoo.errors import DataError
 from segzoo.plugin import Info, Split, View
 from segzoo_folder import ImageFolder
 from segzoo_folder.files import Found, find
-from segzoo_folder.index import Known, Wanted, known
+from segzoo_folder.index import Held, Index
 from segzoo_folder.labels import labels
-from segzoo_folder.reading import ImageFacts, Images, Item, Reading, look_at_image, look_at_mask
+from segzoo_folder.looking import known
+from segzoo_folder.reading import ImageFacts, Reading, look_at_image, look_at_mask
+from segzoo_folder.samples import Images, Pages
 from segzoo_folder.sorting import Sorting
 
 NAMED = 3
@@ -31,10 +32,9 @@ SIDE, STEP = 256, 32
 class Collection:
     """All that there is to know of a folder."""
 
-    root: Path
     info: Info
     reading: Reading
-    items: Sequence[Item]
+    pages: Pages
     sorting: Sorting
 
     def samples(self, split: Split) -> Images:
@@ -43,11 +43,11 @@ class Collection:
         Raises:
             DataError: if there is no such split, or no image came to be in it.
         """
-        return Images(self.root, [self.items[index] for index in self.sorting.indices(split)], self.reading)
+        return Images(self.pages.take(self.sorting.indices(split)), self.reading)
 
 
-_latest: dict[tuple[Path, str | None], Found] = {}
-"""The files of the folder that was looked through last."""
+_latest: dict[tuple[Path, str | None, Path], tuple[Found, Index]] = {}
+"""The folder that was looked through last."""
 
 
 def collection(options: ImageFolder, cache: Path, anew: bool) -> Collection:
@@ -60,42 +60,38 @@ def collection(options: ImageFolder, cache: Path, anew: bool) -> Collection:
         ConfigError: if no folder is named, or an option does not go with what is there.
         DataError: if files lack their fellows, or what they hold leaves open what is meant.
     """
-    key = options.folder(), options.listing
-    found = _latest.get(key)
-    if anew or found is None or not found.stands(options.folder()):
+    root = options.folder()
+    key = root, options.listing, cache
+    found, index = _latest.get(key, (None, None))
+    if anew or found is None or not found.stands(root):
         _latest.clear()
-        found = _latest[key] = find(*key)
+        found, index = find(root, options.listing), None
     _require_whole(options, found)
-    return _collected(options.model_dump_json(), found, cache)
+    if index is None:
+        index = known(root, found.pairs, _place(options, cache))
+        _latest[key] = replace(found, pairs=index.pairs), index
+    return _collected(options.model_dump_json(), index)
 
 
 @lru_cache(maxsize=1)  # a run asks several times; as long as no file changes, the answer is the same
-def _collected(options_json: str, found: Found, cache: Path) -> Collection:
+def _collected(options_json: str, index: Index) -> Collection:
     options = ImageFolder.model_validate_json(options_json)
-    root, stamps = options.folder(), dict(found.stamps)
-    wanted = Wanted(
-        {pair.image: stamps[pair.image] for pair in found.pairs}, {pair.mask: stamps[pair.mask] for pair in found.pairs}
-    )
-    facts = known(root, wanted, _place(options, cache))
-    if not facts.images:
-        look_at_image(root / found.pairs[0].image)  # which tells why
+    root, pairs = options.folder(), index.pairs
+    images, masks = index.images.held(pairs.images), index.masks.held(pairs.masks)
+    if not images:
+        look_at_image(root / pairs[0].image)  # which tells why
         raise DataError(f"the images below {root} cannot be read; `segzoo data verify` tells why")
-    if not facts.masks:
-        look_at_mask(root / found.pairs[0].mask)
+    if not masks:
+        look_at_mask(root / pairs[0].mask)
         raise DataError(f"the masks below {root} cannot be read; `segzoo data verify` tells why")
-    items, owners = [], []
-    for pair, count in zip(found.pairs, _pages(root, found, facts), strict=True):
-        names = [pair.id] if count == 1 else [f"{pair.id}#{page:03}" for page in range(count)]
-        items += [Item(name, pair.image, pair.mask, page) for page, name in enumerate(names)]
-        owners += [pair] * count
-    sorting = Sorting.of(options, owners)
-    images = facts.images.values()
-    channels = options.channels or _channels(root, facts.images)
-    dtype = "uint16" if any(one.dtype == "uint16" for one in images) else "uint8"
-    reading = Reading(channels, dtype, labels(options, facts.masks))
-    view, size = suggested([(one.height, one.width) for one in images])
+    pages = Pages.of(root, index)
+    sorting = Sorting.of(options, pairs, pages.owners)
+    channels = options.channels or _channels(root, images)
+    dtype = "uint16" if any(one.facts.dtype == "uint16" for one in images) else "uint8"
+    reading = Reading(channels, dtype, labels(options, masks))
+    view, size = suggested([size for one in images for size in [(one.facts.height, one.facts.width)] * one.files])
     info = Info(reading.labels.classes, channels, sorting.splits, image_size=size, view=view)
-    return Collection(root, info, reading, items, sorting)
+    return Collection(info, reading, pages, sorting)
 
 
 def _place(options: ImageFolder, cache: Path) -> Path:
@@ -130,10 +126,10 @@ def _require_whole(options: ImageFolder, found: Found) -> None:
         if options.listing is not None:
             together = f"Paths in a listing are relative to {root}, unless they are absolute"
         way = "To take those that are complete, add `--set dataset.allow_missing=true`"
-        if not found.pairs:
+        if not len(found.pairs):
             way = "None has its fellow: write a table that names both, for `--set dataset.listing=FILE.csv`"
         raise DataError(f"{root} lacks {len(found.lacking):,} files: {_some(found.lacking)}. {together}. {way}")
-    if not found.pairs:
+    if not len(found.pairs):
         raise DataError(f"{root} has no image with a mask: {_some(found.lacking)}")
 
 
@@ -141,30 +137,15 @@ def _some(lines: Sequence[str]) -> str:
     return f"{'; '.join(lines[:NAMED])}{' and more' if lines[NAMED:] else ''}"
 
 
-def _pages(root: Path, found: Found, facts: Known) -> Iterator[int]:
-    """The number of pages of each pair; 1 of a file that cannot be read."""
-    unequal = []
-    for pair in found.pairs:
-        counts = [own.pages for own in (facts.images.get(pair.image), facts.masks.get(pair.mask)) if own]
-        if len(set(counts)) > 1:
-            unequal.append(f"{root / pair.image} has {counts[0]} pages, {root / pair.mask} has {counts[1]}")
-        yield max(counts, default=1)
-    if unequal:
-        raise DataError(
-            f"{len(unequal):,} masks have another number of pages than their images: {_some(unequal)}. If the pages "
-            "are channels of one image, save it as a .npy file (height, width, channels)"
-        )
-
-
-def _channels(root: Path, images: Mapping[str, ImageFacts]) -> int:
+def _channels(root: Path, images: Sequence[Held[ImageFacts]]) -> int:
     """The channels that all images have, or that all can be read with without losing any but the opacity."""
-    kinds = Counter((one.channels, one.alpha) for one in images.values())
+    kinds = {(one.facts.channels, one.facts.alpha) for one in images}
     if len({channels for channels, _ in kinds}) == 1:
-        return next(iter(kinds))[0]
+        return images[0].facts.channels
     for wanted in sorted({channels - alpha for channels, alpha in kinds} | {3}):
         if all(wanted in (own, own - alpha) or (wanted, own - alpha) == (3, 1) for own, alpha in kinds):
             return wanted
-    examples = {one.channels: path for path, one in images.items()}
+    examples = {one.facts.channels: one.path for one in reversed(images)}
     texts = [f"{channels} ({path} for one)" for channels, path in sorted(examples.items())]
     raise DataError(
         f"the images below {root} differ in their channels: {', '.join(texts)}; convert them to the same, or take "

@@ -6,42 +6,35 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from unicodedata import normalize
 
+import numpy as np
+
 from segzoo.errors import DataError
-from segzoo.plugin import Split
-from segzoo_folder.layout import SUFFIXES, Place, common_ending, expected, places, there
+from segzoo_folder.layout import SPLITS, SUFFIXES, Place, common_ending, expected, places, shortened, there
+from segzoo_folder.pairs import UNSPLIT, Pairs, coded, columns, merged, text
 
-Stamp = tuple[int, int, int]
-"""Size, and the times of the last change of a file and of its inode; zeros if it is not there."""
-ABSENT: Stamp = (0, 0, 0)
-File = tuple[str, Stamp]
-"""A path relative to the root, and its stamp."""
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
+ABSENT = 0
+"""The stamp of a file that is not there."""
 
-class Pair(NamedTuple):
-    """An image and its mask; paths are relative to the root."""
-
-    id: str
-    image: str
-    mask: str
-    split: Split | None = None
-    group: str | None = None
+Seen = tuple[str, int]
+"""A folder or a table, and its stamp."""
 
 
 @dataclass(frozen=True, eq=False)  # equal only to itself: to compare so many names takes long
 class Found:
     """The pairs of a folder by their ids, and what is wrong with it, a line each."""
 
-    pairs: tuple[Pair, ...]
-    stamps: tuple[File, ...]
-    """Of each file of the pairs."""
+    pairs: Pairs
     lacking: tuple[str, ...] = ()
     """Images without a mask, masks without an image, files that a table names and that are not there."""
     doubled: tuple[str, ...] = ()
     """Files of which two would be the same sample."""
-    places: tuple[File, ...] = ()
+    places: tuple[Seen, ...] = ()
     """The folders that were looked through, or the table: as long as they have not changed, no file came or went."""
 
     def stands(self, root: Path) -> bool:
@@ -69,16 +62,15 @@ def _find(root: Path, listing: str | None) -> Found:
         from segzoo_folder.listing import listed
 
         return listed(root, root / listing)
-    merged = _merged([_matched(root, place) for place in places(root)])
-    if not merged.pairs and not merged.lacking:
+    found = _together([_matched(root, place) for place in places(root)])
+    if not len(found.pairs) and not found.lacking:
         raise DataError(f"{root} holds no images; {expected()}\n{there(root)}")
-    return merged
+    return found
 
 
-def _merged(found: list[Found]) -> Found:
+def _together(found: list[Found]) -> Found:
     return Found(
-        tuple(pair for one in found for pair in one.pairs),
-        tuple(stamp for one in found for stamp in one.stamps),
+        merged([one.pairs for one in found]),
         tuple(line for one in found for line in one.lacking),
         tuple(line for one in found for line in one.doubled),
         tuple(place for one in found for place in one.places),
@@ -87,34 +79,58 @@ def _merged(found: list[Found]) -> Found:
 
 def _matched(root: Path, place: Place) -> Found:
     """The pairs of one folder with images and one with masks, by the names of the files without suffix."""
-    prefix = f"{place.split}/" if place.split else ""
     doubled: list[str] = []
-    seen: list[File] = []
-    images, masks = (_stems(root, folder, doubled, seen) for folder in (place.images, place.masks))
-    ending = common_ending(images.keys(), masks.keys())
-    masks = {name.removesuffix(ending): file for name, file in masks.items()}
-    lone_images, lone_masks = sorted(images.keys() - masks), sorted(masks.keys() - images)
-    lacking = [f"{root / images[name][0]} has no mask {place.masks}/{name}{ending}.*" for name in lone_images]
-    lacking += [f"{root / masks[name][0]} has no image {place.images}/{name}.*" for name in lone_masks]
-    both = sorted(images.keys() & masks.keys())
-    pairs = tuple(Pair(f"{prefix}{name}", images[name][0], masks[name][0], place.split) for name in both)
-    stamps = tuple(file for name in both for file in (images[name], masks[name]))
-    return Found(pairs, stamps, tuple(lacking), tuple(doubled), tuple(seen))
+    seen: list[Seen] = []
+    images, masks = (_Files.below(root, folder, doubled, seen) for folder in (place.images, place.masks))
+    ending = common_ending(images.names, masks.names)
+    masks = masks._replace(names=shortened(masks.names, ending))
+    lacking = [f"{root / path} has no mask {place.masks}/{name}{ending}.*" for name, path in images.without(masks)]
+    lacking += [f"{root / path} has no image {place.images}/{name}.*" for name, path in masks.without(images)]
+    names, own, others = np.intersect1d(images.names, masks.names, assume_unique=True, return_indices=True)
+    pairs = Pairs(
+        np.char.add(coded(f"{place.split}/" if place.split else ""), names),
+        images.paths[own],
+        masks.paths[others],
+        np.zeros(len(names), "S1"),
+        np.full(len(names), SPLITS.index(place.split) if place.split else UNSPLIT, np.uint8),
+        images.stamps[own],
+        masks.stamps[others],
+    )
+    return Found(pairs, tuple(lacking), tuple(doubled), tuple(seen))
 
 
-def _stems(root: Path, folder: str, doubled: list[str], places: list[File]) -> dict[str, File]:
-    """The files below a folder that may be images, by their names without folder and suffix."""
-    named: dict[str, File] = {}
-    start = len(folder) + 1
-    for file in sorted(_walk(root, folder, places)):
-        stem, dot, suffix = file[0][start:].rpartition(".")
-        if not dot or f".{suffix.lower()}" not in SUFFIXES:
-            continue
-        stem = _text(stem, root / file[0])
-        if stem in named:
-            doubled.append(f"{root / named[stem][0]} and {root / file[0]} are both {stem}")
-        named.setdefault(stem, file)
-    return named
+class _Files(NamedTuple):
+    """The files below a folder that may be images, sorted by their names without folder and suffix."""
+
+    names: NDArray[np.bytes_]
+    paths: NDArray[np.bytes_]
+    """Relative to the root."""
+    stamps: NDArray[np.int64]
+
+    @classmethod
+    def below(cls, root: Path, folder: str, doubled: list[str], seen: list[Seen]) -> _Files:
+        rows = _rows(root, _walk(root, folder, seen), len(folder) + 1)
+        names, paths, stamps = columns(rows, (np.bytes_, np.bytes_, np.int64))
+        order = np.lexsort((paths, names))
+        names, paths, stamps = names[order], paths[order], stamps[order]
+        again = np.flatnonzero(names[1:] == names[:-1]) + 1
+        for index in again.tolist():
+            first, other = (root / text(path) for path in paths[index - 1 : index + 1])
+            doubled.append(f"{first} and {other} are both {text(names[index])}")
+        return cls(*(np.delete(column, again) for column in (names, paths, stamps)))
+
+    def without(self, others: _Files) -> Iterator[tuple[str, str]]:
+        """Name and path of those of which the others have none of the name."""
+        for index in np.flatnonzero(~np.isin(self.names, others.names, assume_unique=True)).tolist():
+            yield text(self.names[index]), text(self.paths[index])
+
+
+def _rows(root: Path, files: Iterator[tuple[str, int]], start: int) -> Iterator[tuple[bytes, bytes, int]]:
+    """Name, path and stamp of the files with the suffix of an image; names begin at a place of the path."""
+    for path, stamp in files:
+        stem, dot, suffix = path.rpartition(".")
+        if dot and f".{suffix.lower()}" in SUFFIXES:
+            yield coded(_text(stem[start:], root / path)), coded(path), stamp
 
 
 def _text(name: str, path: Path) -> str:
@@ -128,8 +144,8 @@ def _text(name: str, path: Path) -> str:
     return normalize("NFC", name)
 
 
-def _walk(root: Path, folder: str, places: list[File]) -> Iterator[File]:
-    """All files below a folder, but for hidden ones; links are followed, though not in a circle."""
+def _walk(root: Path, folder: str, places: list[Seen]) -> Iterator[tuple[str, int]]:
+    """Path and stamp of all files below a folder, but for hidden ones; links are followed, though not in a circle."""
     waiting, seen = [folder], set()
     while waiting:
         prefix = waiting.pop()
@@ -152,10 +168,14 @@ def _walk(root: Path, folder: str, places: list[File]) -> Iterator[File]:
                     yield f"{prefix}/{name}", stamp_of(entry)
 
 
-def stamp_of(file: os.DirEntry[str] | Path) -> Stamp:
-    """The stamp of a file; ABSENT for a link that leads nowhere."""
+def stamp_of(file: os.DirEntry[str] | Path) -> int:
+    """A number that changes with the size of a file and the times of the last change of it and of its inode.
+
+    ABSENT for a link that leads nowhere.
+    """
     try:
         facts = file.stat()
     except OSError:
         return ABSENT
-    return facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns
+    # Of whole numbers Python's hash is the same in every process.
+    return hash((facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns))

@@ -1,147 +1,148 @@
-"""What files hold, looked up once and kept in the cache until a file changes.
+"""The pairs of a folder and what their files hold, in a file of the cache.
 
-A root, with a table that lists its files if there is one, has the folder `folder/KEY` in the cache. In it `index.json`
-holds the SHA-256 of its second line, and in that what is known of each file, by its path, size and times. If it is
+A root, with a table that lists its files if there is one, has the folder `folder/KEY` in the cache. In it `index` holds
+the SHA-256 of all that follows; then, as JSON, the different things that files hold, and the types of the columns; then
+the columns: the pairs with the stamps of their files, and of each file which of those things it holds. If it is
 damaged, it is as if it were not there.
+
+The columns are mapped: of a million pairs, what nobody asks for stays on the disk, and processes share the rest.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing
-from dataclasses import dataclass
-from hashlib import sha256
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import partial
+from hashlib import file_digest, sha256
+from io import BufferedRandom, BufferedReader
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
 
-from segzoo.atomic import write_text
-from segzoo.data.processes import in_processes
+import numpy as np
+
+from segzoo.atomic import whole
 from segzoo.errors import DataError
-from segzoo.locking import holding
-from segzoo.manifest import threads
-from segzoo.terminal import Bar
-from segzoo_folder.files import Stamp
-from segzoo_folder.reading import ImageFacts, MaskFacts, look_at_image, look_at_mask
+from segzoo_folder.pairs import Pairs, text
+from segzoo_folder.reading import ImageFacts, MaskFacts
 
-FORMAT = 2
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FORMAT = 3
 """Changes with what is kept."""
-PIECE = 64
-"""Files that are handed to a process at a time."""
-FEW = 256
-"""Files for which it is not worth starting another process."""
+DIGEST = 2 * sha256().digest_size + 1
+"""Bytes of the first line."""
+UNKNOWN = -1
+"""In place of an index into the facts: the file is new, has changed, or cannot be read."""
 
 Kind = Literal["images", "masks"]
-Facts = dict[Kind, dict[str, Any]]
-Table = dict[str, Any]
+KINDS: tuple[Kind, Kind] = ("images", "masks")
+Facts = TypeVar("Facts", ImageFacts, MaskFacts)
 
 
-class Wanted(NamedTuple):
-    """The files of a dataset, by what they are taken for."""
+class Held(NamedTuple, Generic[Facts]):
+    """What some files hold, all of them the same."""
 
-    images: Mapping[str, Stamp]
-    masks: Mapping[str, Stamp]
-
-
-class Known(NamedTuple):
-    """What the files hold that can be read."""
-
-    images: Mapping[str, ImageFacts]
-    masks: Mapping[str, MaskFacts]
+    facts: Facts
+    files: int
+    """How many."""
+    path: str
+    """Of the first of them."""
 
 
-def known(root: Path, wanted: Wanted, folder: Path) -> Known:
-    """What these files below a root hold; only those are opened that are new or have changed.
+@dataclass(frozen=True, eq=False)
+class Known(Generic[Facts]):
+    """What is known of the images, or of the masks."""
 
-    The index is in a folder of its own, which is made if need be.
+    facts: tuple[Facts, ...]
+    """The different ones."""
+    numbers: NDArray[np.int32]
+    """Which of them the file of each pair holds; or UNKNOWN."""
 
-    Files that cannot be read are left out, and looked at again the next time.
+    @property
+    def pages(self) -> NDArray[np.int64]:
+        """The number of pages of each file; 0 if it is unknown."""
+        return np.array([*(one.pages for one in self.facts), 0])[self.numbers]
+
+    def held(self, paths: NDArray[np.bytes_]) -> list[Held[Facts]]:
+        """What files of these paths hold, in the order of the first of each; those that cannot be read are left out."""
+        numbers, firsts, counts = np.unique(self.numbers, return_index=True, return_counts=True)
+        order = [place for place in np.argsort(firsts).tolist() if numbers[place] != UNKNOWN]
+        return [Held(self.facts[numbers[row]], int(counts[row]), text(paths[firsts[row]])) for row in order]
+
+
+@dataclass(frozen=True, eq=False)
+class Index:
+    """The pairs of a folder, and what their files hold. Pickled it is but the name of its file."""
+
+    path: Path
+    digest: str
+    pairs: Pairs
+    images: Known[ImageFacts]
+    masks: Known[MaskFacts]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return mapped, (self.path, self.digest)
+
+    @property
+    def complete(self) -> bool:
+        """Whether there is no file that nothing is known of."""
+        return not any((own.numbers == UNKNOWN).any() for own in (self.images, self.masks))
+
+
+def load(path: Path) -> Index | None:
+    """The index in a file; None if there is none, or it is damaged or of another form."""
+    try:
+        with path.open("rb") as file:
+            digest = file.read(DIGEST).decode().strip()
+            return mapped(path, digest) if _digest(file) == digest else None
+    except (OSError, ValueError):
+        return None
+
+
+def mapped(path: Path, digest: str) -> Index:
+    """The index in a file, if it is the one with this digest.
 
     Raises:
-        SegzooError: if the cache cannot be written, or a process ends over a file.
+        DataError: if it is another one by now.
     """
-    found, missing = _compared(_load(folder / "index.json"), wanted)
-    if not missing:
-        return found
-    with holding(folder):
-        table = _load(folder / "index.json")  # another process may have filled it meanwhile
-        found, missing = _compared(table, wanted)
-        new = list(_looked_at(root, missing))
-        if new:
-            _save(folder / "index.json", table, wanted, new)
-    images = dict(found.images) | {path: facts for kind, path, facts in new if kind == "images"}
-    return Known(images, dict(found.masks) | {path: facts for kind, path, facts in new if kind == "masks"})
+    with path.open("rb") as file:
+        if file.read(DIGEST).decode("ascii", "replace").strip() != digest:
+            raise DataError(f"the files of the dataset have changed meanwhile, {path} tells; type the command again")
+        head = json.loads(file.readline())
+        start, raw = file.tell(), np.asarray(np.memmap(file, np.uint8, "r"))
+    columns = []
+    for code in head["types"]:
+        end = start + head["pairs"] * np.dtype(code).itemsize
+        columns.append(raw[start:end].view(code))
+        start = end
+    *own, images, masks = columns
+    image_facts = tuple(ImageFacts(*row) for row in head["images"])
+    mask_facts = tuple(
+        MaskFacts(count, colored, tuple(values), tuple(palette), lossy)
+        for count, colored, values, palette, lossy in head["masks"]
+    )
+    return Index(path, digest, Pairs(*own), Known(image_facts, images), Known(mask_facts, masks))
 
 
-def _compared(table: Table, wanted: Wanted) -> tuple[Known, list[tuple[Kind, str]]]:
-    """What is known already, and what is to be looked at."""
-    types = {"images": ImageFacts, "masks": MaskFacts}
-    facts = {kind: [make(*row) for row in table.get(f"{kind} facts", ())] for kind, make in types.items()}
-    found: Facts = {"images": {}, "masks": {}}
-    missing: list[tuple[Kind, str]] = []
-    for kind in found:
-        rows, own, seen = table.get(kind, {}), facts[kind], found[kind]
-        for path, stamp in getattr(wanted, kind).items():
-            row = rows.get(path)
-            if row and (row[0], row[1], row[2]) == stamp:
-                seen[path] = own[row[3]]
-            else:
-                missing.append((kind, path))
-    return Known(**found), missing
+def save(path: Path, pairs: Pairs, known: Mapping[Kind, Known[Any]]) -> str:
+    """Write an index; returns its digest."""
+    columns = [*(getattr(pairs, own.name) for own in fields(pairs)), *(known[kind].numbers for kind in KINDS)]
+    head = {"pairs": len(pairs), "types": [column.dtype.str for column in columns]}
+    facts = {kind: known[kind].facts for kind in KINDS}
+    with whole(path) as temporary, temporary.open("rb+") as file:
+        file.seek(DIGEST)  # which is known last
+        file.write(f"{json.dumps(head | facts)}\n".encode())
+        for column in columns:
+            file.write(column.tobytes())
+        file.seek(DIGEST)
+        digest = _digest(file)
+        file.seek(0)
+        file.write(f"{digest}\n".encode())
+    return digest
 
 
-@dataclass(frozen=True)
-class _Looker:
-    root: Path
-
-    def __call__(self, files: list[tuple[Kind, str]]) -> list[ImageFacts | MaskFacts | None]:
-        return [self._look(kind, self.root / path) for kind, path in files]
-
-    def _look(self, kind: Kind, path: Path) -> ImageFacts | MaskFacts | None:
-        try:
-            return look_at_image(path) if kind == "images" else look_at_mask(path)
-        except DataError:  # which whoever reads the sample is told
-            return None
-
-
-def _looked_at(root: Path, files: list[tuple[Kind, str]]) -> Iterator[tuple[Kind, str, Any]]:
-    pieces = (files[start : start + PIECE] for start in range(0, len(files), PIECE))
-    count = min(threads(), 1 + len(files) // FEW)
-    with Bar(len(files)) as bar, closing(in_processes(_Looker(root), pieces, count, _title)) as results:
-        for piece, facts in results:
-            bar.advance(len(piece), "looking at new files")
-            for (kind, path), own in zip(piece, facts, strict=True):
-                if own is not None:
-                    yield kind, path, own
-
-
-def _title(piece: list[tuple[Kind, str]]) -> str:
-    return f"'{piece[0][1]}' to '{piece[-1][1]}'"
-
-
-def _load(path: Path) -> Table:
-    """The table in a file; empty if there is none, or it is damaged or of another form."""
-    try:
-        digest, _, text = path.read_text("utf-8").partition("\n")
-    except (OSError, UnicodeDecodeError):
-        return {}
-    return dict(json.loads(text)) if digest == _digest(text) else {}
-
-
-def _save(path: Path, table: Table, wanted: Wanted, new: Iterable[tuple[Kind, str, Any]]) -> None:
-    """Add to the table, and drop what nobody wants any more; equal facts are written once."""
-    numbers: dict[Kind, dict[str, int]] = {"images": {}, "masks": {}}
-    merged: Table = {"images": {}, "masks": {}}
-    for kind, own in numbers.items():
-        stamps, old = getattr(wanted, kind), table.get(f"{kind} facts", ())
-        rows = ((file, old[row[3]]) for file, row in table.get(kind, {}).items() if tuple(row[:3]) == stamps.get(file))
-        for file, facts in (*rows, *((file, facts) for other, file, facts in new if other == kind)):
-            number = own.setdefault(json.dumps(facts), len(own))
-            merged[kind][file] = (*stamps[file], number)
-        merged[f"{kind} facts"] = [json.loads(text) for text in own]
-    text = json.dumps(merged, ensure_ascii=True)
-    write_text(path, f"{_digest(text)}\n{text}")
-
-
-def _digest(text: str) -> str:
-    return sha256(f"{FORMAT}\n{text}".encode()).hexdigest()
+def _digest(file: BufferedReader | BufferedRandom) -> str:
+    """Of what follows in a file."""
+    return file_digest(file, partial(sha256, f"{FORMAT}\n".encode())).hexdigest()

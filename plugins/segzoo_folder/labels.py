@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 from segzoo.errors import DataError
 from segzoo.plugin import IGNORE
 from segzoo_folder import IGNORED, ImageFolder
+from segzoo_folder.index import Held
 from segzoo_folder.reading import Labels, MaskFacts, hexadecimal
+
+Masks = Sequence[Held[MaskFacts]]
 
 FOUND = 64
 """Classes that are believed to be such without a name; more may be shades of grey."""
@@ -18,7 +21,7 @@ TO_NEAREST = "`--set 'dataset.values=[0, 255]' --set dataset.nearest=true`"
 """What brings back two classes of which the values were blurred."""
 
 
-def labels(options: ImageFolder, masks: Mapping[str, MaskFacts]) -> Labels:
+def labels(options: ImageFolder, masks: Masks) -> Labels:
     """The classes and what the masks hold for each of them.
 
     Values 0, 1, 2, … are labels. 0 and 255 alone are two classes; besides labels, 255 is what is left out.
@@ -34,7 +37,7 @@ def labels(options: ImageFolder, masks: Mapping[str, MaskFacts]) -> Labels:
     if options.values is not None:
         names = options.classes or _names(len(options.values))
         return Labels(names, options.values, nearest=options.nearest)
-    if any(facts.colored for facts in masks.values()):
+    if any(one.facts.colored for one in masks):
         raise _colored(options, masks)
     _require_one_palette(options, masks)
     _require_unchanged(options, masks)
@@ -42,9 +45,9 @@ def labels(options: ImageFolder, masks: Mapping[str, MaskFacts]) -> Labels:
     return Labels(options.classes or _names(len(values)), values)
 
 
-def _values(options: ImageFolder, masks: Mapping[str, MaskFacts]) -> tuple[int, ...]:
+def _values(options: ImageFolder, masks: Masks) -> tuple[int, ...]:
     """What the masks hold for each class, where no option says it."""
-    found = {value for facts in masks.values() for value in facts.values}
+    found = {value for one in masks for value in one.facts.values}
     plain = found - {IGNORE}
     two = options.classes is None or len(options.classes) == 2
     if two and found == {0, IGNORE}:
@@ -63,27 +66,27 @@ def _values(options: ImageFolder, masks: Mapping[str, MaskFacts]) -> tuple[int, 
     raise _unclear(options, masks)
 
 
-def _require_one_palette(options: ImageFolder, masks: Mapping[str, MaskFacts]) -> None:
+def _require_one_palette(options: ImageFolder, masks: Masks) -> None:
     """Raise if an index stands for one colour here and for another one there: then the colours may be what counts."""
     first: dict[int, tuple[int, str]] = {}
-    examples = {id(facts): path for path, facts in masks.items() if facts.palette}  # what was known shares its facts
-    for path in sorted(examples.values()):
-        for value, color in zip(masks[path].values, masks[path].palette, strict=True):
-            other, where = first.setdefault(value, (color, path))
+    for one in sorted((one for one in masks if one.facts.palette), key=lambda one: one.path):
+        for value, color in zip(one.facts.values, one.facts.palette, strict=True):
+            other, where = first.setdefault(value, (color, one.path))
             if color != other:
                 raise DataError(
                     f"the masks below {options.folder()} have palettes that differ: the index {value} is "
-                    f"{_color(other)} in {where}, but {_color(color)} in {path}. If the colours say what the classes "
-                    f"are, name them with the option colors, such as `--set 'dataset.colors={_table(masks)}'`; if the "
-                    f"indices do, list them, such as `--set 'dataset.values={sorted(_where(masks).keys() - {IGNORE})}'`"
+                    f"{_color(other)} in {where}, but {_color(color)} in {one.path}. If the colours say what the "
+                    f"classes are, name them with the option colors, such as `--set 'dataset.colors={_table(masks)}'`; "
+                    "if the indices do, list them, such as "
+                    f"`--set 'dataset.values={sorted(_where(masks).keys() - {IGNORE})}'`"
                 )
 
 
-def _require_unchanged(options: ImageFolder, masks: Mapping[str, MaskFacts]) -> None:
+def _require_unchanged(options: ImageFolder, masks: Masks) -> None:
     """Raise if labels may not be what was drawn, since their format is one for photos."""
-    changed = [path for path, facts in masks.items() if facts.lossy and set(facts.values) - {0, IGNORE}]
+    changed = [one for one in masks if one.facts.lossy and set(one.facts.values) - {0, IGNORE}]
     if changed:
-        values = masks[changed[0]].values
+        values = changed[0].facts.values
         raise DataError(
             f"of the masks below {options.folder()}, {_files(changed)}, may not hold what was drawn, since formats "
             f"for photos, such as JPEG, change values a little: found are {', '.join(map(str, values[:NAMED]))}"
@@ -93,16 +96,16 @@ def _require_unchanged(options: ImageFolder, masks: Mapping[str, MaskFacts]) -> 
         )
 
 
-def _require_one_meaning(options: ImageFolder, masks: Mapping[str, MaskFacts], plain: set[int]) -> None:
+def _require_one_meaning(options: ImageFolder, masks: Masks, plain: set[int]) -> None:
     """Raise if 255 stands beside 0 alone in some masks, as a foreground does, though there are other labels."""
-    holders = [path for path, facts in masks.items() if IGNORE in facts.values]
-    alone = [path for path in holders if set(masks[path].values) <= {0, IGNORE}]
+    holders = [one for one in masks if IGNORE in one.facts.values]
+    alone = [one for one in holders if set(one.facts.values) <= {0, IGNORE}]
     if alone and (plain == {0, 1} or alone == holders):
-        other = next(path for path, facts in masks.items() if set(facts.values) - {0, IGNORE})
-        beside = max(set(masks[other].values) - {IGNORE})
+        other = next(one for one in masks if set(one.facts.values) - {0, IGNORE})
+        beside = max(set(other.facts.values) - {IGNORE})
         raise DataError(
-            f"the masks below {options.folder()} leave open what {IGNORE} means: it is all that {alone[0]} holds "
-            f"besides 0, as a foreground, but {other} holds {beside}. If {IGNORE} is to be left out, add "
+            f"the masks below {options.folder()} leave open what {IGNORE} means: it is all that {alone[0].path} "
+            f"holds besides 0, as a foreground, but {other.path} holds {beside}. If {IGNORE} is to be left out, add "
             f"`--set 'dataset.values={sorted(plain)}'`; if it is a class, name it there too, or write those masks anew"
         )
 
@@ -111,7 +114,7 @@ def _names(count: int) -> tuple[str, ...]:
     return BINARY if count == 2 else tuple(f"class{label}" for label in range(count))
 
 
-def _unclear(options: ImageFolder, masks: Mapping[str, MaskFacts]) -> DataError:
+def _unclear(options: ImageFolder, masks: Masks) -> DataError:
     where = _where(masks)
     texts = [f"{value} (in {_files(where[value])})" for value in sorted(where)[:NAMED]]
     held = f"hold {', '.join(texts)}{' and more' if where.keys() - sorted(where)[:NAMED] else ''}"
@@ -136,26 +139,26 @@ def _unclear(options: ImageFolder, masks: Mapping[str, MaskFacts]) -> DataError:
     )
 
 
-def _colored(options: ImageFolder, masks: Mapping[str, MaskFacts]) -> DataError:
-    colored = {path: facts for path, facts in masks.items() if facts.colored}
-    changed = [path for path, facts in colored.items() if facts.lossy]
+def _colored(options: ImageFolder, masks: Masks) -> DataError:
+    colored = [one for one in masks if one.facts.colored]
+    changed = [one for one in colored if one.facts.lossy]
     if changed or len(_where(colored)) > FOUND:
-        first, what = next(iter(changed or colored)), "in colour" if changed else f"in more than {FOUND} colours"
+        first, what = (changed or colored)[0].path, "in colour" if changed else f"in more than {FOUND} colours"
         return DataError(
             f"the masks below {options.folder()} are {what}, such as {first}: are they photos? If they are masks, "
             "saved as JPEG or resized with smooth edges, name the colour of each class with the option colors, and add "
             "`--set dataset.nearest=true`: each pixel is taken for the nearest of them"
         )
-    first = f"{_files(list(colored))} {'is' if len(colored) == 1 else 'are'} in colour"
+    first = f"{_files(colored)} {'is' if sum(one.files for one in colored) == 1 else 'are'} in colour"
     return DataError(
         f"of the masks below {options.folder()}, {first}: name the class of each, such as "
         f"`--set 'dataset.colors={_table(colored)}'`, and `{IGNORED}` for what is to be left out"
     )
 
 
-def _table(masks: Mapping[str, MaskFacts]) -> str:
+def _table(masks: Masks) -> str:
     """The colours of masks in colour, or of those with palettes, each with a name; as it is typed."""
-    found = {color for facts in masks.values() for color in (facts.palette or facts.values) if color >= 0}
+    found = {color for one in masks for color in (one.facts.palette or one.facts.values) if color >= 0}
     entries = [f'class{label} = "{hexadecimal(color)}"' for label, color in enumerate(sorted(found))]
     return f"{{{', '.join(entries)}}}"
 
@@ -164,14 +167,15 @@ def _color(color: int) -> str:
     return hexadecimal(color) if color >= 0 else "no colour"
 
 
-def _where(masks: Mapping[str, MaskFacts]) -> dict[int, list[str]]:
+def _where(masks: Masks) -> dict[int, list[Held[MaskFacts]]]:
     """For each value the masks that hold it."""
-    where: dict[int, list[str]] = {}
-    for path, facts in masks.items():
-        for value in facts.values:
-            where.setdefault(value, []).append(path)
+    where: dict[int, list[Held[MaskFacts]]] = {}
+    for one in masks:
+        for value in one.facts.values:
+            where.setdefault(value, []).append(one)
     return where
 
 
-def _files(paths: list[str]) -> str:
-    return f"{len(paths):,} masks, such as {paths[0]}" if len(paths) > 1 else paths[0]
+def _files(masks: Masks) -> str:
+    count = sum(one.files for one in masks)
+    return f"{count:,} masks, such as {masks[0].path}" if count > 1 else masks[0].path

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
 
 from segzoo.errors import DataError
 from segzoo.images import FORMATS
 from segzoo.plugin import Split
+from segzoo_folder.pairs import coded, columns, text
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 IMAGES, MASKS = "images", "masks"
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -96,16 +102,22 @@ def _folders(folder: Path) -> list[str]:
         return sorted(entry.name for entry in entries if entry.name[0] != "." and entry.is_dir())
 
 
-def common_ending(images: Collection[str], masks: Collection[str]) -> str:
+def common_ending(images: NDArray[np.bytes_], masks: NDArray[np.bytes_]) -> str:
     """What all masks have behind the name of an image, such as `_mask`; empty if that is nothing, or no word."""
-    if not masks or any(name in images for name in masks):
+    if not len(masks) or np.isin(masks, images).any():
         return ""
-    first = min(masks)
+    first = text(masks[0])
     starts = [place for place, sign in enumerate(first) if sign in "_-. " and first[place + 1 : place + 2].isalpha()]
     for ending in (first[start:] for start in starts):
-        if all(name.endswith(ending) and name.removesuffix(ending) in images for name in masks):
+        if np.char.endswith(masks, coded(ending)).all() and np.isin(shortened(masks, ending), images).all():
             return ending
     return ""
+
+
+def shortened(names: NDArray[np.bytes_], ending: str) -> NDArray[np.bytes_]:
+    """Names without an ending that all of them have."""
+    size = len(coded(ending))
+    return columns(((name[:-size],) for name in names), (np.bytes_,))[0] if size else names
 
 
 def expected() -> str:

@@ -5,15 +5,21 @@ from __future__ import annotations
 import csv
 import io
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from itertools import zip_longest
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from segzoo.errors import DataError, suggestion
-from segzoo_folder.files import ABSENT, Found, Pair, Stamp, stamp_of
+from segzoo_folder.files import ABSENT, Found, stamp_of
 from segzoo_folder.layout import IMAGES, SPLITS
+from segzoo_folder.pairs import UNSPLIT, Pairs, coded, columns, text
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 COLUMNS, MORE = ("image", "mask"), ("split", "group")
 """What a row must have, and what it may have; others are of no concern here, unless they are almost called so."""
@@ -29,33 +35,42 @@ def listed(root: Path, file: Path) -> Found:
     Raises:
         DataError: if the table cannot be read, lacks a column or a value, or names a split that there is none of.
     """
-    pairs = [_pair(row, place) for place, row in _rows(file)]
-    if not pairs:
+    rows = (_coded(row, place) for place, row in _rows(file))
+    ids, images, masks, groups, splits = columns(rows, (*[np.bytes_] * 4, np.uint8))
+    if not len(ids):
         raise DataError(f"{file} lists no images")
-    if any(pair.split for pair in pairs) and not all(pair.split for pair in pairs):
-        first = next(pair for pair in pairs if not pair.split)
-        raise DataError(f"{file}: some rows have a split, but not that of {first.image}; give all one, or none")
-    paths = dict.fromkeys(path for pair in pairs for path in (pair.image, pair.mask))
-    return _checked(root, file, pairs, {path: stamp_of(root / path) for path in paths})
+    given = splits != UNSPLIT
+    if given.any() and not given.all():
+        first = text(images[np.argmin(given)])
+        raise DataError(f"{file}: some rows have a split, but not that of {first}; give all one, or none")
+    return _checked(root, file, Pairs(ids, images, masks, groups, splits, _stamps(root, images), _stamps(root, masks)))
 
 
-def _checked(root: Path, file: Path, pairs: Sequence[Pair], stamps: Mapping[str, Stamp]) -> Found:
-    known: dict[str, str] = {}
-    lacking, doubled, kept = [], [], []
-    for pair in pairs:
-        absent = [path for path in (pair.image, pair.mask) if stamps[path] == ABSENT]
-        lacking += [f"{root / path} is not there, but {file.name} names it" for path in absent]
-        if pair.id in known:
-            doubled.append(f"{root / known[pair.id]} and {root / pair.image}, in {file.name}, are both {pair.id}")
-        elif not absent:
-            kept.append(pair)
-        known.setdefault(pair.id, pair.image)
-    kept.sort(key=lambda pair: pair.id)
-    own = tuple((path, stamps[path]) for pair in kept for path in (pair.image, pair.mask))
-    return Found(tuple(kept), own, tuple(lacking), tuple(doubled), ((str(file), stamp_of(file)),))
+def _stamps(root: Path, paths: NDArray[np.bytes_]) -> NDArray[np.int64]:
+    different, places = np.unique(paths, return_inverse=True)
+    return np.array([stamp_of(root / text(path)) for path in different], np.int64)[places]
 
 
-def _pair(row: Mapping[str, Any], place: str) -> Pair:
+def _checked(root: Path, file: Path, pairs: Pairs) -> Found:
+    stamps = np.stack([pairs.image_stamps, pairs.mask_stamps], axis=1)
+    absent = [(pairs.images, pairs.masks)[kind][row] for row, kind in np.argwhere(stamps == ABSENT).tolist()]
+    order = np.argsort(pairs.ids, kind="stable")
+    again = np.flatnonzero(pairs.ids[order[1:]] == pairs.ids[order[:-1]]) + 1
+    doubled = [
+        f"{root / pairs[first].image} and {root / pairs[other].image}, in {file.name}, are both {pairs[other].id}"
+        for first, other in zip(order[again - 1].tolist(), order[again].tolist(), strict=True)
+    ]
+    kept = np.delete(order, again)
+    return Found(
+        pairs.take(kept[(stamps[kept] != ABSENT).all(axis=1)]),
+        tuple(f"{root / text(path)} is not there, but {file.name} names it" for path in absent),
+        tuple(doubled),
+        ((str(file), stamp_of(file)),),
+    )
+
+
+def _coded(row: Mapping[str, Any], place: str) -> tuple[bytes, bytes, bytes, bytes, int]:
+    """Id, image, mask, group and split of a row."""
     unknown = [column for column in COLUMNS if column not in row]
     if unknown:
         named = f"there are {', '.join(map(str, row))}" if row else "it has none"
@@ -78,7 +93,7 @@ def _pair(row: Mapping[str, Any], place: str) -> Pair:
     image, mask = (PurePosixPath(path.replace("\\", "/")).as_posix() for path in (image, mask))
     # Without the folder that it has anyway, so that a table gives the same ids as the folder itself.
     name = PurePosixPath(image).with_suffix("").as_posix().removeprefix(f"{IMAGES}/")
-    return Pair(name, image, mask, next((known for known in SPLITS if known == split), None), group or None)
+    return coded(name), coded(image), coded(mask), coded(group), SPLITS.index(split) if split else UNSPLIT
 
 
 def _rows(file: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -12,7 +12,6 @@ import numpy as np
 from segzoo.errors import DataError
 from segzoo.images import header, pages, palette, read_image, read_mask
 from segzoo.plugin import IGNORE
-from segzoo.samples import OnDemand
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -171,15 +170,6 @@ class Labels:
         return np.stack([whole >> 16, whole >> 8 & 255, whole & 255] if self.colored else [whole])
 
 
-class Item(NamedTuple):
-    """A sample; its paths are relative to the root."""
-
-    id: str
-    image: str
-    mask: str
-    page: int
-
-
 @dataclass(frozen=True)
 class Reading:
     """How files become samples of one form."""
@@ -196,40 +186,3 @@ class Reading:
         if pixels.dtype != self.dtype:
             raise DataError(f"{path} is {pixels.dtype}, other images {self.dtype}; has it changed meanwhile?")
         return pixels
-
-
-@dataclass(frozen=True)
-class Images:
-    """The samples of a split, decoded when asked for."""
-
-    root: Path
-    items: Sequence[Item]
-    reading: Reading
-
-    @property
-    def ids(self) -> Sequence[str]:
-        """Paths below `images`, without suffix; of a page of several `NAME#003`, counted from 0."""
-        return OnDemand(len(self), lambda index: self.items[index].id)
-
-    @property
-    def files(self) -> Sequence[tuple[Path, ...]]:
-        """Image and mask of each sample."""
-
-        def pair(index: int) -> tuple[Path, ...]:
-            item = self.items[index]
-            return self.root / item.image, self.root / item.mask
-
-        return OnDemand(len(self), pair)
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    def __getitem__(self, index: int, /) -> tuple[NDArray[Any], NDArray[np.uint8]]:
-        """Image (H, W, C) and mask uint8 (H, W).
-
-        Raises:
-            DataError: if a file cannot be read, or is not as others are.
-        """
-        item = self.items[index]
-        image = self.reading.image(self.root / item.image, item.page)
-        return image, self.reading.labels.read(self.root / item.mask, item.page)

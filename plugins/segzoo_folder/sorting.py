@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from segzoo.errors import ConfigError, DataError
 from segzoo.plugin import Split
+from segzoo.samples import OnDemand
 from segzoo.splits import Rule, Shares, better_seed, divide, in_blocks
 from segzoo_folder import SHARE, ImageFolder
-from segzoo_folder.files import Pair
 from segzoo_folder.layout import SPLITS
+from segzoo_folder.pairs import UNSPLIT, Pairs, text
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 NAMED = 3
 """Samples that a message names."""
@@ -25,8 +31,8 @@ class Sorting:
     options: ImageFolder
     splits: tuple[Split, ...]
     """Those that there are to be."""
-    owned: Sequence[Split]
-    """Of each sample."""
+    owned: NDArray[np.uint8]
+    """Of each sample; an index into SPLITS."""
     dealt: Sequence[str] = ()
     """The groups of those that were dealt out."""
     rule: Rule | None = None
@@ -35,33 +41,34 @@ class Sorting:
     """Whether some samples are pages of one file."""
 
     @classmethod
-    def of(cls, options: ImageFolder, pairs: Sequence[Pair]) -> Sorting:
-        """The splits of samples, each given by its pair.
+    def of(cls, options: ImageFolder, pairs: Pairs, owners: NDArray[np.int32]) -> Sorting:
+        """The splits of samples, each of which is of one of the pairs.
 
         Raises:
             ConfigError: if an option says what the folder says as well, or otherwise.
             DataError: if a group is in two splits, or the folder has no images to train on.
         """
-        groups = _groups(options, pairs)
-        given = [pair.split for pair in pairs if pair.split]
-        paged = len({pair.id for pair in pairs}) < len(pairs)
-        if not given:
-            rule = options.rule()
-            owned = _dealt(options, rule, pairs, groups)
-            return cls(options, tuple(split for split in SPLITS if split in rule.shares), owned, groups, rule, paged)
-        _require_apart(options, given, groups)
-        splits = tuple(split for split in SPLITS if split in given or split == "val")
-        if "val" in given:
-            return cls(options, splits, given)
-        rule = Shares(options.val or SHARE, 0)
-        train = [index for index, split in enumerate(given) if split == "train"]
-        dealt = [groups[index] for index in train]
-        owned = list(given)
-        for index, split in zip(train, _dealt(options, rule, [pairs[index] for index in train], dealt), strict=True):
-            owned[index] = split
-        return cls(options, splits, owned, dealt, rule, paged)
+        group, owned = _grouping(options, pairs), pairs.splits[owners]
+        there = tuple(split for number, split in enumerate(SPLITS) if (owned == number).any())
+        rule = options.rule()
+        if there:
+            _require_apart(options, pairs, group, there)
+            if "val" in there:
+                return cls(options, there, owned)
+            rule = Shares(options.val or SHARE, 0)
+            owned[owned == SPLITS.index("train")] = UNSPLIT
+        rows = np.flatnonzero(owned == UNSPLIT)
+        groups = OnDemand(len(rows), lambda index: group(owners[rows[index]]))
+        dealt = (
+            _in_blocks(options, rule, pairs, owners[rows])
+            if options.blocks
+            else divide(groups, rule, options.split_seed)
+        )
+        owned[rows] = np.fromiter(map(SPLITS.index, dealt), np.uint8, len(rows))
+        splits = tuple(split for split in SPLITS if split in {*there, *rule.shares})
+        return cls(options, splits, owned, groups, rule, len(pairs) < len(owners))
 
-    def indices(self, split: Split) -> list[int]:
+    def indices(self, split: Split) -> NDArray[np.int64]:
         """The samples of a split.
 
         Raises:
@@ -70,8 +77,8 @@ class Sorting:
         root = self.options.folder()
         if split not in self.splits:
             raise ConfigError(f"the dataset 'folder' in {root} has no split '{split}', but {', '.join(self.splits)}")
-        found = [index for index, own in enumerate(self.owned) if own == split]
-        if not found:
+        found = np.flatnonzero(self.owned == SPLITS.index(split))
+        if not len(found):
             raise self._emptied(split)
         return found
 
@@ -106,51 +113,55 @@ class Sorting:
         return f"Add images, or {where}"
 
 
-def _dealt(options: ImageFolder, rule: Rule, pairs: Sequence[Pair], groups: Sequence[str]) -> list[Split]:
-    """The splits of samples for which none is given; the pages of a file follow each other."""
-    if not options.blocks:
-        return divide(groups, rule, options.split_seed)
-    if any(pair.group for pair in pairs):
+def _in_blocks(options: ImageFolder, rule: Rule, pairs: Pairs, owners: NDArray[np.int32]) -> Iterator[Split]:
+    """The splits of samples, those of the pages of a file in blocks."""
+    if (pairs.groups != b"").any():
         raise ConfigError(
             f"dataset 'folder', option 'blocks': {options.listing} has a column group, of what is to stay together; "
             "use one of the two"
         )
-    counts = Counter(pair.id for pair in pairs)
-    alone = {name: divide([name], rule, options.split_seed) for name, count in counts.items() if count == 1}
-    return [split for name, count in counts.items() for split in alone.get(name) or in_blocks(count, rule)]
+    for pair, count in zip(*map(list, np.unique(owners, return_counts=True)), strict=True):
+        yield from in_blocks(count, rule) if count > 1 else divide([pairs[pair].id], rule, options.split_seed)
 
 
-def _groups(options: ImageFolder, pairs: Sequence[Pair]) -> list[str]:
-    """What each sample stays together with: the pages of a file, and what the options or a table say."""
+def _grouping(options: ImageFolder, pairs: Pairs) -> Callable[[int], str]:
+    """What the samples of a pair stay together with: with each other, and what the options or a table say."""
     if options.groups is None:
-        return [pair.group or pair.id for pair in pairs]
-    if any(pair.group for pair in pairs):
+        return lambda index: text(pairs.groups[index]) or text(pairs.ids[index])
+    if (pairs.groups != b"").any():
         raise ConfigError(
             f"dataset 'folder', option 'groups': {options.listing} has a column group; use one of the two"
         )
     pattern = re.compile(options.groups)
-    found = [pattern.search(pair.id) for pair in pairs]
-    without = [pair.id for pair, match in zip(pairs, found, strict=True) if match is None]
+    without = [index for index, name in enumerate(pairs.ids) if pattern.search(text(name)) is None]
     if without:
         raise ConfigError(
             f"dataset 'folder', option 'groups': {options.groups} is not found in {len(without):,} of {len(pairs):,} "
-            f"ids, such as {', '.join(without[:NAMED])}"
+            f"ids, such as {', '.join(text(pairs.ids[index]) for index in without[:NAMED])}"
         )
-    return [match[1 if pattern.groups else 0] or "" for match in found if match]
+
+    def group(index: int) -> str:
+        match = pattern.search(text(pairs.ids[index]))
+        return match[1 if pattern.groups else 0] or "" if match else ""
+
+    return group
 
 
-def _require_apart(options: ImageFolder, given: Sequence[Split], groups: Sequence[str]) -> None:
+def _require_apart(options: ImageFolder, pairs: Pairs, group: Callable[[int], str], there: Sequence[Split]) -> None:
     """Raise unless the splits that are given can stand."""
     root = options.folder()
-    superfluous = {"test": options.test, "folds": options.folds, "val": options.val if "val" in given else None}
+    superfluous = {"test": options.test, "folds": options.folds, "val": options.val if "val" in there else None}
     if names := [name for name, value in superfluous.items() if value is not None]:
         raise ConfigError(f"dataset 'folder', option '{names[0]}': the splits are given in {root}; leave it out")
-    if "train" not in given:
+    if "train" not in there:
         raise DataError(f"{root} has no images to train on: the split 'train' is not there")
+    if options.groups is None and not (pairs.groups != b"").any():
+        return
     owner: dict[str, Split] = {}
-    for group, split in zip(groups, given, strict=True):
-        if owner.setdefault(group, split) != split:
+    for index, number in enumerate(pairs.splits.tolist()):
+        name, split = group(index), SPLITS[number]
+        if owner.setdefault(name, split) != split:
             raise DataError(
-                f"the group '{group}' is in the splits '{owner[group]}' and '{split}' of {root}; what belongs together "
+                f"the group '{name}' is in the splits '{owner[name]}' and '{split}' of {root}; what belongs together "
                 "must be in one"
             )

@@ -1,0 +1,130 @@
+"""What files hold is looked up once, and kept in the index until a file changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from segzoo.data.processes import in_processes
+from segzoo.errors import DataError
+from segzoo.locking import holding
+from segzoo.manifest import threads
+from segzoo.terminal import Bar
+from segzoo_folder.index import KINDS, UNKNOWN, Index, Kind, Known, load, mapped, save
+from segzoo_folder.pairs import Pairs, text
+from segzoo_folder.reading import ImageFacts, MaskFacts, look_at_image, look_at_mask
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+PIECE = 64
+"""Files that are handed to a process at a time."""
+FEW = 256
+"""Files for which it is not worth starting another process."""
+
+
+def known(root: Path, pairs: Pairs, folder: Path) -> Index:
+    """What the files of these pairs hold; only those are opened that are new or have changed.
+
+    The index is in a folder of its own, which is made if need be. Files that cannot be read are looked at again the
+    next time.
+
+    Raises:
+        SegzooError: if the cache cannot be written, or a process ends over a file.
+    """
+    path = folder / "index"
+    index = load(path)
+    if index and index.complete and index.pairs.equal(pairs):
+        return index
+    with holding(folder):
+        index = load(path)  # another process may have filled it meanwhile
+        before = {kind: _carried(index, pairs, kind) for kind in KINDS}
+        after, new = _completed(root, pairs, before)
+        if index is None or new or not index.pairs.equal(pairs):
+            index = mapped(path, save(path, pairs, after))
+    return index
+
+
+def _of(pairs: Pairs, kind: Kind) -> tuple[NDArray[np.bytes_], NDArray[np.int64]]:
+    """Paths and stamps of the files."""
+    return (pairs.images, pairs.image_stamps) if kind == "images" else (pairs.masks, pairs.mask_stamps)
+
+
+def _carried(index: Index | None, pairs: Pairs, kind: Kind) -> Known[Any]:
+    """What is known already of the files of these pairs."""
+    numbers = np.full(len(pairs), UNKNOWN, np.int32)
+    if index is None:
+        return Known((), numbers)
+    old: Known[Any] = index.images if kind == "images" else index.masks
+    (old_paths, old_stamps), (paths, stamps) = _of(index.pairs, kind), _of(pairs, kind)
+    order = np.argsort(old_paths)
+    places = order[np.searchsorted(old_paths, paths, sorter=order).clip(max=len(order) - 1)]
+    same = (old_paths[places] == paths) & (old_stamps[places] == stamps) & (old.numbers[places] != UNKNOWN)
+    used, numbers[same] = np.unique(old.numbers[places[same]], return_inverse=True)
+    return Known(tuple(old.facts[number] for number in used.tolist()), numbers)
+
+
+def _completed(root: Path, pairs: Pairs, before: Mapping[Kind, Known[Any]]) -> tuple[dict[Kind, Known[Any]], bool]:
+    """What is known when the other files have been looked at, and whether that is more than before."""
+    missing = {kind: np.unique(_of(pairs, kind)[0][own.numbers == UNKNOWN]) for kind, own in before.items()}
+    facts = {kind: {one: number for number, one in enumerate(own.facts)} for kind, own in before.items()}
+    found = {kind: np.full(len(paths), UNKNOWN, np.int32) for kind, paths in missing.items()}
+    for piece, looks in _looked_at(root, missing):
+        own = facts[piece.kind]
+        for place, one in enumerate(looks, piece.start):
+            if one is not None:
+                found[piece.kind][place] = own.setdefault(one, len(own))
+    after = {}
+    for kind, own_before in before.items():
+        numbers = own_before.numbers.copy()
+        rows = np.flatnonzero(numbers == UNKNOWN)
+        numbers[rows] = found[kind][np.searchsorted(missing[kind], _of(pairs, kind)[0][rows])]
+        after[kind] = Known(tuple(facts[kind]), numbers)
+    return after, any((own != UNKNOWN).any() for own in found.values())
+
+
+class _Piece(NamedTuple):
+    """Files that are to be looked at."""
+
+    kind: Kind
+    start: int
+    paths: list[str]
+
+
+@dataclass(frozen=True)
+class _Looker:
+    root: Path
+
+    def __call__(self, piece: _Piece) -> list[ImageFacts | MaskFacts | None]:
+        return [self._look(piece.kind, self.root / path) for path in piece.paths]
+
+    def _look(self, kind: Kind, path: Path) -> ImageFacts | MaskFacts | None:
+        try:
+            return look_at_image(path) if kind == "images" else look_at_mask(path)
+        except DataError:  # which whoever reads the sample is told
+            return None
+
+
+def _looked_at(
+    root: Path, missing: Mapping[Kind, NDArray[np.bytes_]]
+) -> Iterator[tuple[_Piece, list[ImageFacts | MaskFacts | None]]]:
+    pieces = (
+        _Piece(kind, start, [text(path) for path in paths[start : start + PIECE]])
+        for kind, paths in missing.items()
+        for start in range(0, len(paths), PIECE)
+    )
+    total = sum(map(len, missing.values()))
+    count = min(threads(), 1 + total // FEW)
+    with Bar(total) as bar, closing(in_processes(_Looker(root), pieces, count, _title)) as results:
+        for piece, looks in results:
+            bar.advance(len(piece.paths), "looking at new files")
+            yield piece, looks
+
+
+def _title(piece: _Piece) -> str:
+    return f"'{piece.paths[0]}' to '{piece.paths[-1]}'"

@@ -1,0 +1,110 @@
+"""The samples of a folder, of which each is looked up and decoded when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from segzoo.errors import DataError
+from segzoo.samples import OnDemand
+from segzoo_folder.index import Index
+from segzoo_folder.pairs import text
+from segzoo_folder.reading import Reading
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+NAMED = 3
+"""Files that a message names."""
+WHOLE = -1
+"""In place of the number of a page: the file has only one."""
+
+
+@dataclass(frozen=True)
+class Pages:
+    """The pages of the files of a folder, or some of them: each is a sample."""
+
+    root: Path
+    index: Index
+    owners: NDArray[np.int32]
+    """Which of the pairs of the index each is of."""
+    numbers: NDArray[np.int32]
+    """Which page of it, from 0; or WHOLE."""
+
+    @classmethod
+    def of(cls, root: Path, index: Index) -> Pages:
+        """All pages; a file that cannot be read counts as one.
+
+        Raises:
+            DataError: if a mask has another number of pages than its image.
+        """
+        ours, theirs = index.images.pages, index.masks.pages
+        unequal = np.flatnonzero((ours != theirs) & (ours > 0) & (theirs > 0))
+        if len(unequal):
+            texts = [
+                f"{root / pair.image} has {ours[row]} pages, {root / pair.mask} has {theirs[row]}"
+                for row in unequal[:NAMED].tolist()
+                for pair in [index.pairs[row]]
+            ]
+            more = " and more" if len(unequal) > NAMED else ""
+            raise DataError(
+                f"{len(unequal):,} masks have another number of pages than their images: {'; '.join(texts)}{more}. If "
+                "the pages are channels of one image, save it as a .npy file (height, width, channels)"
+            )
+        counts = np.maximum(ours, theirs).clip(min=1)
+        owners = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
+        firsts = np.cumsum(counts) - counts
+        numbers = np.where(counts[owners] == 1, WHOLE, np.arange(len(owners)) - firsts[owners])
+        return cls(root, index, owners, numbers.astype(np.int32))
+
+    def take(self, indices: NDArray[np.integer[Any]]) -> Pages:
+        """Some of them, in this order."""
+        return Pages(self.root, self.index, self.owners[indices], self.numbers[indices])
+
+    def __len__(self) -> int:
+        return len(self.owners)
+
+    def id(self, index: int) -> str:
+        """A path below `images`, without suffix; of a page of several `NAME#003`, counted from 0."""
+        name, number = text(self.index.pairs.ids[self.owners[index]]), self.numbers[index]
+        return name if number == WHOLE else f"{name}#{number:03}"
+
+    def files(self, index: int) -> tuple[Path, Path]:
+        """Image and mask."""
+        pair = self.index.pairs[self.owners[index]]
+        return self.root / pair.image, self.root / pair.mask
+
+
+@dataclass(frozen=True)
+class Images:
+    """The samples of a split."""
+
+    pages: Pages
+    reading: Reading
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """See `Pages.id`."""
+        return OnDemand(len(self), self.pages.id)
+
+    @property
+    def files(self) -> Sequence[tuple[Path, ...]]:
+        """Image and mask of each sample."""
+        return OnDemand(len(self), self.pages.files)
+
+    def __len__(self) -> int:
+        return len(self.pages)
+
+    def __getitem__(self, index: int, /) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+        """Image (H, W, C) and mask uint8 (H, W).
+
+        Raises:
+            DataError: if a file cannot be read, or is not as others are.
+        """
+        image, mask = self.pages.files(index)
+        number = max(0, int(self.pages.numbers[index]))
+        return self.reading.image(image, number), self.reading.labels.read(mask, number)
