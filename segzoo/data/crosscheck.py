@@ -62,8 +62,10 @@ class Crosscheck:
         yield from self._like_images()
 
     def _same_ids(self) -> Iterator[Finding]:
-        names = (name for split in self._splits for name in self._found.ids[split])
-        digests = b"".join(blake2b(name.encode(), digest_size=16).digest() for name in names)
+        digests = bytearray()
+        for split in self._splits:
+            for name in self._found.ids[split]:
+                digests += blake2b(name.encode(), digest_size=16).digest()
         for first, *others in same(np.frombuffer(digests, np.uint64).reshape(-1, 2)):
             for row in others:
                 place, other = self._place(row), self._place(first)
