@@ -332,11 +332,21 @@ def test_the_command_prints_a_table_and_its_exit_code_tells(command, root):
     assert f"error, unreadable: {KINDS['unreadable']}\n  test 'test_02': cannot read {root}/images/test_02" in done.out
     assert f"  test 'test_05': {root}/{TRIMAPS}/test_05.png: the mask has one class only, background\n" in done.out
     assert "1 errors, 1 warnings" in done.out
-    assert f"1 samples are in {root.parent}/bad.csv" in done.out
+    assert f"1 sample is in {root.parent}/bad.csv; add `--leave-out {root.parent}/bad.csv` to" in done.out
     report = json.loads(command(*arguments, "--json").out)
     assert (report["errors"], report["warnings"], report["samples"]["train"]) == (1, 1, 18)
     assert report["findings"][0]["kind"] == "unreadable"
     assert command("data", "verify", "oxford_pet").code == 2
+
+
+def test_a_list_of_no_samples_is_said_to_be_empty(command, root, tmp_path):
+    (tmp_path / "bad.csv").write_text("id\nof_an_earlier_time\n")
+    trimap([2]).save(root / TRIMAPS / "test_05.png")
+    options = ("--set", f"dataset.root={root}", "--quarantine", tmp_path / "bad.csv")
+    done = command("data", "verify", "oxford_pets", *options)
+    assert done.code == 0
+    assert done.out.endswith(f"no single sample has an error, so the list {tmp_path}/bad.csv is empty\n")
+    assert read_list(tmp_path / "bad.csv") == ()
 
 
 def test_the_command_prints_a_few_of_many(command, root):

@@ -44,7 +44,7 @@ def verify(
     else:
         _print_findings(found)
         if quarantine:
-            print(f"{len(found.bad_ids):,} samples are in {quarantine}; `segzoo run` leaves them out with --leave-out")
+            print(_quarantined(len(found.bad_ids), quarantine))
     if found.errors:
         raise typer.Exit(1)
 
@@ -84,6 +84,13 @@ def _parsed(settings: list[str]) -> dict[str, Any]:
     from segzoo.config import parse_setting
 
     return dict(map(parse_setting, settings))
+
+
+def _quarantined(count: int, file: Path) -> str:
+    if not count:
+        return f"no single sample has an error, so the list {file} is empty"
+    listed = "1 sample is" if count == 1 else f"{count:,} samples are"
+    return f"{listed} in {file}; add `--leave-out {file}` to `segzoo run`"
 
 
 def _print_findings(found: Verification) -> None:
