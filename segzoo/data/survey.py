@@ -20,7 +20,7 @@ from segzoo.manifest import threads
 from segzoo.plugin import Dataset, Info, Samples, Split
 from segzoo.terminal import Bar
 
-PIECE = 16
+PIECE = 8
 """Samples that are handed to a process at a time."""
 FEW = 64
 """Samples for which it is not worth starting another process."""
