@@ -2,13 +2,14 @@
 
     python benchmarks/data_verify.py --root ../shared/data/oxford_pets_small
 
-Both read all pairs by turns. The memory is that of the command and all its processes together, at its peak, for
-datasets of generated pairs of files.
+Both read all pairs by turns. The memory is that of the command and all its processes together, at its peak, for folders
+of generated pairs of files that it has never seen.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
@@ -18,7 +19,7 @@ from functools import partial
 from pathlib import Path
 
 import psutil
-from generated import write_pets
+from generated import BACKGROUND, BORDER, PET, write_pets
 from measure import interleaved, origin, ratios, seconds, spread, table
 
 from segzoo.data.verification import verify
@@ -53,8 +54,8 @@ def main(words: Sequence[str] | None = None) -> None:
     ]
     print(table(["processes", "seconds", "pairs/s", "so many times as fast as one"], rows), end="\n\n")
     print(
-        f"`segzoo data verify` of generated pairs of {SIZE[1]}x{SIZE[0]} pixels: memory of all its processes together, "
-        f"at the peak.\nMedians of {options.memory_rounds} rounds (least - most).\n"
+        f"`segzoo data verify folder`, without an index, of generated pairs of {SIZE[1]}x{SIZE[0]} pixels: memory of "
+        f"all its processes together, at the peak.\nMedians of {options.memory_rounds} rounds (least - most).\n"
     )
     figures = {size: peaks(size, options.memory_rounds) for size in options.files}
     rows = [
@@ -82,18 +83,19 @@ def arguments(words: Sequence[str] | None) -> argparse.Namespace:
 def peaks(count: int, rounds: int) -> list[tuple[float, float]]:
     """MiB at the peak and seconds, each round."""
     with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder) / "pets"
+        root = Path(folder) / "data"
         write_pets(root, count, SIZE)
-        return [peak(root, count) for _ in range(rounds)]
+        (root / "annotations" / "trimaps").rename(root / "masks")
+        return [peak(root, Path(folder) / f"cache-{number}") for number in range(rounds)]
 
 
-def peak(root: Path, count: int) -> tuple[float, float]:
+def peak(root: Path, cache: Path) -> tuple[float, float]:
     """The most memory that one command and its processes hold at a time, in MiB, and its seconds."""
-    options = {"root": root, "split": "article", "allow_missing": "true", "val_size": max(1, count // 10)}
+    options = {"root": root, "values": [PET, BACKGROUND, BORDER]}
     settings = [word for key, value in options.items() for word in ("--set", f"dataset.{key}={value}")]
-    command = [sys.executable, "-m", "segzoo", "data", "verify", "oxford_pets", *settings]
+    command = [sys.executable, "-m", "segzoo", "data", "verify", "folder", *settings]
     start, most = time.perf_counter(), 0
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=os.environ | {"SEGZOO_CACHE": str(cache)}) as process:
         while process.poll() is None:
             most = max(most, held(psutil.Process(process.pid)))
             time.sleep(INTERVAL)
