@@ -68,7 +68,10 @@ class RunConfig(BaseModel):
     )
     steps: int | None = Field(None, ge=1, description="Training steps after which the training ends; else no bound.")
     seconds: float | None = Field(
-        None, gt=0, description="Seconds in training steps after which the training ends; else no bound."
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        description="Seconds in training steps after which the training ends; else no bound.",
     )
     image_size: tuple[int, int] | None = Field(
         None, description="Height and width of what the network sees; else the dataset's suggestion."

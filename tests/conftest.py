@@ -8,11 +8,15 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from segzoo.cli import main
 
 ROOT = Path(__file__).parent.parent
 
+# No test has a limit of time, so that none fails on a busy machine.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 EXPORTS = ("check_savedmodel_agrees", "check_saved_network_loads_without_segzoo")
 """Checks that save networks: they take a minute for all that ship, whose own tests save them too."""

@@ -350,7 +350,7 @@ FUZZED = {
 
 
 @pytest.mark.parametrize("kind", FUZZED)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(data=st.data())
 def test_a_damaged_archive_is_refused_or_unpacked_inside_of_the_folder(kind, data):
     with tempfile.TemporaryDirectory() as outside:

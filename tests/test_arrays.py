@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from segzoo.frame import Frame
@@ -48,7 +48,6 @@ def native(samples=None, frame=None, loss=None, cache=None):
 seeds = st.integers(0, 2**32 - 1)
 
 
-@settings(deadline=None)
 @given(seeds, st.integers(0, 1000))
 def test_each_sample_has_one_crop_an_epoch_that_lies_in_its_image(seed, epoch):
     picks = native().epoch(seed, epoch)
@@ -61,7 +60,6 @@ def test_each_sample_has_one_crop_an_epoch_that_lies_in_its_image(seed, epoch):
                 assert (crop - side) // 2 == -start
 
 
-@settings(deadline=None)
 @given(seeds, st.integers(0, 1000))
 def test_a_crop_is_a_function_of_seed_epoch_and_sample_alone(seed, epoch):
     few, many = native(Sized(SIZES[:4])).epoch(seed, epoch), native().epoch(seed, epoch)

@@ -180,6 +180,7 @@ def test_with_matched_widths_the_baseline_stays(definition):
         ('models = []\ndatasets = ["shapes"]', "models: name one at least; see `segzoo list models`"),
         (SHORT + "epoch = 3", "key 'epoch': unknown option; did you mean 'epochs'?"),
         (SHORT + "epochs = 0", "key 'epochs': input should be greater than or equal to 1, not 0"),
+        (SHORT + "time_limit = inf", "key 'time_limit': input should be a finite number, not inf"),
         (SHORT + "seeds = [1, 1]", "key 'seeds': a seed is there twice, not [1, 1]"),
         (SHORT + "seeds = []", "key 'seeds': name one at least, not []"),
         (SHORT + "seeds = 3", "key 'seeds': write a list, in brackets, not 3"),

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -129,7 +129,6 @@ def variances(*pair):
     return np.array(estimates), np.array(parts, np.float64)
 
 
-@settings(deadline=None)
 @given(benchmarks())
 def test_swapping_the_models_turns_the_sign(pair):
     there, back = difference(*pair), difference(*reversed(pair))
@@ -140,7 +139,6 @@ def test_swapping_the_models_turns_the_sign(pair):
     assert there.effect_size == pytest.approx(-back.effect_size)
 
 
-@settings(deadline=None)
 @given(benchmarks(), st.integers(0, 2**32))
 def test_what_an_image_adds_to_both_models_changes_nothing(pair, seed):
     one, other = pair
@@ -148,7 +146,6 @@ def test_what_an_image_adds_to_both_models_changes_nothing(pair, seed):
     assert same(difference(one + more, other + more), difference(one, other))
 
 
-@settings(deadline=None)
 @given(benchmarks(), st.randoms(use_true_random=False))
 def test_the_order_of_seeds_and_of_images_does_not_matter(pair, random):
     one, other = pair
@@ -157,7 +154,6 @@ def test_the_order_of_seeds_and_of_images_does_not_matter(pair, random):
     assert same(difference(*shuffled), difference(one, other))
 
 
-@settings(deadline=None)
 @given(benchmarks(), st.floats(0.01, 100))
 def test_the_unit_of_the_score_does_not_matter(pair, unit):
     found, scaled = difference(*pair), difference(*(unit * part for part in pair))
@@ -167,7 +163,6 @@ def test_the_unit_of_the_score_does_not_matter(pair, unit):
     assert (scaled.p, scaled.df, scaled.effect_size) == pytest.approx((found.p, found.df, found.effect_size))
 
 
-@settings(deadline=None)
 @given(benchmarks(), st.sampled_from([0.5, 0.8, 0.95, 0.99]))
 def test_the_interval_leaves_out_zero_just_when_the_test_rejects(pair, level):
     found = difference(*pair, level=level)
@@ -175,7 +170,6 @@ def test_the_interval_leaves_out_zero_just_when_the_test_rejects(pair, level):
     assert (found.low > 0 or found.high < 0) == (found.p < 1 - level)
 
 
-@settings(deadline=None)
 @given(benchmarks(), st.data())
 def test_an_image_without_a_score_anywhere_is_left_out_everywhere(pair, data):
     one, other = pair
@@ -189,7 +183,6 @@ def test_an_image_without_a_score_anywhere_is_left_out_everywhere(pair, data):
     assert (found.p is None) == (kept.sum() < 2)
 
 
-@settings(deadline=None)
 @given(benchmarks(), st.randoms(use_true_random=False))
 def test_a_model_does_not_differ_from_itself(pair, random):
     one, _ = pair
@@ -274,7 +267,6 @@ def test_holm_worked_by_hand():
     assert holm([]) == []
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(0, 1)))
 def test_holm_raises_every_p_and_keeps_their_order(p):
     adjusted = holm(p)

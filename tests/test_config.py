@@ -97,6 +97,7 @@ def test_settings_are_literals_else_text(text, key, value):
     [
         ("epoch = 3", {}, "key 'epoch': unknown option; did you mean 'epochs'?"),
         ("epochs = 0", {}, "key 'epochs': input should be greater than or equal to 1, not 0"),
+        ("seconds = inf", {}, "key 'seconds': input should be a finite number, not inf"),
         ("image_size = [0, 3]", {}, "is not a size"),
         ("view = 'crops'", {}, "key 'view': input should be 'resize' or 'crop', not 'crops'"),
         ("epochs = = 3", {}, "is not TOML"),

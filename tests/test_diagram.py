@@ -258,7 +258,7 @@ def graphs(draw):
     return made
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(graphs())
 def test_no_arrow_of_any_graph_runs_through_a_block_and_no_blocks_overlap(graph):
     svg = Drawing(graph).svg("graph")

@@ -494,7 +494,7 @@ def test_labels_saved_as_a_photo_are_refused(tmp_path, own_cache):
     assert "`--set dataset.nearest=true`: each pixel is" in refusal(root, own_cache)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.data())
 def test_the_nearest_is_the_one_that_no_other_is_nearer_than(tmp_path_factory, data):
     pixels, colored = data.draw(st.lists(st.integers(0, 255), min_size=9, max_size=9)), data.draw(st.booleans())

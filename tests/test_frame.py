@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from segzoo.frame import Frame, mirrored
@@ -75,7 +75,6 @@ def test_an_axis_is_mirrored_as_numpy_does_it(start, count, side):
     np.testing.assert_array_equal(mirrored(start, count, side), padded[200 + start :][:count])
 
 
-@settings(deadline=None)
 @given(frames, sizes, corners)
 def test_around_a_part_are_the_pixels_that_are_there_and_else_mirrored_ones(frame, size, corner):
     image = np.arange(np.prod(size)).reshape(*size, 1)
@@ -98,7 +97,6 @@ def test_a_whole_image_is_a_part_of_its_own_size(frame, size):
     np.testing.assert_array_equal(frame.around_part(image[0], (0, 0)), frame.pad_images(image)[0])
 
 
-@settings(deadline=None)
 @given(frames, sizes, corners)
 def test_the_mask_of_a_part_is_ignored_outside_of_the_image(frame, size, corner):
     assume(all(-part < start < side for part, start, side in zip(frame.image_size, corner, size, strict=True)))

@@ -378,7 +378,7 @@ def test_what_is_no_image_is_named(put, tmp_path, read):
 
 
 @pytest.mark.parametrize("name", IMAGES)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_damaged_file_decodes_or_is_named_and_nothing_is_printed(put, capfd, name, data):
     path = put(name, data.draw(damaged(IMAGES[name][0])))

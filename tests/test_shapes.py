@@ -63,7 +63,7 @@ def test_ends_where_its_length_says():
         samples[3]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(16, 130), st.integers(0, 2**32 - 1), st.integers(0, 159), st.sampled_from(SPLITS))
 def test_any_sample_is_legal(size, seed, index, split):
     image, mask = opened(split, size=size, seed=seed, val=160, test=160)[index]

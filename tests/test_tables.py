@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from stored_runs import write, write_benchmark, write_cell, write_timing
 
@@ -294,7 +294,6 @@ def cells_of(line):
     return re.split(r"(?<!\\)\|", line)
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_escaped_text_is_one_cell_of_a_table(text):
     found = escaped(text)

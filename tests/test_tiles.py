@@ -71,7 +71,7 @@ def test_no_pixel_of_a_tile_weighs_nothing_and_the_middle_weighs_most(tile):
     np.testing.assert_array_equal(found, found[::-1, ::-1])
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(frames, sizes, st.integers(1, 9))
 def test_a_pixelwise_network_says_the_same_through_tiles_to_the_last_bit(frame, sizes, size):
     images = images_of(sizes)
@@ -86,7 +86,7 @@ def test_a_pixelwise_network_says_the_same_through_tiles_to_the_last_bit(frame, 
     assert seen == [size] * (total // size) + [total % size] * (total % size > 0)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(frames.filter(lambda frame: frame.margin), sizes)
 def test_a_network_without_padding_says_the_same_as_of_the_whole_image(frame, sizes):
     m = frame.margin

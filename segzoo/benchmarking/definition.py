@@ -117,11 +117,11 @@ class Definition(_Table):
     seeds: Seeds = (0, 1, 2)
     epochs: int | None = Field(None, ge=1)
     steps: int | None = Field(None, ge=1)
-    seconds: float | None = Field(None, gt=0)
+    seconds: float | None = Field(None, gt=0, allow_inf_nan=False)
     baseline: str = ""
     match: Literal["none", "parameters"] = "none"
     threads: int | None = Field(None, ge=1)
-    time_limit: float | None = Field(None, gt=0)
+    time_limit: float | None = Field(None, gt=0, allow_inf_nan=False)
     trainer: Choice = Choice(name=DEFAULTS["trainer"])
     loss: Choice = Choice(name=DEFAULTS["loss"])
 
