@@ -120,7 +120,8 @@ def _in_blocks(options: ImageFolder, rule: Rule, pairs: Pairs, owners: NDArray[n
             f"dataset 'folder', option 'blocks': {options.listing} has a column group, of what is to stay together; "
             "use one of the two"
         )
-    for pair, count in zip(*map(list, np.unique(owners, return_counts=True)), strict=True):
+    different, counts = np.unique(owners, return_counts=True)
+    for pair, count in zip(different.tolist(), counts.tolist(), strict=True):
         yield from in_blocks(count, rule) if count > 1 else divide([pairs[pair].id], rule, options.split_seed)
 
 
