@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -191,7 +191,8 @@ def _conduct(experiment: Experiment, folder: Path, resume: bool) -> Result:
         prints |= {split: splits[split].fingerprint() for split in ("train", "val")}
         scores = _score(experiment, model, splits[scored], scored, folder, bar)
     _draw(experiment, model, splits[scored], folder)
-    write_text(folder / "manifest.json", _json(manifest(experiment.config.seed, prints)))
+    facts = manifest(experiment.config.seed, prints) | {"dataset": asdict(experiment.info)}
+    write_text(folder / "manifest.json", _json(facts))
     return Result(folder, scores, history.rows)
 
 

@@ -134,6 +134,8 @@ def test_the_manifest_says_where_the_numbers_come_from(done):
     assert set(manifest["dataset_fingerprint"]) == {"train", "val", "test"}
     assert manifest["versions"]["tensorflow"]
     assert manifest["machine"]["threads"] >= 1
+    assert manifest["dataset"]["classes"] == list(done.metrics["iou"])
+    assert manifest["dataset"]["channels"] == 3
 
 
 def test_the_configuration_is_complete_and_repeats_the_run_to_the_bit(done, tmp_path):
