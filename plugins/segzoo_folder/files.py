@@ -130,17 +130,18 @@ def _rows(root: Path, files: Iterator[tuple[str, int]], start: int) -> Iterator[
     for path, stamp in files:
         stem, dot, suffix = path.rpartition(".")
         if dot and f".{suffix.lower()}" in SUFFIXES:
-            yield coded(_text(stem[start:], root / path)), coded(path), stamp
+            yield coded(_text(stem[start:], root, path)), coded(path), stamp
 
 
-def _text(name: str, path: Path) -> str:
+def _text(name: str, root: Path, path: str) -> str:
     """A name as others may write it: a Mac takes its letters apart. A DataError if it is no text."""
-    if not name.isascii():
-        try:
-            name.encode()
-        except UnicodeEncodeError as error:
-            shown = os.fsencode(path).decode("utf-8", "backslashreplace")
-            raise DataError(f"the name of {shown} is not in UTF-8; rename it, as the program convmv does") from error
+    if name.isascii():
+        return name
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        shown = os.fsencode(root / path).decode("utf-8", "backslashreplace")
+        raise DataError(f"the name of {shown} is not in UTF-8; rename it, as the program convmv does") from error
     return normalize("NFC", name)
 
 
