@@ -61,15 +61,15 @@ def score_rows(standings: Sequence[Standing]) -> list[list[str]]:
     """The scores of whole splits but mean IoU, mean and standard deviation over seeds."""
     names = dict.fromkeys(name for one in standings for run in one.runs[:1] for name in run.overall)
     names.pop("mean_iou", None)
-    header = ["model", *map(heading, names)]
-    return [header, *([one.label, *(spread(one.scores.get(name)) for name in names)] for one in standings)]
+    rows = [[one.label, *(spread(one.scores.get(name)) for name in names)] for one in standings]
+    return [["model", *map(heading, names)], *(rows if names else [])]
 
 
 def class_rows(standings: Sequence[Standing]) -> list[list[str]]:
     """IoU of each class."""
     names = dict.fromkeys(name for one in standings for run in one.runs[:1] for name in run.classes)
-    header = ["model", *(f"IoU {name}" for name in names)]
-    return [header, *([one.label, *(spread(one.scores.get(f"iou_{name}")) for name in names)] for one in standings)]
+    rows = [[one.label, *(spread(one.scores.get(f"iou_{name}")) for name in names)] for one in standings]
+    return [["model", *(f"IoU {name}" for name in names)], *(rows if names else [])]
 
 
 def cost_rows(costs: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
