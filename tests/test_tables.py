@@ -16,6 +16,7 @@ from segzoo.benchmarking import timing
 from segzoo.benchmarking.leaderboard import escaped
 from segzoo.benchmarking.ranking import cost_rows
 from segzoo.benchmarking.tables import tabulate
+from segzoo.cli.compare import print_results
 from segzoo.errors import ConfigError
 
 T_2 = 4.302653
@@ -82,6 +83,16 @@ def test_costs_are_medians_without_the_first_epoch(tmp_path):
     )
     assert found.costs("toys", "plain")["peak_memory_bytes"] == 2**30 + 2  # the most of three seeds
     assert found.costs("toys", "broken") == {}
+
+
+def test_the_terminal_shows_the_costs_of_the_page(tmp_path, capsys):
+    found = tabulate(fill(tmp_path / "out"))
+    print_results(found)
+    printed = capsys.readouterr().out
+    page = (found.folder / "leaderboard.md").read_text()
+    header = page.partition("### Cost\n\n")[2].splitlines()[0]
+    for heading in cells_of(header):
+        assert heading in printed
 
 
 def test_models_are_ranked_with_means_intervals_and_tests(tmp_path):

@@ -69,7 +69,7 @@ def print_results(results: Results) -> None:
 def _tables(results: Results, dataset: str, ranked: Sequence[Standing]) -> list[Table]:
     from segzoo.benchmarking import ranking
 
-    costs = {one.label: results.costs(dataset, one.label) for one in ranked}
+    costs = {one.label: results.size(dataset, one.label) | results.costs(dataset, one.label) for one in ranked}
     scored = "; or ".join(dict.fromkeys(run.scored for one in ranked for run in one.runs))
     tables = [
         _table(ranking.ranked_rows(ranked), f"{scored}, mean ± sd over seeds" if scored else None),
