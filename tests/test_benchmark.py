@@ -237,6 +237,18 @@ def test_what_is_added_is_run_and_nothing_else(tmp_path, untimed):
     assert before.items() <= files(out).items()
 
 
+@pytest.mark.parametrize("text", ["{", '{"status": "done"}'])
+def test_a_cell_whose_record_is_damaged_goes_on_where_its_run_is(tmp_path, untimed, text):
+    file, out = define(tmp_path, seeds="[0]"), tmp_path / "out"
+    segzoo.benchmark(file, out=out)
+    cell = out / "cells/shapes/net/seed-0"
+    trained = (cell / "history.csv").stat().st_mtime_ns
+    (cell / "cell.json").write_text(text)
+    (found,) = segzoo.benchmark(file, out=out).cells
+    assert found.status == record(out, "net")["status"] == "done"
+    assert (cell / "history.csv").stat().st_mtime_ns == trained
+
+
 def test_a_changed_definition_is_noticed_in_one_line(tmp_path, untimed, command, capsys):
     out = tmp_path / "out"
     segzoo.benchmark(define(tmp_path, seeds="[0]"), out=out)

@@ -60,9 +60,11 @@ class Record:
 
 
 def read_record(folder: Path) -> Record | None:
-    """What has become of the cell in a folder; None if it has not begun."""
-    path = folder / FILE
-    return Record(**json.loads(path.read_text("utf-8"))) if path.exists() else None
+    """What has become of the cell in a folder; None if it has not begun, or nobody can tell."""
+    try:
+        return Record(**json.loads((folder / FILE).read_text("utf-8")))
+    except (FileNotFoundError, ValueError, TypeError):  # damaged, it is as if it were not there
+        return None
 
 
 def one_by_one(tasks: Iterable[Task]) -> Generator[tuple[Task, Record], None, None]:
