@@ -48,7 +48,8 @@ def whole_folder(path: Path) -> Iterator[Path]:
     Raises:
         ConfigError: if `path` holds something, or cannot be written.
     """
-    temporary = path.with_name(f".{token_hex(4)}-{path.name}")
+    target = path.absolute()  # the current folder has a name, too
+    temporary = target.with_name(f".{token_hex(4)}-{target.name}")
     try:
         with _writing(path):
             if path.exists() and (not path.is_dir() or any(path.iterdir())):

@@ -3,12 +3,14 @@
 import base64
 import io
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import segzoo
+from segzoo.data import sheets
 from segzoo.data.sheets import spread
 from segzoo.errors import ConfigError
 from segzoo.pictures import palette
@@ -125,6 +127,21 @@ def test_a_folder_with_something_in_it_and_a_split_that_is_none_are_refused(tmp_
     assert done.code == 2
     assert "dataset 'shapes' has no split 'trian'; did you mean 'train'?" in done.err
     assert not (tmp_path / "look").exists()
+
+
+def test_sheets_that_are_not_all_drawn_leave_no_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(sheets, "html", lambda *_: "\udcff")  # which cannot be written
+    with pytest.raises(UnicodeEncodeError):
+        segzoo.preview("shapes", tmp_path / "look", settings=SETTINGS)
+    assert not list(tmp_path.rglob("*.png"))
+    assert not (tmp_path / "look").exists()
+
+
+def test_sheets_go_into_the_current_folder_if_it_is_empty(tmp_path, monkeypatch):
+    (tmp_path / "look").mkdir()
+    monkeypatch.chdir(tmp_path / "look")
+    assert segzoo.preview("shapes", Path(), settings=SETTINGS) == Path("index.html")
+    assert Path("index.html").exists()
 
 
 def test_the_command_says_where_the_pictures_are(tmp_path, command):

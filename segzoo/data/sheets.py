@@ -15,7 +15,7 @@ from PIL import Image
 
 from segzoo import pictures
 from segzoo.atomic import whole as whole_file
-from segzoo.atomic import write_text
+from segzoo.atomic import whole_folder, write_text
 from segzoo.data.pieces import described, silence
 from segzoo.data.survey import named, whole
 from segzoo.errors import ConfigError, suggestion
@@ -87,19 +87,18 @@ def preview(
     found = whole(dataset, named(dataset, settings))
     if split and split not in found.samples:
         raise ConfigError(f"dataset '{dataset}' has no split '{split}'{suggestion(split, found.samples)}")
-    _make(out)
-    cells = {
-        name: [_cell(samples, index, found.ids[name][index], found.info) for index in spread(len(samples), count)]
-        for name, samples in found.samples.items()
-        if split in (None, name)
-    }
-    for name, shown in cells.items():
-        with whole_file(out / f"{name}.png") as path:
-            sheet(f"{dataset}, {name}", shown, found.info).save(path, "PNG")
-    page = out / "index.html"
-    totals = {name: len(found.samples[name]) for name in cells}
-    write_text(page, html(dataset, cells, totals, found.info))
-    return page
+    with whole_folder(out) as folder:
+        cells = {
+            name: [_cell(samples, index, found.ids[name][index], found.info) for index in spread(len(samples), count)]
+            for name, samples in found.samples.items()
+            if split in (None, name)
+        }
+        for name, shown in cells.items():
+            with whole_file(folder / f"{name}.png") as path:
+                sheet(f"{dataset}, {name}", shown, found.info).save(path, "PNG")
+        totals = {name: len(found.samples[name]) for name in cells}
+        write_text(folder / "index.html", html(dataset, cells, totals, found.info))
+    return out / "index.html"
 
 
 def spread(length: int, count: int) -> list[int]:
@@ -132,15 +131,6 @@ def html(dataset: str, cells: Mapping[Split, Sequence[Cell]], totals: Mapping[Sp
         for split, shown in cells.items()
     ]
     return PAGE.format(title=escape(dataset), legend=" ".join(legend), body="\n".join(sections))
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if any(folder.iterdir()):
-            raise ConfigError(f"{folder} exists already and is not empty; choose another --out")
-    except OSError as error:
-        raise ConfigError(f"cannot write to {folder} ({error.strerror}); choose another --out") from error
 
 
 def _cell(samples: Samples, index: int, name: str, info: Info) -> Cell:
