@@ -64,10 +64,7 @@ class Inspector:
 
 def inspect(samples: Samples, index: int, name: str, files: Sequence[Path], info: Info) -> Seen:
     """What one sample tells; whatever is wrong with it is a remark, and no error."""
-    remarks = [
-        Remark("extension", str(path), f"is {inside} inside") for path in files if (inside := other_format(path))
-    ]
-    remarks += [Remark("turned", str(path), TURNED) for path in files if is_turned(path)]
+    remarks = [remark for path in files for remark in from_header(path)]
     try:
         image, mask = samples[index]
     except Exception as error:  # plugins and decoders raise anything over broken files
@@ -80,29 +77,27 @@ def inspect(samples: Samples, index: int, name: str, files: Sequence[Path], info
     return Seen(tuple(remarks), digest(image), digest(mask, 8), perceptual_hash(image))
 
 
-def other_format(path: Path) -> str:
-    """What an image file holds, if it is another format than the suffix of its name says; else empty."""
+def from_header(path: Path) -> Iterator[Remark]:
+    """Whether an image file holds another format than the suffix of its name says, and is to be turned when shown."""
     expected = Image.registered_extensions().get(path.suffix.lower())
     if expected is None:
-        return ""
+        return
     try:
         with Image.open(path) as image:
-            found, mode = image.format, image.mode
+            found, mode, turned = image.format, image.mode, expected == "JPEG" and is_turned(image)
     except Exception:  # that it cannot be read is for others to tell
-        return ""
-    if found == expected or {found, expected} == {"JPEG", "MPO"}:  # MPO: what many cameras call .jpg
-        return ""
-    return f"{found} ({mode}, not {expected})"
+        return
+    if found != expected and {found, expected} != {"JPEG", "MPO"}:  # MPO: what many cameras call .jpg
+        yield Remark("extension", str(path), f"is {found} ({mode}, not {expected}) inside")
+    if turned:
+        yield Remark("turned", str(path), TURNED)
 
 
-def is_turned(path: Path) -> bool:
-    """Whether the EXIF data of a JPEG has viewers turn or mirror it."""
-    if Image.registered_extensions().get(path.suffix.lower()) != "JPEG":
-        return False
+def is_turned(image: Image.Image) -> bool:
+    """Whether the EXIF data of an image has viewers turn or mirror it."""
     try:
-        with Image.open(path) as image:
-            return image.getexif().get(ORIENTATION, UPRIGHT) in range(UPRIGHT + 1, 9)
-    except Exception:  # that it cannot be read is for others to tell
+        return image.getexif().get(ORIENTATION, UPRIGHT) in range(UPRIGHT + 1, 9)
+    except Exception:  # damaged EXIF data make Pillow raise anything
         return False
 
 
