@@ -202,6 +202,8 @@ def _open(experiment: Experiment) -> dict[Split, CheckedSamples]:
     if missing:
         raise PluginError(f"dataset '{experiment.config.dataset.name}' has no split '{missing.pop()}'")
     dataset.prepare(cache)
+    for line in dataset.warnings(cache):
+        note(f"warning: {line}")
     opened = {split: dataset.open(cache, split) for split in info.splits}
     kept = remaining({split: samples.ids for split, samples in opened.items()}, experiment.config.leave_out or ())
     if experiment.config.leave_out:

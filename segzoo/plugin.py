@@ -148,6 +148,8 @@ class Info:
     view: View = "resize"
     """Suggested view: `resize`, where the whole image says what a pixel is, as in photos of objects; `crop`, where the
     surroundings do and each pixel counts, as in micrographs and aerial images."""
+    range: tuple[float, float] | None = None
+    """Which values in the files the smallest and the largest pixel value stand for; None for the range of the type."""
 
 
 class Samples(Protocol):
@@ -213,6 +215,13 @@ class Dataset(Plugin):
         """What should be there and is not, a line each: an image without a mask, a file that a list names.
 
         It names what is absent even where `open` refuses the dataset for it. By default empty.
+        """
+        return ()
+
+    def warnings(self, cache: Path) -> Sequence[str]:
+        """What is odd about the dataset as a whole, a line each, and what to do about it, after `describe`.
+
+        Quick: it decodes nothing to tell. A run shows the lines before it trains. By default empty.
         """
         return ()
 

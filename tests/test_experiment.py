@@ -274,6 +274,18 @@ def test_wrong_data_stops_before_training_and_leaves_nothing(install, tmp_path, 
     assert not (tmp_path / "run").exists()
 
 
+def test_what_a_dataset_warns_of_is_shown_before_the_training(install, tmp_path, capsys):
+    code = PAIRS.format(split="train", index=0, wrong="image, mask")
+    code += """
+        def warnings(self, cache):
+            return ["the images are black; look for others"]
+"""
+    install("segzoo-test-pairs", {"segzoo.datasets": "pairs = segzoo_test_pairs:Pairs"}, code)
+    segzoo.run("unet", "pairs", settings={"model.filters": 2, "model.depth": 1}, out=tmp_path / "run")
+    shown = capsys.readouterr().err
+    assert shown.index("warning: the images are black; look for others\n") < shown.index("epoch 1")
+
+
 NETWORK = '''
     from segzoo.plugin import Model
 

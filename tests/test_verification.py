@@ -272,6 +272,15 @@ def test_pages_of_one_file_are_no_overlap_but_the_same_page_is(data, tmp_path):
     assert one.what == "the same file as 'val/4' of the split 'val'"
 
 
+def test_what_a_dataset_warns_of_as_a_whole_is_a_finding(data):
+    data(files="warnings = lambda self, cache: ['too dark; brighten it', 'too few']")
+    done = segzoo.verify("data", processes=1)
+    assert [(one.severity, one.kind, one.split, one.id) for one in done.findings] == [
+        ("warning", "doubtful", None, "")
+    ] * 2
+    assert [one.what for one in done.findings] == ["too dark; brighten it", "too few"]
+
+
 def test_files_for_some_samples_only_are_an_error_of_the_plugin(data):
     data(files="files = lambda self, cache, split: [(Path('x'),)]")
     with pytest.raises(PluginError, match="the split 'train' has 10 samples, but files for 1"):

@@ -53,6 +53,10 @@ def _of_the_whole(found: Opened) -> Iterator[Finding]:
     with noted(found, None):
         for line in found.dataset.missing(cache_folder()):
             yield Finding("missing", "error", line)
+    if found.info.splits:
+        with noted(found, None):
+            for line in found.dataset.warnings(cache_folder()):
+                yield Finding("doubtful", "warning", line)
     for split, error in found.problems:
         yield Finding("unopened", "error", described(error), split)
 
