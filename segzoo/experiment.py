@@ -17,6 +17,7 @@ from segzoo.atomic import whole, write_text
 from segzoo.config import RunConfig, cache_folder, compose
 from segzoo.errors import ConfigError, PluginError
 from segzoo.evaluation import classify, evaluate, predict
+from segzoo.filenames import file_names
 from segzoo.folder import run_folder
 from segzoo.frame import Frame
 from segzoo.manifest import manifest
@@ -296,11 +297,13 @@ def _score(
 
 def _draw(experiment: Experiment, model: keras.Model, samples: CheckedSamples, folder: Path) -> None:
     (folder / "samples").mkdir(exist_ok=True)
-    for index in np.linspace(0, len(samples) - 1, min(PICTURES, len(samples))).round().astype(int):
-        image, truth = samples[int(index)]
+    indices = np.linspace(0, len(samples) - 1, min(PICTURES, len(samples))).round().astype(int).tolist()
+    names = file_names(samples.ids[index] for index in indices)
+    for index in indices:
+        image, truth = samples[index]
         prediction = classify(predict(model, experiment.frame, [image])[0])
         picture = comparison(image, truth, prediction, experiment.info.classes)
-        with whole(folder / "samples" / f"{samples.ids[index].replace('/', '-')}.png") as path:
+        with whole(folder / "samples" / f"{names[samples.ids[index]]}.png") as path:
             picture.save(path, "PNG")
 
 

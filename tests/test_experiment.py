@@ -7,6 +7,8 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from hashlib import sha256
+from unittest.mock import Mock
 
 import keras
 import numpy as np
@@ -17,6 +19,7 @@ import segzoo
 from segzoo import experiment
 from segzoo.config import compose
 from segzoo.errors import ConfigError, DataError, PluginError, TrainingError
+from segzoo_shapes.drawing import Drawings
 
 SMALL = {
     "model.filters": 4,
@@ -183,6 +186,21 @@ def test_the_saved_model_loads_without_segzoo_and_takes_pixels(done):
 def test_pictures_open(done):
     for path in (done.folder / "samples").iterdir():
         assert Image.open(path).size[0] > 300
+
+
+def test_ids_that_are_no_names_of_files_have_pictures_all_the_same_also_in_a_run_that_goes_on(tmp_path, monkeypatch):
+    odd = [f"{'患' * 82}/1", f"{'患' * 82}/2", "a/b", "A-b", "con"]
+    monkeypatch.setattr(
+        Drawings, "ids", property(lambda self: odd if self.split == "test" else [f"{self.split}/{i}" for i in range(8)])
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr(experiment, "comparison", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            segzoo.run("unet", "shapes", settings=QUICK | {"dataset.val": 8}, epochs=1, out=tmp_path / "run")
+    segzoo.run(out=tmp_path / "run", resume=True)
+    names = sorted(path.stem for path in (tmp_path / "run" / "samples").iterdir())
+    assert names == sorted(f"{name.replace('/', '-')[:20]}-{sha256(name.encode()).hexdigest()[:8]}" for name in odd)
+    assert [row["id"] for row in rows(tmp_path / "run" / "images.csv")] == odd
 
 
 def test_two_runs_leave_keras_and_the_random_states_as_they_were(tmp_path):
