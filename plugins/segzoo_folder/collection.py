@@ -82,7 +82,7 @@ def _collected(options_json: str, index: Index) -> Collection:
         look_at_image(root / pairs[0].image)  # which tells why
         raise DataError(f"the images below {root} cannot be read; `segzoo data verify` tells why")
     if not masks:
-        look_at_mask(root / pairs[0].mask)
+        look_at_mask(root / pairs[0].masks[0])
         raise DataError(f"the masks below {root} cannot be read; `segzoo data verify` tells why")
     pages = Pages.of(root, index)
     sorting = Sorting.of(options, pairs, pages.owners)

@@ -91,10 +91,13 @@ def _matched(root: Path, place: Place) -> Found:
         np.char.add(coded(f"{place.split}/" if place.split else ""), names),
         images.paths[own],
         masks.paths[others],
+        np.arange(1, len(names) + 1),
+        np.zeros(len(names), "S1"),
         np.zeros(len(names), "S1"),
         np.full(len(names), SPLITS.index(place.split) if place.split else UNSPLIT, np.uint8),
         images.stamps[own],
         masks.stamps[others],
+        np.zeros(len(names), np.int64),
     )
     return Found(pairs, tuple(lacking), tuple(doubled), tuple(seen))
 

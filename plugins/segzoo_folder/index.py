@@ -1,9 +1,9 @@
 """The pairs of a folder and what their files hold, in a file of the cache.
 
 A root, with a table that lists its files if there is one, has the folder `folder/KEY` in the cache. In it `index` holds
-the SHA-256 of all that follows; then, as JSON, the different things that files hold, and the types of the columns; then
-the columns: the pairs with the stamps of their files, and of each file which of those things it holds. If it is
-damaged, it is as if it were not there.
+the SHA-256 of all that follows; then, as JSON, the different things that files hold, and the lengths and types of the
+columns; then the columns: the pairs with the stamps of their files, and of each file which of those things it holds. If
+it is damaged, it is as if it were not there.
 
 The columns are mapped: of a million pairs, what nobody asks for stays on the disk, and processes share the rest.
 """
@@ -29,7 +29,7 @@ from segzoo_folder.reading import ImageFacts, MaskFacts
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-FORMAT = 3
+FORMAT = 4
 """Changes with what is kept."""
 DIGEST = 2 * sha256().digest_size + 1
 """Bytes of the first line."""
@@ -58,7 +58,7 @@ class Known(Generic[Facts]):
     facts: tuple[Facts, ...]
     """The different ones."""
     numbers: NDArray[np.int32]
-    """Which of them the file of each pair holds; or UNKNOWN."""
+    """Which of them each file holds; or UNKNOWN."""
 
     @property
     def pages(self) -> NDArray[np.int64]:
@@ -113,8 +113,8 @@ def mapped(path: Path, digest: str) -> Index:
         head = json.loads(file.readline())
         start, raw = file.tell(), np.asarray(np.memmap(file, np.uint8, "r"))
     columns = []
-    for code in head["types"]:
-        end = start + head["pairs"] * np.dtype(code).itemsize
+    for length, code in head["columns"]:
+        end = start + length * np.dtype(code).itemsize
         columns.append(raw[start:end].view(code))
         start = end
     *own, images, masks = columns
@@ -129,7 +129,7 @@ def mapped(path: Path, digest: str) -> Index:
 def save(path: Path, pairs: Pairs, known: Mapping[Kind, Known[Any]]) -> str:
     """Write an index; returns its digest."""
     columns = [*(getattr(pairs, own.name) for own in fields(pairs)), *(known[kind].numbers for kind in KINDS)]
-    head = {"pairs": len(pairs), "types": [column.dtype.str for column in columns]}
+    head = {"columns": [(len(column), column.dtype.str) for column in columns]}
     facts = {kind: known[kind].facts for kind in KINDS}
     with whole(path) as temporary, temporary.open("rb+") as file:
         file.seek(DIGEST)  # which is known last

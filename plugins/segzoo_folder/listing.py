@@ -43,7 +43,9 @@ def listed(root: Path, file: Path) -> Found:
     if given.any() and not given.all():
         first = text(images[np.argmin(given)])
         raise DataError(f"{file}: some rows have a split, but not that of {first}; give all one, or none")
-    return _checked(root, file, Pairs(ids, images, masks, groups, splits, _stamps(root, images), _stamps(root, masks)))
+    ends, regions = np.arange(1, len(ids) + 1), np.zeros(len(ids), "S1")
+    stamps = _stamps(root, images), _stamps(root, masks), np.zeros(len(ids), np.int64)
+    return _checked(root, file, Pairs(ids, images, masks, ends, groups, regions, splits, *stamps))
 
 
 def _stamps(root: Path, paths: NDArray[np.bytes_]) -> NDArray[np.int64]:

@@ -57,11 +57,12 @@ def _of(pairs: Pairs, kind: Kind) -> tuple[NDArray[np.bytes_], NDArray[np.int64]
 
 def _carried(index: Index | None, pairs: Pairs, kind: Kind) -> Known[Any]:
     """What is known already of the files of these pairs."""
-    numbers = np.full(len(pairs), UNKNOWN, np.int32)
+    paths, stamps = _of(pairs, kind)
+    numbers = np.full(len(paths), UNKNOWN, np.int32)
     if index is None:
         return Known((), numbers)
     old: Known[Any] = index.images if kind == "images" else index.masks
-    (old_paths, old_stamps), (paths, stamps) = _of(index.pairs, kind), _of(pairs, kind)
+    old_paths, old_stamps = _of(index.pairs, kind)
     order = np.argsort(old_paths)
     places = order[np.searchsorted(old_paths, paths, sorter=order).clip(max=len(order) - 1)]
     same = (old_paths[places] == paths) & (old_stamps[places] == stamps) & (old.numbers[places] != UNKNOWN)

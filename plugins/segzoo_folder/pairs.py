@@ -7,7 +7,7 @@ the longest.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,46 +23,79 @@ CHUNK = 2**13
 
 
 class Pair(NamedTuple):
-    """An image and its mask; paths are relative to the root."""
+    """An image and its masks; paths are relative to the root."""
 
     id: str
     image: str
-    mask: str
+    masks: tuple[str, ...]
+    """At least one; of several, each draws one object."""
     group: str
     """What it belongs together with; empty if nothing is said of that."""
+    region: str
+    """The file that says which pixels count; empty if all do."""
 
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """The pairs of a folder, N of them, in the order of their ids."""
+    """The pairs of a folder, N of them, in the order of their ids, with M masks."""
 
     ids: NDArray[np.bytes_]
     images: NDArray[np.bytes_]
     masks: NDArray[np.bytes_]
+    """(M,), those of a pair one after the other."""
+    ends: NDArray[np.int64]
+    """Where among the masks those of each pair end: 1, 2, 3, … if each has one."""
     groups: NDArray[np.bytes_]
+    regions: NDArray[np.bytes_]
     splits: NDArray[np.uint8]
     """Indices into SPLITS, or UNSPLIT."""
     image_stamps: NDArray[np.int64]
     mask_stamps: NDArray[np.int64]
+    """(M,)"""
+    region_stamps: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def __getitem__(self, index: int, /) -> Pair:
-        return Pair(*(text(column[index]) for column in (self.ids, self.images, self.masks, self.groups)))
+        start = self.ends[index - 1] if index else 0
+        own = tuple(map(text, self.masks[start : self.ends[index]]))
+        name, image, group, region = (
+            text(column[index]) for column in (self.ids, self.images, self.groups, self.regions)
+        )
+        return Pair(name, image, own, group, region)
+
+    @property
+    def owners(self) -> NDArray[np.int64]:
+        """The pair that each mask (M,) is of."""
+        return np.repeat(np.arange(len(self)), np.diff(self.ends, prepend=0))
+
+    @property
+    def several(self) -> bool:
+        """Whether some pair has more than one mask."""
+        return len(self.masks) > len(self)
 
     def take(self, indices: NDArray[np.integer[Any]]) -> Pairs:
         """Some of them, in this order."""
-        return Pairs(*(getattr(self, own.name)[indices] for own in fields(self)))
+        counts = np.diff(self.ends, prepend=0)[indices]
+        ends = np.cumsum(counts)
+        places = np.arange(counts.sum()) + np.repeat(self.ends[indices] - ends, counts)
+        rows = {name: places if name in ("masks", "mask_stamps") else indices for name in _NAMES}
+        return replace(Pairs(*(getattr(self, name)[rows[name]] for name in _NAMES)), ends=ends)
 
     def equal(self, other: Pairs) -> bool:
         """Whether these are the same pairs of the same files, none of which has changed."""
-        return all(np.array_equal(getattr(self, own.name), getattr(other, own.name)) for own in fields(self))
+        return all(np.array_equal(getattr(self, name), getattr(other, name)) for name in _NAMES)
+
+
+_NAMES = tuple(own.name for own in fields(Pairs))
 
 
 def merged(parts: Sequence[Pairs]) -> Pairs:
     """The pairs of several folders, one after the other."""
-    return Pairs(*(np.concatenate([getattr(one, own.name) for one in parts]) for own in fields(Pairs)))
+    counts = np.concatenate([np.diff(one.ends, prepend=0) for one in parts])
+    together = Pairs(*(np.concatenate([getattr(one, name) for one in parts]) for name in _NAMES))
+    return replace(together, ends=np.cumsum(counts))
 
 
 def columns(rows: Iterable[Sequence[Any]], types: Sequence[DTypeLike]) -> list[NDArray[Any]]:

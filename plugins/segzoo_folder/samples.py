@@ -42,20 +42,23 @@ class Pages:
         Raises:
             DataError: if a mask has another number of pages than its image.
         """
+        masked = index.pairs.owners
         ours, theirs = index.images.pages, index.masks.pages
-        unequal = np.flatnonzero((ours != theirs) & (ours > 0) & (theirs > 0))
+        unequal = np.flatnonzero((ours[masked] != theirs) & (ours[masked] > 0) & (theirs > 0))
         if len(unequal):
             texts = [
-                f"{root / pair.image} has {ours[row]} pages, {root / pair.mask} has {theirs[row]}"
+                f"{root / index.pairs[owner].image} has {ours[owner]} pages, "
+                f"{root / text(index.pairs.masks[row])} has {theirs[row]}"
                 for row in unequal[:NAMED].tolist()
-                for pair in [index.pairs[row]]
+                for owner in [int(masked[row])]
             ]
             more = " and more" if len(unequal) > NAMED else ""
             raise DataError(
                 f"{len(unequal):,} masks have another number of pages than their images: {'; '.join(texts)}{more}. If "
                 "the pages are channels of one image, save it as a .npy file (height, width, channels)"
             )
-        counts = np.maximum(ours, theirs).clip(min=1)
+        counts = ours.clip(min=1)
+        np.maximum.at(counts, masked, theirs)
         owners = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
         firsts = np.cumsum(counts) - counts
         numbers = np.where(counts[owners] == 1, WHOLE, np.arange(len(owners)) - firsts[owners])
@@ -73,10 +76,10 @@ class Pages:
         name, number = text(self.index.pairs.ids[self.owners[index]]), self.numbers[index]
         return name if number == WHOLE else f"{name}#{number:03}"
 
-    def files(self, index: int) -> tuple[Path, Path]:
-        """Image and mask."""
+    def files(self, index: int) -> tuple[Path, ...]:
+        """The image, then the mask."""
         pair = self.index.pairs[self.owners[index]]
-        return self.root / pair.image, self.root / pair.mask
+        return tuple(self.root / path for path in (pair.image, *pair.masks))
 
 
 @dataclass(frozen=True)
