@@ -53,6 +53,9 @@ SUBFILE_TYPE, SAMPLES_PER_PIXEL = 254, 277  # tags of TIFF
 REDUCED = 1
 """The bit of SUBFILE_TYPE that marks a smaller copy of another page."""
 LARGEST = 2**16 - 1
+"""The highest label."""
+NOT_A_NUMBER = -(2**31)
+"""What stands in a mask for pixels that are not a number."""
 
 logging.getLogger("PIL").addHandler(logging.NullHandler())  # else Python prints what nobody listens to
 
@@ -83,20 +86,33 @@ def read_image(path: Path, channels: int | None = None, page: int = 0) -> NDArra
     Raises:
         DataError: if the file cannot be read, has other channels, or pixels other than of 8 or 16 bits.
     """
+    values = read_values(path, channels, page)
+    if values.dtype == np.int32 and not _is_array(path):  # how Pillow keeps some images of 16 bits
+        values = _labels(values, path).astype(np.uint16)
+    if values.dtype not in (np.uint8, np.uint16):
+        raise DataError(f"cannot read {path}: its pixels are {values.dtype}; convert them to uint8 or uint16")
+    return values
+
+
+def read_values(path: Path, channels: int | None = None, page: int = 0) -> NDArray[Any]:
+    """As `read_image`, but of whatever numbers the pixels are: whole or not, signed or not.
+
+    Raises:
+        DataError: if the file cannot be read, has other channels, or pixels that are no real numbers.
+    """
     with _naming(path):
         values, alpha = _stored(path, page, look_up=True)
-        if values.dtype == np.int32 and not _is_array(path):  # how Pillow keeps some images of 16 bits
-            values = _labels(values, path).astype(np.uint16)
-        if values.dtype not in (np.uint8, np.uint16):
+        if values.dtype.kind not in "iuf":
             raise DataError(f"cannot read {path}: its pixels are {values.dtype}; convert them to uint8 or uint16")
         return _with_channels(values.reshape(*values.shape[:2], -1), alpha, channels, path)
 
 
-def read_mask(path: Path, page: int = 0) -> NDArray[Any]:
+def read_mask(path: Path, page: int = 0, signed: bool = False) -> NDArray[Any]:
     """The labels uint8 or uint16 (H, W) that a file stores, or the colours uint8 (H, W, 3) of a mask in colour.
 
     Palette images give their indices, pixels of one bit 0 and 255; alpha is dropped. Grey of 2 or 4 bits is stretched
-    to 0..255, as it is shown.
+    to 0..255, as it is shown. If they may be `signed`, labels below 0 are read too, and pixels that are not a number as
+    NOT_A_NUMBER; those masks are int32.
 
     Raises:
         DataError: if the file cannot be read, its labels are no whole numbers from 0 to 65535, or pixels that are
@@ -114,7 +130,7 @@ def read_mask(path: Path, page: int = 0) -> NDArray[Any]:
                 f"{path} is no mask: it has {values.shape[2]} channels of {values.dtype}, instead of one with labels "
                 "or three of uint8 with colours"
             )
-        return _labels(values, path)
+        return _labels(values, path, signed)
 
 
 def palette(path: Path, page: int = 0) -> NDArray[np.uint8]:
@@ -307,15 +323,24 @@ def _refuse_hidden(values: NDArray[Any], path: Path) -> None:
         )
 
 
-def _labels(values: NDArray[Any], path: Path) -> NDArray[Any]:
-    """The values as uint8, or as uint16 where they are large; a DataError unless they are whole numbers that fit."""
+def _labels(values: NDArray[Any], path: Path, signed: bool = False) -> NDArray[Any]:
+    """The values as uint8, or as uint16 or int32 where they need it; a DataError unless they are whole and fit."""
     if values.dtype in (np.uint8, np.uint16):
         return values
-    if values.dtype.kind in "iuf" and values.min() >= 0 and values.max() <= LARGEST:
-        whole = values.astype(np.uint16)
-        if (whole == values).all():
-            return whole if whole.max() > 255 else whole.astype(np.uint8)
-    raise DataError(f"cannot read {path}: its values are {values.dtype}, and not all whole numbers from 0 to {LARGEST}")
+    if values.dtype.kind not in "iuf":
+        raise DataError(f"cannot read {path}: its values are {values.dtype}, and no labels")
+    void = np.isnan(values) & signed
+    wrong = ~void & ~((values >= (NOT_A_NUMBER + 1 if signed else 0)) & (values <= LARGEST) & (values % 1 == 0))
+    if wrong.any():
+        raise DataError(
+            f"cannot read {path}: its values are {values.dtype}, such as {values[wrong][0]}, and not all whole numbers "
+            f"from 0 to {LARGEST}, which labels are"
+        )
+    whole = np.where(void, 0, values).astype(np.int32)
+    whole[void] = NOT_A_NUMBER
+    if whole.min() < 0:
+        return whole
+    return whole.astype(np.uint16 if whole.max() > 255 else np.uint8)
 
 
 def _with_channels(values: NDArray[Any], alpha: bool, wanted: int | None, path: Path) -> NDArray[Any]:

@@ -1,5 +1,6 @@
 import io
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image, TiffImagePlugin, features
 
 from segzoo.errors import DataError
-from segzoo.images import FORMATS, header, pages, palette, read_image, read_mask
+from segzoo.images import FORMATS, NOT_A_NUMBER, header, pages, palette, read_image, read_mask, read_values
 from segzoo.terminal import quiet
 
 H, W = 5, 7
@@ -263,8 +264,42 @@ def test_what_indices_stand_for(put, format):
     ids=["fraction", "negative", "large", "nan", "complex"],
 )
 def test_labels_that_are_no_whole_numbers_of_16_bits_are_refused(put, values):
-    with pytest.raises(DataError, match=r"mask.npy: its values are .* not all whole numbers from 0 to 65535"):
+    with pytest.raises(DataError, match=rf"mask.npy: its values are {values.dtype}, (such as|and no labels)") as caught:
         read_mask(put("mask.npy", array(values)))
+    named = re.search("such as ([^,]+),", str(caught.value))
+    assert named is None or not 0 <= float(named[1]) <= 65535 or float(named[1]) % 1
+
+
+def test_labels_below_zero_and_gaps_are_read_where_they_may_be(put):
+    low = LABELS.astype(np.int64) * 2**14 - 2**31 + 1
+    for values in (LABELS.astype(np.int8) - 1, LABELS.astype(np.float32) - 1, low):
+        mask = read_mask(put("mask.npy", array(values)), signed=True)
+        assert mask.dtype == np.int32
+        np.testing.assert_array_equal(mask, values)
+    gaps = np.where(LABELS == 3, np.nan, LABELS)
+    np.testing.assert_array_equal(
+        read_mask(put("mask.npy", array(gaps)), signed=True),
+        np.where(LABELS == 3, NOT_A_NUMBER, LABELS.astype(np.int32)),
+    )
+    assert read_mask(put("mask.npy", array(LABELS.astype(np.float64))), signed=True).dtype == np.uint8
+    for values in (LABELS - 1.5, LABELS + 65535.0, LABELS - 2.0**31, np.where(LABELS == 3, np.inf, LABELS)):
+        with pytest.raises(DataError, match="not all whole numbers"):
+            read_mask(put("mask.npy", array(values)), signed=True)
+
+
+@pytest.mark.parametrize("type", ["int8", "int16", "uint32", "float16", "float32", "float64", "uint8", "uint16"])
+def test_values_are_those_of_the_file_whatever_numbers_they_are(put, type):
+    values = (COLOUR.astype(np.float64) / 4 - (0 if type[0] == "u" else 20)).astype(type)
+    read = read_values(put("image.npy", array(values)))
+    assert read.dtype == type
+    np.testing.assert_array_equal(read, values)
+    np.testing.assert_array_equal(read_values(put("image.npy", array(values[..., 0])), 3)[..., 2], values[..., 0])
+
+
+def test_values_of_other_kinds_are_refused(put):
+    for values in (COLOUR * 1j, COLOUR.astype(str)):
+        with pytest.raises(DataError, match="convert them to uint8 or uint16"):
+            read_values(put("image.npy", array(values)))
 
 
 def test_pages_are_told_apart(put):
