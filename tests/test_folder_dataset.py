@@ -11,76 +11,40 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from own_folders import (
+    SQUARE,
+    classes,
+    forget,
+    grid,
+    ids,
+    labels,
+    one,
+    opened,
+    pages,
+    photo,
+    refusal,
+    save,
+    with_masks,
+    write,
+    write_table,
+)
 from PIL import Image
 from pydantic import ValidationError
 
 import segzoo
-from segzoo.errors import DataError, SegzooError
+from segzoo.errors import DataError
 from segzoo.images import FORMATS
 from segzoo.plugin import IGNORE
 from segzoo.splits import Shares, better_seed
 from segzoo_folder import ImageFolder, collection, files, layout, looking, pairs, reading
 
 SPLITS = ("train", "val", "test")
-SQUARE = np.zeros((6, 8), np.uint8)
-SQUARE[1:4, 2:6] = 1
-
-
-def save(path, pixels):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix == ".npy":
-        np.save(path, pixels)
-    else:
-        Image.fromarray(pixels).save(path)
-    return path
-
-
-def photo(seed=0, shape=(6, 8, 3), dtype=np.uint8):
-    return np.random.default_rng(seed).integers(0, 256, shape).astype(dtype)
-
-
-def write(root, names, mask=SQUARE * 255, suffix=".png", image=photo):
-    for number, name in enumerate(names):
-        save(root / "images" / f"{name}{suffix}", image(number))
-        save(root / "masks" / f"{name}.png", mask)
-    return root
 
 
 @pytest.fixture
 def root(tmp_path):
     """Twenty photos with masks of 0 and 255."""
     return write(tmp_path / "data", [f"img_{number}" for number in range(20)])
-
-
-def opened(root, cache, **options):
-    dataset = ImageFolder(root=root, **options)
-    dataset.prepare(cache)
-    return {split: dataset.open(cache, split) for split in dataset.describe(cache).splits}
-
-
-def ids(root, cache, **options):
-    return {split: list(samples.ids) for split, samples in opened(root, cache, **options).items()}
-
-
-def one(root, cache, **options):
-    """The first sample for training, whatever the splits."""
-    return next(sample for samples in opened(root, cache, **options).values() for sample in samples)
-
-
-def refusal(root, cache, **options):
-    with pytest.raises(SegzooError) as caught:
-        opened(root, cache, **options)
-    return str(caught.value)
-
-
-def write_table(root, rows, name="list.csv"):
-    (root / name).write_text("\n".join(",".join(row) for row in rows) + "\n", "utf-8")
-
-
-def pages(path, stack):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    first, *others = map(Image.fromarray, stack)
-    first.save(path, save_all=True, append_images=others)
 
 
 # Layouts
@@ -341,28 +305,6 @@ def test_every_format_is_read(tmp_path, own_cache, suffix):
 
 
 # Classes
-
-
-def with_masks(root, *masks, suffix=".png"):
-    for number in range(9):
-        save(root / f"images/{number}.png", photo(number))
-        save(root / f"masks/{number}{suffix}", masks[number % len(masks)])
-    return root
-
-
-def classes(root, cache, **options):
-    return ImageFolder(root=root, **options).describe(cache).classes
-
-
-def labels(root, cache, **options):
-    """The labels that all masks have together."""
-    found = opened(root, cache, **options)
-    return sorted({int(label) for samples in found.values() for _, mask in samples for label in np.unique(mask)})
-
-
-def grid(*values):
-    """A mask that holds these values."""
-    return np.resize(np.array(values, np.uint8), (6, 8))
 
 
 @pytest.mark.parametrize(
@@ -763,12 +705,6 @@ def test_two_images_do_for_training_and_validation(tmp_path, own_cache):
 
 
 # The index
-
-
-def forget():
-    """All that a new process does not know."""
-    collection._latest.clear()
-    collection._collected.cache_clear()
 
 
 @pytest.fixture
