@@ -330,7 +330,9 @@ def _labels(values: NDArray[Any], path: Path, signed: bool = False) -> NDArray[A
     if values.dtype.kind not in "iuf":
         raise DataError(f"cannot read {path}: its values are {values.dtype}, and no labels")
     void = np.isnan(values) & signed
-    wrong = ~void & ~((values >= (NOT_A_NUMBER + 1 if signed else 0)) & (values <= LARGEST) & (np.floor(values) == values))
+    wrong = ~void & ~(
+        (values >= (NOT_A_NUMBER + 1 if signed else 0)) & (values <= LARGEST) & (np.floor(values) == values)
+    )
     if wrong.any():
         raise DataError(
             f"cannot read {path}: its values are {values.dtype}, such as {values[wrong][0]}, and not all whole numbers "

@@ -2,8 +2,8 @@
 
 A root, with a table that lists its files if there is one, has the folder `folder/KEY` in the cache. In it `index` holds
 the SHA-256 of all that follows; then, as JSON, the different things that files hold, and the lengths and types of the
-columns; then the columns: the pairs with the stamps of their files, and of each file which of those things it holds. If
-it is damaged, it is as if it were not there.
+columns; then the columns: the pairs with the stamps of their files, of each file which of those things it holds, and of
+each page what was measured of it. If it is damaged, it is as if it were not there.
 
 The columns are mapped: of a million pairs, what nobody asks for stays on the disk, and processes share the rest.
 """
@@ -17,19 +17,19 @@ from functools import partial
 from hashlib import file_digest, sha256
 from io import BufferedRandom, BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple
 
 import numpy as np
 
 from segzoo.atomic import whole
 from segzoo.errors import DataError
 from segzoo_folder.pairs import Pairs, text
-from segzoo_folder.reading import ImageFacts, MaskFacts
+from segzoo_folder.reading import DIGESTS, EXTENTS, Facts, ImageFacts, MaskFacts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-FORMAT = 4
+FORMAT = 5
 """Changes with what is kept."""
 DIGEST = 2 * sha256().digest_size + 1
 """Bytes of the first line."""
@@ -38,7 +38,8 @@ UNKNOWN = -1
 
 Kind = Literal["images", "masks"]
 KINDS: tuple[Kind, Kind] = ("images", "masks")
-Facts = TypeVar("Facts", ImageFacts, MaskFacts)
+MEASURES = {"images": EXTENTS, "masks": DIGESTS}
+"""What is measured of a page: a row such as the rows of these arrays."""
 
 
 class Held(NamedTuple, Generic[Facts]):
@@ -59,11 +60,18 @@ class Known(Generic[Facts]):
     """The different ones."""
     numbers: NDArray[np.int32]
     """Which of them each file holds; or UNKNOWN."""
+    measured: NDArray[Any]
+    """A row for each page of each file that is known, in their order; see `Look`."""
 
     @property
     def pages(self) -> NDArray[np.int64]:
         """The number of pages of each file; 0 if it is unknown."""
         return np.array([*(one.pages for one in self.facts), 0])[self.numbers]
+
+    @property
+    def starts(self) -> NDArray[np.int64]:
+        """Where among what was measured the pages of each file begin."""
+        return np.cumsum(self.pages) - self.pages
 
     def held(self, paths: NDArray[np.bytes_]) -> list[Held[Facts]]:
         """What files of these paths hold, in the order of the first of each; those that cannot be read are left out."""
@@ -117,18 +125,20 @@ def mapped(path: Path, digest: str) -> Index:
         end = start + length * np.dtype(code).itemsize
         columns.append(raw[start:end].view(code))
         start = end
-    *own, images, masks = columns
+    *own, images, extents, masks, digests = columns
+    extents, digests = extents.reshape(-1, *EXTENTS.shape[1:]), digests.reshape(-1, *DIGESTS.shape[1:])
     image_facts = tuple(ImageFacts(*row) for row in head["images"])
     mask_facts = tuple(
         MaskFacts(count, colored, tuple(values), tuple(palette), lossy)
         for count, colored, values, palette, lossy in head["masks"]
     )
-    return Index(path, digest, Pairs(*own), Known(image_facts, images), Known(mask_facts, masks))
+    return Index(path, digest, Pairs(*own), Known(image_facts, images, extents), Known(mask_facts, masks, digests))
 
 
 def save(path: Path, pairs: Pairs, known: Mapping[Kind, Known[Any]]) -> str:
     """Write an index; returns its digest."""
-    columns = [*(getattr(pairs, own.name) for own in fields(pairs)), *(known[kind].numbers for kind in KINDS)]
+    measured = [column for kind in KINDS for column in (known[kind].numbers, known[kind].measured.ravel())]
+    columns = [*(getattr(pairs, own.name) for own in fields(pairs)), *measured]
     head = {"columns": [(len(column), column.dtype.str) for column in columns]}
     facts = {kind: known[kind].facts for kind in KINDS}
     with whole(path) as temporary, temporary.open("rb+") as file:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,9 +15,9 @@ from segzoo.errors import DataError
 from segzoo.locking import holding
 from segzoo.manifest import threads
 from segzoo.terminal import Bar
-from segzoo_folder.index import KINDS, UNKNOWN, Index, Kind, Known, load, mapped, save
-from segzoo_folder.pairs import Pairs, text
-from segzoo_folder.reading import ImageFacts, MaskFacts, look_at_image, look_at_mask
+from segzoo_folder.index import KINDS, MEASURES, UNKNOWN, Index, Kind, Known, load, mapped, save
+from segzoo_folder.pairs import Pairs, spans, text
+from segzoo_folder.reading import Look, look_at_image, look_at_mask
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,14 +60,16 @@ def _carried(index: Index | None, pairs: Pairs, kind: Kind) -> Known[Any]:
     paths, stamps = _of(pairs, kind)
     numbers = np.full(len(paths), UNKNOWN, np.int32)
     if index is None:
-        return Known((), numbers)
+        return Known((), numbers, MEASURES[kind])
     old: Known[Any] = index.images if kind == "images" else index.masks
     old_paths, old_stamps = _of(index.pairs, kind)
     order = np.argsort(old_paths)
     places = order[np.searchsorted(old_paths, paths, sorter=order).clip(max=len(order) - 1)]
     same = (old_paths[places] == paths) & (old_stamps[places] == stamps) & (old.numbers[places] != UNKNOWN)
     used, numbers[same] = np.unique(old.numbers[places[same]], return_inverse=True)
-    return Known(tuple(old.facts[number] for number in used.tolist()), numbers)
+    own = places[same]
+    measured = old.measured[spans(old.starts[own], old.pages[own])]
+    return Known(tuple(old.facts[number] for number in used.tolist()), numbers, measured)
 
 
 def _completed(root: Path, pairs: Pairs, before: Mapping[Kind, Known[Any]]) -> tuple[dict[Kind, Known[Any]], bool]:
@@ -75,18 +77,29 @@ def _completed(root: Path, pairs: Pairs, before: Mapping[Kind, Known[Any]]) -> t
     missing = {kind: np.unique(_of(pairs, kind)[0][own.numbers == UNKNOWN]) for kind, own in before.items()}
     facts = {kind: {one: number for number, one in enumerate(own.facts)} for kind, own in before.items()}
     found = {kind: np.full(len(paths), UNKNOWN, np.int32) for kind, paths in missing.items()}
+    measured: dict[Kind, dict[int, NDArray[Any]]] = {kind: {-1: MEASURES[kind]} for kind in KINDS}
     for piece, looks in _looked_at(root, missing):
-        own = facts[piece.kind]
+        own, seen = facts[piece.kind], [one for one in looks if one is not None]
         for place, one in enumerate(looks, piece.start):
             if one is not None:
-                found[piece.kind][place] = own.setdefault(one, len(own))
+                found[piece.kind][place] = own.setdefault(one.facts, len(own))
+        measured[piece.kind][piece.start] = np.concatenate([MEASURES[piece.kind], *(one.pages for one in seen)])
     after = {}
     for kind, own_before in before.items():
-        numbers = own_before.numbers.copy()
-        rows = np.flatnonzero(numbers == UNKNOWN)
-        numbers[rows] = found[kind][np.searchsorted(missing[kind], _of(pairs, kind)[0][rows])]
-        after[kind] = Known(tuple(facts[kind]), numbers)
+        rows_measured = np.concatenate([measured[kind][start] for start in sorted(measured[kind])])
+        new = Known(tuple(facts[kind]), found[kind], rows_measured)
+        after[kind] = _joined(own_before, new, np.searchsorted(missing[kind], _of(pairs, kind)[0]))
     return after, any((own != UNKNOWN).any() for own in found.values())
+
+
+def _joined(before: Known[Any], new: Known[Any], places: NDArray[np.integer[Any]]) -> Known[Any]:
+    """What is known of files, of which those that were unknown before are at these places among the new ones."""
+    numbers, unknown = before.numbers.copy(), before.numbers == UNKNOWN
+    starts = before.starts
+    numbers[unknown] = new.numbers[places[unknown]]
+    starts[unknown] = len(before.measured) + new.starts[places[unknown]]
+    joined = replace(new, numbers=numbers)
+    return replace(joined, measured=np.concatenate([before.measured, new.measured])[spans(starts, joined.pages)])
 
 
 class _Piece(NamedTuple):
@@ -101,10 +114,10 @@ class _Piece(NamedTuple):
 class _Looker:
     root: Path
 
-    def __call__(self, piece: _Piece) -> list[ImageFacts | MaskFacts | None]:
+    def __call__(self, piece: _Piece) -> list[Look[Any] | None]:
         return [self._look(piece.kind, self.root / path) for path in piece.paths]
 
-    def _look(self, kind: Kind, path: Path) -> ImageFacts | MaskFacts | None:
+    def _look(self, kind: Kind, path: Path) -> Look[Any] | None:
         try:
             return look_at_image(path) if kind == "images" else look_at_mask(path)
         except DataError:  # which whoever reads the sample is told
@@ -113,7 +126,7 @@ class _Looker:
 
 def _looked_at(
     root: Path, missing: Mapping[Kind, NDArray[np.bytes_]]
-) -> Iterator[tuple[_Piece, list[ImageFacts | MaskFacts | None]]]:
+) -> Iterator[tuple[_Piece, list[Look[Any] | None]]]:
     pieces = (
         _Piece(kind, start, [text(path) for path in paths[start : start + PIECE]])
         for kind, paths in missing.items()

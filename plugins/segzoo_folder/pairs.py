@@ -79,7 +79,7 @@ class Pairs:
         """Some of them, in this order."""
         counts = np.diff(self.ends, prepend=0)[indices]
         ends = np.cumsum(counts)
-        places = np.arange(counts.sum()) + np.repeat(self.ends[indices] - ends, counts)
+        places = spans(self.ends[indices] - counts, counts)
         rows = {name: places if name in ("masks", "mask_stamps") else indices for name in _NAMES}
         return replace(Pairs(*(getattr(self, name)[rows[name]] for name in _NAMES)), ends=ends)
 
@@ -96,6 +96,12 @@ def merged(parts: Sequence[Pairs]) -> Pairs:
     counts = np.concatenate([np.diff(one.ends, prepend=0) for one in parts])
     together = Pairs(*(np.concatenate([getattr(one, name) for one in parts]) for name in _NAMES))
     return replace(together, ends=np.cumsum(counts))
+
+
+def spans(starts: NDArray[np.integer[Any]], counts: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+    """The indices of several stretches, one after the other, of which each has a start and a length."""
+    places: NDArray[np.int64] = np.arange(counts.sum()) + np.repeat(starts - (np.cumsum(counts) - counts), counts)
+    return places
 
 
 def columns(rows: Iterable[Sequence[Any]], types: Sequence[DTypeLike]) -> list[NDArray[Any]]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
 from segzoo.errors import DataError
-from segzoo.images import header, pages, palette, read_image, read_mask
+from segzoo.images import header, pages, palette, read_image, read_mask, read_values
 from segzoo.plugin import IGNORE
 
 if TYPE_CHECKING:
@@ -51,17 +52,53 @@ class MaskFacts(NamedTuple):
     """Whether the format is one that may have changed the pixels."""
 
 
-def look_at_image(path: Path) -> ImageFacts:
-    """What an image is, without decoding it.
+Facts = TypeVar("Facts", ImageFacts, MaskFacts)
+
+
+class Look(NamedTuple, Generic[Facts]):
+    """What was seen of a file."""
+
+    facts: Facts
+    """What many files have in common."""
+    pages: NDArray[Any]
+    """What was measured of each page, in the form of EXTENTS or DIGESTS."""
+
+
+EXTENTS = np.empty((0, 4))
+"""Of images: the least and the largest value of a page, and those that SELDOM of its values are below and above.
+
+They are NaN where they are not known: of 8 bits, or if the values are not all finite. Opacity is left out.
+"""
+DIGESTS = np.empty((0, 1), np.uint64)
+"""Of masks: a digest of the labels of a page."""
+SELDOM = 0.001
+"""Share of the values of a page that may be outliers at either end, such as hot pixels of a camera."""
+
+
+def look_at_image(path: Path) -> Look[ImageFacts]:
+    """What an image is; it is decoded only if it has more than 8 bits.
 
     Raises:
         DataError: if it cannot be read.
     """
     found = header(path)
-    return ImageFacts(_pages(path, found.format), *found.size, found.channels, found.alpha, found.dtype)
+    facts = ImageFacts(_pages(path, found.format), *found.size, found.channels, found.alpha, found.dtype)
+    if facts.dtype == "uint8":
+        return Look(facts, np.full((facts.pages, *EXTENTS.shape[1:]), np.nan))
+    return Look(facts, np.array([_extent(read_values(path, page=page), facts) for page in range(facts.pages)]))
 
 
-def look_at_mask(path: Path) -> MaskFacts:
+def _extent(values: NDArray[Any], facts: ImageFacts) -> tuple[float, float, float, float]:
+    """A row of EXTENTS of a page (H, W, C)."""
+    colors = values[..., : values.shape[2] - facts.alpha].ravel()
+    if not np.isfinite(colors).all():
+        return (np.nan,) * 4
+    few = int(SELDOM * len(colors))
+    ordered = np.partition(colors, (few, len(colors) - 1 - few))
+    return colors.min(), colors.max(), ordered[few], ordered[-1 - few]
+
+
+def look_at_mask(path: Path) -> Look[MaskFacts]:
     """What a mask holds.
 
     Raises:
@@ -74,7 +111,14 @@ def look_at_mask(path: Path) -> MaskFacts:
     values = sorted({value for labels in colored or found for value in np.unique(labels).tolist()})[: MOST + 1]
     colors = _packed(palette(path)).tolist() if first.palette else []
     looked_up = tuple(colors[value] if value < len(colors) else -1 for value in values) if colors else ()
-    return MaskFacts(count, bool(colored), tuple(values), looked_up, first.format in LOSSY)
+    facts = MaskFacts(count, bool(colored), tuple(values), looked_up, first.format in LOSSY)
+    return Look(facts, np.array([[_digest(labels)] for labels in found], np.uint64))
+
+
+def _digest(labels: NDArray[Any]) -> int:
+    """A number that differs wherever size or labels do."""
+    content = str(labels.shape).encode() + labels.astype(np.int32).tobytes()
+    return int.from_bytes(blake2b(content, digest_size=8).digest())
 
 
 def _pages(path: Path, format: str) -> int:
