@@ -85,7 +85,7 @@ def test_splits_may_be_below_images_and_masks(tmp_path, own_cache):
     expected = {"train": ["train/a", "train/b", "train/c"], "val": ["val/a", "val/d"], "test": ["test/e"]}
     assert ids(tmp_path, own_cache) == expected
     write(tmp_path, ["loose"])
-    assert "holds the splits test and train and val, and other images too" in refusal(tmp_path, own_cache)
+    assert "holds the splits train and val and test, and other images too" in refusal(tmp_path, own_cache)
 
 
 def test_a_folder_that_is_called_train_among_others_is_no_split(tmp_path, own_cache):
@@ -93,14 +93,32 @@ def test_a_folder_that_is_called_train_among_others_is_no_split(tmp_path, own_ca
     assert {name.partition("/")[0] for name in ids(tmp_path, own_cache)["test"]} == {"train", "tram", "bus"}
 
 
-@pytest.mark.parametrize(("name", "split"), [("valid", "val"), ("validation", "val"), ("Val", "val"), ("TEST", "test")])
-def test_a_split_by_another_name_is_not_passed_over(tmp_path, own_cache, name, split):
-    write(tmp_path / "above" / "train", "abc")
-    write(tmp_path / "above" / name, "d")
-    write(tmp_path / "below", ["train/a", "train/b", f"{name}/c"])
-    for folder in (tmp_path / "above" / name, tmp_path / "below/images" / name):
-        root = tmp_path / folder.relative_to(tmp_path).parts[0]
-        assert f"{folder} seems to be the split '{split}': rename it to {split}" in refusal(root, own_cache)
+@pytest.mark.parametrize("names", [("training", "validation", "testing"), ("Train", "VALID", "Test"), ("TRAIN", "dev")])
+def test_splits_may_have_the_names_that_others_give_them(tmp_path, own_cache, names):
+    for name in names:
+        write(tmp_path / "above" / name, "ab")
+        write(tmp_path / "below", [f"{name}/{letter}" for letter in "ab"])
+    expected = {split: [f"{name}/a", f"{name}/b"] for split, name in zip(SPLITS, names, strict=False)}
+    assert ids(tmp_path / "above", own_cache) == expected
+    assert ids(tmp_path / "below", own_cache) == expected
+
+
+def test_the_same_split_may_be_spelled_otherwise_for_images_and_masks(tmp_path, own_cache):
+    write(tmp_path, ["Training/a", "validation/b"])
+    (tmp_path / "masks/Training").rename(tmp_path / "masks/train")
+    (tmp_path / "masks/validation").rename(tmp_path / "masks/Val")
+    assert ids(tmp_path, own_cache) == {"train": ["Training/a"], "val": ["validation/b"]}
+    save(tmp_path / "masks/test/c.png", SQUARE)
+    assert "masks/test/c.png has no image images/test/c.*" in refusal(tmp_path, own_cache)
+
+
+def test_two_folders_for_one_split_are_refused_and_both_named(tmp_path, own_cache):
+    for name in ("train", "val", "validation"):
+        write(tmp_path / "above" / name, "a")
+        write(tmp_path / "below", [f"{name}/a"])
+    for root in (tmp_path / "above", tmp_path / "below/images"):
+        message = f"{root / 'val'} and {root / 'validation'} are both the split 'val': put their files into one"
+        assert message in refusal(tmp_path / root.relative_to(tmp_path).parts[0], own_cache)
 
 
 def test_masks_may_have_a_word_more_in_their_names(tmp_path, own_cache):
@@ -177,7 +195,7 @@ def test_a_table_names_files_splits_and_groups(tmp_path, own_cache):
     assert ids(tmp_path, own_cache, listing=str(tmp_path / "list.toml")) == expected
 
 
-ROWS = [("x/1.png", "train"), ("x/2.bmp", "val"), ("y/3.png", "test")]
+ROWS = [("x/1.png", "train"), ("x/2.bmp", "Validation"), ("y/3.png", "TESTING")]
 
 
 def test_a_table_of_a_folder_gives_the_same_splits_as_the_folder(root, own_cache):
@@ -204,7 +222,7 @@ def test_splits_of_a_run_can_be_given_again_by_a_table(root, own_cache, tmp_path
         ("image,label\na,b\n", "line 2 has no column mask; there are image, label"),
         ("image,mask\n", "lists no images"),
         ("image,mask\na.png,\n", "line 2: mask is empty"),
-        ("image,mask,split\na.png,b.png,valid\n", "there is no split 'valid'; did you mean 'val'?"),
+        ("image,mask,split\na.png,b.png,vals\n", "there is no split 'vals'; did you mean 'val'?"),
         ("image,mask,split\na.png,b.png,train\nc.png,d.png,\n", "some rows have a split, but not that of c.png"),
         ("image,mask\na.png,b.png\n", "b.png is not there, but list.csv names it. Paths in a listing are relative to"),
         ("image,mask\na.png\n", "line 2: mask is empty"),
@@ -281,6 +299,8 @@ def test_two_files_of_one_name_are_refused_whatever_is_allowed(root, own_cache):
 def test_hidden_files_and_files_of_other_kinds_do_not_count(root, own_cache):
     for name in ("images/._img_1.png", "images/.DS_Store", "images/Thumbs.db", "masks/README"):
         (root / name).write_bytes(b"")
+    for name in ("images/@eaDir/img_1.png", "__MACOSX/images/img_2.png", "masks/.ipynb_checkpoints/img_3.png"):
+        save(root / name, photo())
     assert sum(map(len, ids(root, own_cache).values())) == 20
 
 

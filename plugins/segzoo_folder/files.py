@@ -12,7 +12,7 @@ from unicodedata import normalize
 import numpy as np
 
 from segzoo.errors import DataError
-from segzoo_folder.layout import SPLITS, SUFFIXES, Place, common_ending, expected, places, shortened, there
+from segzoo_folder.layout import SPLITS, SUFFIXES, Place, common_ending, expected, hidden, places, shortened, there
 from segzoo_folder.pairs import UNSPLIT, Pairs, coded, columns, merged, text
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def _matched(root: Path, place: Place) -> Found:
     lacking += [f"{root / path} has no image {place.images}/{name}.*" for name, path in masks.without(images)]
     names, own, others = np.intersect1d(images.names, masks.names, assume_unique=True, return_indices=True)
     pairs = Pairs(
-        np.char.add(coded(f"{place.split}/" if place.split else ""), names),
+        np.char.add(coded(place.prefix), names),
         images.paths[own],
         masks.paths[others],
         np.arange(1, len(names) + 1),
@@ -149,7 +149,7 @@ def _text(name: str, root: Path, path: str) -> str:
 
 
 def _walk(root: Path, folder: str, places: list[Seen]) -> Iterator[tuple[str, int]]:
-    """Path and stamp of all files below a folder, but for hidden ones; links are followed, though not in a circle."""
+    """Path and stamp of all files below a folder, but for `hidden` ones; links are followed, though not in a circle."""
     waiting, seen = [folder], set()
     while waiting:
         prefix = waiting.pop()
@@ -164,7 +164,7 @@ def _walk(root: Path, folder: str, places: list[Seen]) -> Iterator[tuple[str, in
         with os.scandir(root / prefix) as entries:
             for entry in entries:
                 name = entry.name
-                if name[0] == ".":  # such as the ._NAME.png of a Mac
+                if hidden(name):
                     continue
                 if entry.is_dir():
                     waiting.append(f"{prefix}/{name}")

@@ -18,10 +18,16 @@ from segzoo_folder.pairs import coded, columns, text
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-IMAGES, MASKS = "images", "masks"
+KINDS = IMAGES, MASKS = "images", "masks"
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
-OTHERS: dict[str, Split] = {"training": "train", "valid": "val", "validation": "val", "dev": "val", "testing": "test"}
-"""What splits are called elsewhere."""
+NAMES: dict[Split, tuple[str, ...]] = {
+    "train": ("train", "training"),
+    "val": ("val", "valid", "validation", "dev"),
+    "test": ("test", "testing"),
+}
+"""What a split may be called, in any case."""
+LEFT_OUT = frozenset(["@eaDir", "#recycle", "@Recycle", "__MACOSX", "$RECYCLE.BIN", "System Volume Information"])
+"""Folders that storage, archives and systems make beside what the user put there, with small copies of the images."""
 SUFFIXES = frozenset(suffix for suffixes in FORMATS.values() for suffix in suffixes)
 SHOWN = 8
 """Folders that a message names."""
@@ -34,72 +40,84 @@ class Place(NamedTuple):
     masks: str
     split: Split | None
 
+    @property
+    def prefix(self) -> str:
+        """What the ids of its samples begin with."""
+        return "".join(f"{part}/" for part in self.images.split("/") if part != IMAGES)
+
 
 def places(root: Path) -> list[Place]:
     """The folders with images and masks: of all, or of each split.
 
     Raises:
-        DataError: if there are none, more than one layout, or a split by a name that is not one of SPLITS.
+        DataError: if there are none, more than one layout, or two folders for one split.
     """
-    named = [name for name in _folders(root) if _meant(name)]
-    splits = _known(root, [name for name in named if any((root / name / kind).is_dir() for kind in (IMAGES, MASKS))])
-    whole = all((root / kind).is_dir() for kind in (IMAGES, MASKS))
+    named = [name for name in _folders(root) if meant(name)]
+    splits = _splits(root, [name for name in named if any((root / name / kind).is_dir() for kind in KINDS)])
+    whole = all((root / kind).is_dir() for kind in KINDS)
     if whole and splits:
         raise DataError(
-            f"{root} holds {IMAGES} and {MASKS}, and {' and '.join(f'{split}/{IMAGES}' for split in splits)} too: it "
-            "is not clear which to take. Move one of them away, or write a table, for `--set dataset.listing=FILE.csv`"
+            f"{root} holds {IMAGES} and {MASKS}, and {' and '.join(f'{name}/{IMAGES}' for name in splits.values())} "
+            "too: it is not clear which to take. Move one of them away, or write a table, for "
+            "`--set dataset.listing=FILE.csv`"
         )
     if whole:
-        below = _splits_below(root)
-        return [Place(f"{IMAGES}/{split}", f"{MASKS}/{split}", split) for split in below] or [
-            Place(IMAGES, MASKS, None)
-        ]
+        return _below(root) or [Place(IMAGES, MASKS, None)]
     if "train" not in splits:
         raise DataError(f"{root} has no layout that the dataset 'folder' knows; {expected()}\n{there(root)}")
-    return [Place(f"{split}/{IMAGES}", f"{split}/{MASKS}", split) for split in splits]
+    return [Place(f"{name}/{IMAGES}", f"{name}/{MASKS}", split) for split, name in splits.items()]
 
 
-def _splits_below(root: Path) -> list[Split]:
-    """The splits that are folders in `images`; none if its folders are something else."""
-    spelled = [name for word in (*SPLITS, *OTHERS) for name in (word, word.capitalize())]
-    if not any((root / IMAGES / name).is_dir() for name in spelled):
+def meant(name: str) -> Split | None:
+    """The split that a name means, if it means one."""
+    return next((split for split, names in NAMES.items() if name.lower() in names), None)
+
+
+def hidden(name: str) -> bool:
+    """Whether a file or folder of this name is nothing that the user put there, such as the ._NAME.png of a Mac."""
+    return name[0] == "." or name in LEFT_OUT
+
+
+def _below(root: Path) -> list[Place]:
+    """The splits that are folders in `images` and `masks`; none if the folders in `images` are something else."""
+    words = [word for names in NAMES.values() for word in names]
+    if not any((root / IMAGES / name).is_dir() for word in words for name in (word, word.capitalize(), word.upper())):
         return []  # without looking through what may be 100,000 images
     names = _folders(root / IMAGES)
-    split = [name for name in names if _meant(name)]
-    meant = {_meant(name) for name in split}
-    if "train" not in meant:
+    splits = _splits(root / IMAGES, names)
+    if "train" not in splits:
         return []
-    if len(split) == len(names) and not any(_is_image(path) for path in (root / IMAGES).iterdir()):
-        return _known(root / IMAGES, split)
-    if len(meant) > 1:
+    if len(splits) < len(names) or any(_is_image(path) for path in (root / IMAGES).iterdir()):
+        if len(splits) == 1:
+            return []
         raise DataError(
-            f"{root / IMAGES} holds the splits {' and '.join(split)}, and other images too: it is not clear where "
-            "those belong. Put them into a split, or write a table, for `--set dataset.listing=FILE.csv`"
+            f"{root / IMAGES} holds the splits {' and '.join(splits.values())}, and other images too: it is not clear "
+            "where those belong. Put them into a split, or write a table, for `--set dataset.listing=FILE.csv`"
         )
-    return []
+    others = _splits(root / MASKS, _folders(root / MASKS))
+    both = [(split, splits.get(split), others.get(split)) for split in SPLITS if split in {**splits, **others}]
+    return [Place(f"{IMAGES}/{own or other}", f"{MASKS}/{other or own}", split) for split, own, other in both]
 
 
-def _known(folder: Path, names: Sequence[str]) -> list[Split]:
-    """The splits of these names; a DataError if one is not spelled as it must be."""
+def _splits(folder: Path, names: Sequence[str]) -> dict[Split, str]:
+    """Those of the names that mean a split, in the order of SPLITS; a DataError if two mean the same."""
+    found: dict[Split, str] = {}
     for name in names:
-        if (split := _meant(name)) != name:
-            raise DataError(f"{folder / name} seems to be the split '{split}': rename it to {split}, or move it away")
-    return [split for split in SPLITS if split in names]
-
-
-def _meant(name: str) -> Split | None:
-    """The split that the name of a folder means, if it means one."""
-    lower = name.lower()
-    return next((split for split in SPLITS if split == lower), OTHERS.get(lower))
+        if (split := meant(name)) and found.setdefault(split, name) != name:
+            raise DataError(
+                f"{folder / found[split]} and {folder / name} are both the split '{split}': put their files into one "
+                "of them, or move one away"
+            )
+    return {split: found[split] for split in SPLITS if split in found}
 
 
 def _is_image(path: Path) -> bool:
-    return path.name[0] != "." and path.suffix.lower() in SUFFIXES
+    return not hidden(path.name) and path.suffix.lower() in SUFFIXES
 
 
 def _folders(folder: Path) -> list[str]:
     with os.scandir(folder) as entries:
-        return sorted(entry.name for entry in entries if entry.name[0] != "." and entry.is_dir())
+        return sorted(entry.name for entry in entries if not hidden(entry.name) and entry.is_dir())
 
 
 def common_ending(images: NDArray[np.bytes_], masks: NDArray[np.bytes_]) -> str:
@@ -143,7 +161,7 @@ def there(root: Path) -> str:
 def _folders_of_files(root: Path, depth: int = 4) -> Iterator[str]:
     """For each file in a folder, and in the folders in it, the folder that it is in."""
     for entry in root.iterdir():
-        if entry.name.startswith("."):
+        if hidden(entry.name):
             continue
         if entry.is_dir() and depth:
             yield from (str(PurePosixPath(entry.name) / path) for path in _folders_of_files(entry, depth - 1))

@@ -15,7 +15,7 @@ import numpy as np
 
 from segzoo.errors import DataError, suggestion
 from segzoo_folder.files import ABSENT, Found, stamp_of
-from segzoo_folder.layout import IMAGES, SPLITS
+from segzoo_folder.layout import IMAGES, SPLITS, meant
 from segzoo_folder.pairs import UNSPLIT, Pairs, coded, columns, text
 
 if TYPE_CHECKING:
@@ -90,12 +90,13 @@ def _coded(row: Mapping[str, Any], place: str) -> tuple[bytes, bytes, bytes, byt
     image, mask, split, group = (str(value or "").strip() for value in values.values())
     if not image or not mask:
         raise DataError(f"{place}: {'mask' if image else 'image'} is empty")
-    if split and split not in SPLITS:
+    owner = meant(split)
+    if split and not owner:
         raise DataError(f"{place}: there is no split '{split}'{suggestion(split, SPLITS)}")
     image, mask = (PurePosixPath(path.replace("\\", "/")).as_posix() for path in (image, mask))
     # Without the folder that it has anyway, so that a table gives the same ids as the folder itself.
     name = PurePosixPath(image).with_suffix("").as_posix().removeprefix(f"{IMAGES}/")
-    return coded(name), coded(image), coded(mask), coded(group), SPLITS.index(split) if split else UNSPLIT
+    return coded(name), coded(image), coded(mask), coded(group), SPLITS.index(owner) if owner else UNSPLIT
 
 
 def _rows(file: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
