@@ -1,24 +1,11 @@
 """Which values of the files become which pixel values, and what is measured of each page for it."""
 
 import numpy as np
-from PIL import Image
+from own_folders import pages, save
 
 from segzoo_folder import files, looking
 
 MASK = np.tile(np.uint8([0, 255]), (6, 4))
-
-
-def save(path, pixels):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix == ".npy":
-        np.save(path, pixels)
-    elif isinstance(pixels, bytes):
-        path.write_bytes(pixels)
-    elif isinstance(pixels, list):
-        first, *others = map(Image.fromarray, pixels)
-        first.save(path, save_all=True, append_images=others)
-    else:
-        Image.fromarray(pixels).save(path)
 
 
 def ramp(low, high, dtype=np.uint16):
@@ -35,19 +22,19 @@ def measured(root, cache):
 
 def test_the_least_and_the_largest_value_of_each_page_are_kept_with_its_file(tmp_path, own_cache):
     save(tmp_path / "images/b.png", ramp(7, 900))
-    save(tmp_path / "images/d.tif", [ramp(page, 100 + page) for page in range(3)])
+    pages(tmp_path / "images/d.tif", [ramp(page, 100 + page) for page in range(3)])
     for name in "bd":
         save(tmp_path / f"masks/{name}.png", MASK)
     expected = {"b": [[7, 900]], "d": [[0, 100], [1, 101], [2, 102]]}
     assert measured(tmp_path, own_cache) == expected
-    save(tmp_path / "images/a.tif", [ramp(50, 60), ramp(70, 80)])
-    save(tmp_path / "images/c.tif", b"")
+    pages(tmp_path / "images/a.tif", [ramp(50, 60), ramp(70, 80)])
+    (tmp_path / "images/c.tif").write_bytes(b"")
     for name in "ac":
         save(tmp_path / f"masks/{name}.png", MASK)
     expected |= {"a": [[50, 60], [70, 80]], "c": []}
     assert measured(tmp_path, own_cache) == expected
-    save(tmp_path / "images/d.tif", [ramp(1, 2)])
-    save(tmp_path / "images/c.tif", [ramp(page, 9) for page in range(4)])
+    pages(tmp_path / "images/d.tif", [ramp(1, 2)])
+    pages(tmp_path / "images/c.tif", [ramp(page, 9) for page in range(4)])
     for kind in ("images", "masks"):
         (tmp_path / kind / "b.png").unlink()
     expected |= {"c": [[page, 9] for page in range(4)], "d": [[1, 2]]}

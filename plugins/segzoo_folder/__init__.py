@@ -146,6 +146,12 @@ class ImageFolder(Dataset):
             return ()
         return [*found.doubled, *(() if self.allow_missing else found.lacking)]
 
+    def warnings(self, cache: Path) -> Sequence[str]:
+        """See `Dataset.warnings`. Of files that have changed since `describe`, what they were."""
+        from segzoo_folder.doubts import doubts
+
+        return tuple(doubts(self._collection(cache)))
+
     def stamp(self, cache: Path, split: Split) -> str:
         """See `Dataset.stamp`. The files of other splits may change what a mask means."""
         return f"{super().stamp(cache, split)} {self.open(cache, split).reading}"
