@@ -49,9 +49,14 @@ class Arrays(ABC):
     @abstractmethod
     def __len__(self) -> int: ...
 
+    @property
+    @abstractmethod
+    def per_epoch(self) -> int:
+        """How many picks an epoch has."""
+
     @abstractmethod
     def epoch(self, seed: int, epoch: int) -> Picks:
-        """What an epoch trains on, one of each sample, in its order; only (seed, epoch) decides."""
+        """What an epoch trains on, at least one pick of each sample, in its order; only (seed, epoch) decides."""
 
     @abstractmethod
     def batch(self, picks: Picks) -> Batch:
@@ -90,6 +95,11 @@ class Resized(Arrays):
     def __len__(self) -> int:
         return len(self.images)
 
+    @property
+    def per_epoch(self) -> int:
+        """See `Arrays.per_epoch`: one of each sample."""
+        return len(self)
+
     def epoch(self, seed: int, epoch: int) -> Picks:
         """See `Arrays.epoch`."""
         return order(len(self), seed, epoch)
@@ -119,13 +129,33 @@ class Native(Arrays):
     def __len__(self) -> int:
         return len(self.images)
 
+    @property
+    def crops(self) -> NDArray[np.int64]:
+        """Crops of each image in an epoch, (N,): as many as have its pixels, rounded up."""
+        return crops_of(self.masks.sizes, self.frame.image_size)
+
+    @property
+    def per_epoch(self) -> int:
+        """See `Arrays.per_epoch`."""
+        return int(self.crops.sum())
+
     def epoch(self, seed: int, epoch: int) -> Picks:
-        """See `Arrays.epoch`: rows (N, 3). All places in an image are as likely; a smaller image lies in the middle."""
-        # The last number tells these draws from those of the order.
-        drawn = np.random.default_rng([seed, epoch, 1]).random((len(self), 2))
-        spare = self.masks.sizes - self.frame.image_size
+        """See `Arrays.epoch`: rows (M, 3). All places in an image are as likely; a smaller image lies in the middle."""
+        indices, drawn = self._drawn(seed, epoch)
+        spare = self.masks.sizes[indices] - self.frame.image_size
         corners = np.where(spare > 0, np.floor(drawn * (spare + 1)), -(-spare // 2)).astype(np.int64)
-        return np.column_stack([np.arange(len(self)), corners])[order(len(self), seed, epoch)]
+        return np.column_stack([indices, corners])[order(len(indices), seed, epoch)]
+
+    def _drawn(self, seed: int, epoch: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """The image of each crop (M,), and two numbers from 0 to 1 (M, 2) that no other image has a part in."""
+        indices, drawn, crops = [], [], self.crops
+        for turn in range(crops.max()):
+            having = np.flatnonzero(crops > turn)
+            # The last two numbers tell these draws from those of the order, and from those of the other turns.
+            rows = np.random.default_rng([seed, epoch, 1, turn]).random((having[-1] + 1, 2))
+            indices.append(having)
+            drawn.append(rows[having])
+        return np.concatenate(indices), np.concatenate(drawn)
 
     def batch(self, picks: Picks) -> Batch:
         """See `Arrays.batch`."""
@@ -142,6 +172,12 @@ class Native(Arrays):
         for index, logits in enumerate(tiled(network, self.frame, self.images, size)):
             masks, maps = self.masks[index][None], None if self.maps is None else self.maps[index][None]
             yield masks.astype(np.int32), logits[None], weights_of(masks, maps)
+
+
+def crops_of(sizes: NDArray[np.int64], crop: tuple[int, int]) -> NDArray[np.int64]:
+    """How many crops have the pixels of images of these heights and widths (N, 2), rounded up: (N,)."""
+    counts: NDArray[np.int64] = -(-sizes.prod(axis=1) // (crop[0] * crop[1]))
+    return counts
 
 
 def order(count: int, seed: int, epoch: int) -> NDArray[np.int64]:

@@ -179,11 +179,7 @@ def _conduct(experiment: Experiment, folder: Path, resume: bool) -> Result:
     # Training reads, and so checks, the other splits; this one should not turn out bad after hours.
     prints: dict[str, str] = {scored: splits[scored].fingerprint()} if scored == "test" else {}
     history = History(folder, experiment.epochs)
-    config = experiment.config
-    total = None  # how many images so many steps or seconds are, only the trainer can tell
-    if experiment.epochs and not (config.steps or config.seconds):
-        total = experiment.epochs * len(splits["train"]) + len(splits[scored])
-    with Bar(total) as bar:
+    with Bar(None) as bar:
         model = _train(experiment, splits, folder, history, bar, resume)
         if line := history.waiting():
             bar.line(line)
@@ -243,13 +239,18 @@ def _train(
 
     def restored(figures: Sequence[Mapping[str, float]], times: Sequence[Mapping[str, float]], images: int) -> None:
         bar.line(history.restore(figures, times, images))
-        bar.start_at(len(figures) * len(splits["train"]) + images)
+        bar.start_at(round(sum(row.get("images", 0) for row in times)) + images)
+
+    def counted(images: int) -> None:
+        # How many images so many steps or seconds are, nobody knows.
+        if experiment.epochs and not (config.steps or config.seconds):
+            bar.expect(experiment.epochs * images + len(splits.get("test", splits["val"])))
 
     def advance(images: int) -> None:
         history.images += images
         bar.advance(images, f"epoch {history.place(len(history.rows) + 1)}")
 
-    info, name = experiment.info, experiment.config.model.name
+    info, config, name = experiment.info, experiment.config, experiment.config.model.name
 
     def build() -> keras.Model:
         return network.build(experiment.model, name, experiment.frame, info.channels, len(info.classes))
@@ -259,17 +260,18 @@ def _train(
         num_classes=len(info.classes),
         frame=experiment.frame,
         epochs=experiment.epochs,
-        seed=experiment.config.seed,
+        seed=config.seed,
         folder=folder,
         report=report,
         advance=advance,
+        counted=counted,
         timed=timed,
         restored=restored,
         say=bar.line,
         cache=cache_folder(),
         resume=resume,
-        steps=experiment.config.steps,
-        seconds=experiment.config.seconds,
+        steps=config.steps,
+        seconds=config.seconds,
     )
     return experiment.trainer.fit(build, splits["train"], splits["val"], job)
 

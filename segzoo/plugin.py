@@ -274,21 +274,25 @@ class Job:
     frame: Frame
     """What of images of any size the network sees, and how its output maps back; see `segzoo.frame`."""
     epochs: int | None
-    """Passes over the training images; None if only `steps` or `seconds` end the training. What comes first counts, and
-    the epoch that it cuts short is validated and reported as any other."""
+    """Passes over the training images, or over as many crops as have their pixels; None if only `steps` or `seconds`
+    end the training. What comes first counts, and the epoch that it cuts short is validated and reported as any other.
+    """
     seed: int
     folder: Path
     """The run's folder, for checkpoints."""
     report: Callable[[Mapping[str, float]], None]
     """To be called at the end of each epoch with its figures, `loss` and `val_loss` at least."""
     advance: Callable[[int], None]
-    """To be called after each training step with its number of images."""
+    """To be called after each training step with its number of images; in the view `crop`, of crops."""
+    counted: Callable[[int], None] = unheard
+    """To be called before the first step, and before `restored`, with the number of images, or of crops, that an epoch
+    trains on."""
     timed: Callable[[Mapping[str, float]], None] = unheard
     """To be called before `report` with the times of the epoch, which are kept apart: `training_seconds`, and
     `waiting_seconds` for the part of them that the loop waited for data."""
     restored: Callable[[Sequence[Mapping[str, float]], Sequence[Mapping[str, float]], int], None] = unheard
     """To be called before the first step where training goes on: with the figures and the times of the epochs that are
-    done, and with the number of images that are done of the next."""
+    done, `seconds` and `images` among the times, and with the number of images that are done of the next."""
     say: Callable[[str], None] = unheard
     """To be called with a line that the user should see."""
     cache: Path | None = None

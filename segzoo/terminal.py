@@ -86,7 +86,7 @@ def messages_to(log: Path, packages: Iterable[str]) -> Iterator[None]:
 class Bar:
     """A progress bar over images on the user's terminal; where there is no terminal, only the lines between.
 
-    Where nobody knows how many images there will be, `total` is None: the bar only shows that something happens.
+    As long as nobody knows how many images there will be, `total` is None: the bar only shows that something happens.
     """
 
     def __init__(self, total: int | None) -> None:
@@ -113,6 +113,10 @@ class Bar:
     def advance(self, images: int, doing: str) -> None:
         """Some images done, of what is now being done."""
         self._progress.update(self._task, advance=images, description=doing)
+
+    def expect(self, images: int) -> None:
+        """The total is known now."""
+        self._progress.update(self._task, total=images)
 
     def start_at(self, images: int) -> None:
         """Some images were done by an earlier process, which says nothing of today's speed."""

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from pydantic import ValidationError
 
+from segzoo.arrays import crops_of
 from segzoo.config import compose
 from segzoo.errors import ConfigError, DataError
 from segzoo.experiment import resolve
@@ -81,6 +82,12 @@ def test_each_sample_has_its_files(files, volumes, own_cache):
     assert IsbiEM(root=files).files(own_cache, "test")[0] == pair
     paths = (volumes / "train-volume.tif", volumes / "train-labels.tif")
     assert list(IsbiEM(root=volumes).files(own_cache, "val")) == [paths] * 5
+
+
+def test_in_the_suggested_epochs_each_pixel_is_seen_30_times_on_average(own_cache):
+    info = IsbiEM().describe(own_cache)
+    slices = np.array([[512, 512]])
+    assert (info.view, crops_of(slices, info.image_size).tolist(), info.epochs) == ("crop", [4], 30)
 
 
 def test_splits_are_blocks_and_training_does_not_touch_the_test():

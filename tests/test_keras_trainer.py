@@ -50,7 +50,7 @@ class Recorder:
     """A run's ears."""
 
     def __init__(self, folder, epochs=3, seed=0, frame=None, resume=False):
-        self.rows, self.times, self.images, self.said, self.earlier = [], [], [], [], None
+        self.rows, self.times, self.images, self.counts, self.said, self.earlier = [], [], [], [], [], None
         self.job = Job(
             CrossEntropy(),
             CLASSES,
@@ -60,6 +60,7 @@ class Recorder:
             folder,
             self.rows.append,
             self.images.append,
+            counted=self.counts.append,
             timed=self.times.append,
             restored=self.restored,
             say=self.said.append,
@@ -106,6 +107,7 @@ def test_each_epoch_is_reported_once_and_every_image_counted(tmp_path):
     recorder.fit(batch_size=4)
     assert [set(row) for row in recorder.rows] == [{"loss", "val_loss", "val_mean_iou"}] * 3
     assert recorder.images == [4, 2] * 3
+    assert recorder.counts == [6]
 
 
 @pytest.mark.parametrize(
@@ -188,7 +190,9 @@ def unpadded_network():
 def test_crops_of_images_of_all_sizes_are_validated_as_they_are_scored(tmp_path):
     recorder, val = Recorder(tmp_path, epochs=4, frame=CROPS), Unequal(3)
     model = recorder.fit(unpadded_network, Unequal(), val, batch_size=4)
-    assert recorder.images == [4, 2] * 4  # an epoch is one crop of each image
+    assert recorder.images == [4] * 10 * 4  # an epoch is as many crops as have the pixels of the images
+    assert recorder.counts == [40]
+    assert [times["images"] for times in recorder.times] == [40] * 4
     losses = [row["val_loss"] for row in recorder.rows]
     assert losses[-1] < losses[0]
     best = recorder.rows[losses.index(min(losses))]

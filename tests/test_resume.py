@@ -12,9 +12,10 @@ import tensorflow as tf
 from test_keras_trainer import CROPS, Blocks, Recorder, Unequal, linear_network, unpadded_network
 
 import segzoo
-from segzoo import checkpoints
+from segzoo import checkpoints, experiment
 from segzoo.checkpoints import Checkpoints
 from segzoo.errors import ConfigError, SegzooError
+from segzoo.terminal import Bar
 from segzoo_keras import checkpoint
 from segzoo_shapes.drawing import Drawings
 
@@ -133,6 +134,37 @@ def test_a_training_in_crops_goes_on_to_the_same_bits_and_to_the_same_crops(tmp_
     second = Recorder(tmp_path / "run", frame=CROPS, resume=True)
     assert weights(second.fit(unpadded_network, batch_size=2, **samples)) == plain
     assert [*second.earlier[0], *second.rows] == whole.rows
+
+
+class Counting(Bar):
+    """A bar that knows how much of its total is done."""
+
+    def __init__(self, total):
+        super().__init__(total)
+        self.total, self.done = total, 0
+
+    def advance(self, images, doing):
+        super().advance(images, doing)
+        self.done += images
+
+    def expect(self, images):
+        super().expect(images)
+        self.total = images
+
+    def start_at(self, images):
+        super().start_at(images)
+        self.done = images
+
+
+@pytest.mark.parametrize(("view", "images"), [("resize", 10), ("crop", 40)])
+def test_the_bar_ends_at_its_total_whether_a_run_stopped_or_not(tmp_path, always, monkeypatch, view, images):
+    bars = []
+    monkeypatch.setattr(experiment, "Bar", lambda total: bars.append(Counting(total)) or bars[-1])
+    options = {"settings": TINY, "image_size": (8, 8), "view": view, "out": tmp_path / "run"}
+    segzoo.run("unet", "shapes", epochs=2, **options)
+    segzoo.run("unet", "shapes", epochs=3, resume=True, **options)
+    assert [(bar.done, bar.total) for bar in bars] == [(epochs * images + 4, epochs * images + 4) for epochs in (2, 3)]
+    assert [int(row["images"]) for row in rows(tmp_path / "run" / "timings.csv")] == [images] * 3
 
 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])

@@ -31,6 +31,7 @@ def fit(options: KerasTrainer, build: Callable[[], keras.Model], train: Samples,
     check_backend()
     train_set = prepare(train, job.frame, job.loss, job.cache)
     val_set = prepare(val, job.frame, job.loss, job.cache)
+    job.counted(train_set.per_epoch)
     with clean_state(job.seed, options.precision):
         model = with_pixels(build_network(build, options.precision), options.pixels, train_set)
         optimizer = make_optimizer(options)
@@ -41,7 +42,7 @@ def fit(options: KerasTrainer, build: Callable[[], keras.Model], train: Samples,
         progress = keeper.begin()
         if progress.epoch or progress.step:
             job.restored(tuple(progress.figures), tuple(progress.times), progress.images)
-        steps = math.ceil(len(train_set) / options.batch_size)
+        steps = math.ceil(train_set.per_epoch / options.batch_size)
         while progress.step or not progress.complete(job, steps):  # an epoch that is begun is validated
             loss = train_epoch(train_step, train_set, options, job, progress, keeper)
             if options.precision == "mixed_float16" and scale_is_used_up(optimizer):
@@ -133,7 +134,7 @@ def train_epoch(
 ) -> float:
     """The steps that are left of an epoch and of the budget, in an order of the epoch's own; the mean loss of all."""
     left = data.epoch(job.seed, progress.epoch)[progress.step * options.batch_size :]
-    steps = math.ceil(len(data) / options.batch_size)
+    steps = math.ceil(data.per_epoch / options.batch_size)
     start = perf_counter()
     for batch in ahead(data.batches(options.batch_size, left)):
         if progress.complete(job, steps):
