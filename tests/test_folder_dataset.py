@@ -466,7 +466,7 @@ def test_the_nearest_is_the_one_that_no_other_is_nearer_than(tmp_path_factory, d
         array = np.stack([array, np.full_like(array, 3), np.full_like(array, 5)], -1)
     path = save(tmp_path_factory.mktemp("mask") / "m.png", array)
     known = tuple((value << 16) + 0x305 for value in values) if colored else tuple(values)
-    found = reading.Labels(tuple(map(str, range(kept))), known, colored, nearest=True).read(path, 0)
+    found = reading.Labels(tuple(map(str, range(kept))), known, colored, nearest=True).read([path], 0)
     targets = dict(zip(values, [*range(kept), IGNORE] if colored else range(kept), strict=False))
     if not colored:
         targets.setdefault(IGNORE, IGNORE)
@@ -480,7 +480,7 @@ def test_colours_are_labels_in_the_order_of_the_table(tmp_path_factory, colors, 
     path = save(tmp_path_factory.mktemp("mask") / "m.png", np.array(colors, np.uint8)[order].reshape(6, 8, 3))
     values = tuple(int.from_bytes(bytes(color)) for color in colors)
     kept = len(colors) - 1
-    found = reading.Labels(tuple(map(str, range(kept))), values, colored=True).read(path, 0)
+    found = reading.Labels(tuple(map(str, range(kept))), values, colored=True).read([path], 0)
     assert found.ravel().tolist() == [IGNORE if place == kept else place for place in order]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
@@ -21,6 +21,8 @@ SHARE = 0.15
 """Of the images, for validation and for the scores, unless other shares are asked for."""
 IGNORED = "ignore"
 """In a table of colours, the name of that of pixels that do not count."""
+OBJECTS = {"foreground": ("background", "foreground"), "border": ("background", "foreground", "border")}
+"""What becomes of objects: the classes of each way."""
 
 
 def _parsed(value: Any) -> Any:
@@ -76,6 +78,11 @@ class ImageFolder(Dataset):
         description="Take what is not among `values` or `colors` for the nearest of them, as in masks saved as JPEG or "
         "resized with smooth edges.",
     )
+    instances: Literal["foreground", "border"] | None = Field(
+        None,
+        description="Of masks that number objects, or draw one each: `foreground` makes all objects one class, and "
+        "`border` makes pixels from which two objects are at most 2 pixels away another one.",
+    )
     channels: int | None = Field(None, ge=1, description="Channels that the images are read with; unset, as found.")
     val: float | None = Field(
         None, gt=0, lt=1, description="Share for validation where no split is given; unset, 0.15 without `folds`."
@@ -123,6 +130,22 @@ class ImageFolder(Dataset):
         if self.nearest and self.values is None and self.colors is None:
             raise ValueError("nearest needs values or colors, which say what it is that is near")
         return self
+
+    @model_validator(mode="after")
+    def _takes_values_for_objects(self) -> Self:
+        if self.instances is not None and (unfit := self.unfit(self.instances)):
+            raise ValueError(f"instances takes all values but 0 for objects, but {unfit}")
+        return self
+
+    def unfit(self, instances: str) -> str:
+        """Why other options do not go with masks of objects; empty if they do."""
+        if self.values is not None or self.colors is not None:
+            return f"{'colors' if self.values is None else 'values'} takes them for classes: leave it out"
+        if self.classes is not None and len(self.classes) != len(names := OBJECTS[instances]):
+            return (
+                f"classes has {len(self.classes)} entries, where '{instances}' makes {len(names)}: {', '.join(names)}"
+            )
+        return ""
 
     def describe(self, cache: Path) -> Info:
         """See `Dataset.describe`. Looks at files that are new or have changed."""

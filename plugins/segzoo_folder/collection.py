@@ -14,6 +14,7 @@ from segzoo.plugin import Info, Split, View
 from segzoo_folder import ImageFolder
 from segzoo_folder.files import Found, find
 from segzoo_folder.index import Held, Index
+from segzoo_folder.instances import Instances
 from segzoo_folder.labels import labels
 from segzoo_folder.looking import known
 from segzoo_folder.reading import ImageFacts, Reading, look_at_image, look_at_mask
@@ -88,7 +89,9 @@ def _collected(options_json: str, index: Index) -> Collection:
     sorting = Sorting.of(options, pairs, pages.owners)
     channels = options.channels or _channels(root, images)
     dtype = "uint16" if any(one.facts.dtype == "uint16" for one in images) else "uint8"
-    reading = Reading(channels, dtype, labels(options, masks))
+    objects = options.instances is not None or pairs.several
+    meaning = Instances.of(options, pairs.several) if objects else labels(options, masks)
+    reading = Reading(channels, dtype, meaning)
     view, size = suggested([size for one in images for size in [(one.facts.height, one.facts.width)] * one.files])
     info = Info(reading.labels.classes, channels, sorting.splits, image_size=size, view=view)
     return Collection(info, reading, pages, sorting)

@@ -8,7 +8,9 @@ import numpy as np
 
 from segzoo_folder.collection import Collection
 from segzoo_folder.index import Index
+from segzoo_folder.labels import TO_OBJECTS, number_objects
 from segzoo_folder.pairs import text
+from segzoo_folder.reading import Labels
 
 SEVERAL = 3
 """Masks from which on it is no chance if all are the same."""
@@ -17,6 +19,7 @@ SEVERAL = 3
 def doubts(collection: Collection) -> Iterator[str]:
     """What is odd, a line each, and what to do about it; nothing is read for it but the index."""
     yield from _same_masks(collection.pages.index)
+    yield from _objects(collection)
 
 
 def _same_masks(index: Index) -> Iterator[str]:
@@ -31,4 +34,18 @@ def _same_masks(index: Index) -> Iterator[str]:
         yield (
             f"all {len(digests):,} masks are the same, such as {text(pairs.masks[0])}: is it a field of view, or "
             "another region, rather than what is to be learnt? If so, put the masks that were drawn in its place"
+        )
+
+
+def _objects(collection: Collection) -> Iterator[str]:
+    """Whether what is read as classes is likelier the numbers of objects."""
+    options, labels, index = collection.sorting.options, collection.reading.labels, collection.pages.index
+    if not isinstance(labels, Labels) or labels.colored or options.classes or options.values:
+        return
+    values = {value for one in index.masks.held(index.pairs.masks) for value in one.facts.values}
+    if number_objects(values):
+        yield (
+            f"the masks below {options.folder()} hold {len(values)} values without gaps, which are read as classes. If "
+            f"they number objects, as is likelier, add {TO_OBJECTS}; if they are classes, name these with the option "
+            "classes"
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from segzoo.errors import DataError
 from segzoo.plugin import IGNORE
@@ -14,11 +14,15 @@ Masks = Sequence[Held[MaskFacts]]
 
 FOUND = 64
 """Classes that are believed to be such without a name; more may be shades of grey."""
+FEW = 10
+"""Values that are likelier classes; more without gaps are likelier numbers of objects."""
 BINARY = ("background", "foreground")
 NAMED = 8
 """Values or colours that a message names."""
 TO_NEAREST = "`--set 'dataset.values=[0, 255]' --set dataset.nearest=true`"
 """What brings back two classes of which the values were blurred."""
+TO_OBJECTS = "`--set dataset.instances=foreground`, or `border` to keep objects apart that touch"
+"""What makes classes of masks that number objects."""
 
 
 def labels(options: ImageFolder, masks: Masks) -> Labels:
@@ -64,6 +68,12 @@ def _values(options: ImageFolder, masks: Masks) -> tuple[int, ...]:
     if 2 <= len(plain) <= FOUND and plain == set(range(len(plain))):
         return tuple(sorted(plain))
     raise _unclear(options, masks)
+
+
+def number_objects(values: Set[int]) -> bool:
+    """Whether values are likelier the numbers of objects than classes: more than FEW, without a gap."""
+    numbers = values - {0}
+    return len(numbers) > FEW and numbers - {IGNORE} == set(range(1, len(numbers - {IGNORE}) + 1))
 
 
 def _require_one_palette(options: ImageFolder, masks: Masks) -> None:
@@ -119,10 +129,12 @@ def _unclear(options: ImageFolder, masks: Masks) -> DataError:
     texts = [f"{value} (in {_files(where[value])})" for value in sorted(where)[:NAMED]]
     held = f"hold {', '.join(texts)}{' and more' if where.keys() - sorted(where)[:NAMED] else ''}"
     if len(where) > FOUND:
+        hints = [f"If they number objects, add {TO_OBJECTS}", f"If the edges of 0 and 255 are smooth, add {TO_NEAREST}"]
+        if {0, IGNORE} <= where.keys() and not number_objects(where.keys()):
+            hints.reverse()
         return DataError(
-            f"the masks below {options.folder()} {held}: more than {FOUND} values. Are they photos? If they are masks "
-            f"of 0 and 255, resized with smooth edges, add {TO_NEAREST}. If all are labels, name the classes with the "
-            "option classes"
+            f"the masks below {options.folder()} {held}: more than {FOUND} values. {'. '.join(hints)}. If all are "
+            "labels, name the classes with the option classes. If they are photos, these are no masks"
         )
     if len(where) < 2:
         return DataError(
@@ -132,10 +144,11 @@ def _unclear(options: ImageFolder, masks: Masks) -> DataError:
     values = sorted(where.keys() - {IGNORE})
     left_out = f", with {IGNORE} among them unless it is to be left out" if IGNORE in where else ""
     smooth = f"; or, if the edges of 0 and 255 were smoothed, add {TO_NEAREST}" if {0, IGNORE} < where.keys() else ""
+    objects = f"; or, if they number objects, add {TO_OBJECTS}" if len(values) > FEW else ""
     return DataError(
         f"the masks below {options.folder()} {held}: which classes these are is not clear. Say what each class is "
         f"written as, in order: `--set 'dataset.values={values}'`{left_out}; or, if they are labels from 0 on of which "
-        f"some do not occur, name all classes: `--set 'dataset.classes=[...]'`{smooth}"
+        f"some do not occur, name all classes: `--set 'dataset.classes=[...]'`{smooth}{objects}"
     )
 
 
@@ -144,10 +157,11 @@ def _colored(options: ImageFolder, masks: Masks) -> DataError:
     changed = [one for one in colored if one.facts.lossy]
     if changed or len(_where(colored)) > FOUND:
         first, what = (changed or colored)[0].path, "in colour" if changed else f"in more than {FOUND} colours"
+        objects = "" if changed else f"If each object has a colour, and the background is black, add {TO_OBJECTS}. "
         return DataError(
-            f"the masks below {options.folder()} are {what}, such as {first}: are they photos? If they are masks, "
-            "saved as JPEG or resized with smooth edges, name the colour of each class with the option colors, and add "
-            "`--set dataset.nearest=true`: each pixel is taken for the nearest of them"
+            f"the masks below {options.folder()} are {what}, such as {first}: are they photos? {objects}If they are "
+            "masks, saved as JPEG or resized with smooth edges, name the colour of each class with the option colors, "
+            "and add `--set dataset.nearest=true`: each pixel is taken for the nearest of them"
         )
     first = f"{_files(colored)} {'is' if sum(one.files for one in colored) == 1 else 'are'} in colour"
     return DataError(

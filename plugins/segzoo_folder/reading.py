@@ -17,6 +17,8 @@ from segzoo.plugin import IGNORE
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from segzoo_folder.instances import Instances
+
 MOST = 256
 """Different values or colours of a mask that are remembered, and one more to tell that there are more."""
 NAMED = 5
@@ -106,10 +108,10 @@ def look_at_mask(path: Path) -> Look[MaskFacts]:
     """
     first = header(path)
     count = _pages(path, first.format)
-    found = [_gray(read_mask(path, page)) for page in range(count)]
-    colored = [_packed(labels) for labels in found if labels.ndim == 3]
+    found = [gray(read_mask(path, page)) for page in range(count)]
+    colored = [packed(labels) for labels in found if labels.ndim == 3]
     values = sorted({value for labels in colored or found for value in np.unique(labels).tolist()})[: MOST + 1]
-    colors = _packed(palette(path)).tolist() if first.palette else []
+    colors = packed(palette(path)).tolist() if first.palette else []
     looked_up = tuple(colors[value] if value < len(colors) else -1 for value in values) if colors else ()
     facts = MaskFacts(count, bool(colored), tuple(values), looked_up, first.format in LOSSY)
     return Look(facts, np.array([[_digest(labels)] for labels in found], np.uint64))
@@ -125,14 +127,14 @@ def _pages(path: Path, format: str) -> int:
     return pages(path) if format == "TIFF" else 1
 
 
-def _gray(labels: NDArray[Any]) -> NDArray[Any]:
+def gray(labels: NDArray[Any]) -> NDArray[Any]:
     """Labels (H, W), also of a mask (H, W, 3) whose colours are all grey; else the mask as it is."""
     if labels.ndim == 3 and (labels == labels[..., :1]).all():
         return labels[..., 0]
     return labels
 
 
-def _packed(colors: NDArray[np.uint8]) -> NDArray[np.uint32]:
+def packed(colors: NDArray[np.uint8]) -> NDArray[np.uint32]:
     """Colours (H, W, 3) as numbers 0xRRGGBB (H, W)."""
     packed: NDArray[np.uint32] = colors.astype(np.uint32) @ np.array([2**16, 2**8, 1], np.uint32)
     return packed
@@ -154,16 +156,17 @@ class Labels:
     nearest: bool = False
     """Whether what is no class is taken for the one nearest to it."""
 
-    def read(self, path: Path, page: int) -> NDArray[np.uint8]:
-        """A mask uint8 (H, W) of labels and IGNORE.
+    def read(self, paths: Sequence[Path], page: int) -> NDArray[np.uint8]:
+        """The one mask uint8 (H, W) of labels and IGNORE.
 
         Raises:
             DataError: if it cannot be read or holds what is no class.
         """
+        (path,) = paths
         return self._from_colors(path, page) if self.colored else self._from_values(path, page)
 
     def _from_values(self, path: Path, page: int) -> NDArray[np.uint8]:
-        found = _gray(read_mask(path, page))
+        found = gray(read_mask(path, page))
         if found.ndim == 3:
             raise DataError(f"{path} is in colour, others are not; name the colours with the option colors")
         if found.dtype == np.uint8 and self.values == tuple(range(len(self.classes))) and not self.nearest:
@@ -177,7 +180,7 @@ class Labels:
         pixels = read_image(path, 3, page)
         if pixels.dtype != np.uint8:
             raise DataError(f"{path} is {pixels.dtype}; masks in colour have 8 bits")
-        found = _packed(pixels)
+        found = packed(pixels)
         order = np.argsort(self.values)
         known = np.array(self.values, np.uint32)[order]
         places = np.minimum(np.searchsorted(known, found), len(known) - 1)
@@ -220,7 +223,7 @@ class Reading:
 
     channels: int
     dtype: str
-    labels: Labels
+    labels: Labels | Instances
 
     def image(self, path: Path, page: int) -> NDArray[Any]:
         """Pixels (H, W, channels) of `dtype`; 8 bits become 16 where other images have them."""

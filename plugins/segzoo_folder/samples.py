@@ -77,7 +77,7 @@ class Pages:
         return name if number == WHOLE else f"{name}#{number:03}"
 
     def files(self, index: int) -> tuple[Path, ...]:
-        """The image, then the mask."""
+        """The image, then its masks."""
         pair = self.index.pairs[self.owners[index]]
         return tuple(self.root / path for path in (pair.image, *pair.masks))
 
@@ -96,7 +96,7 @@ class Images:
 
     @property
     def files(self) -> Sequence[tuple[Path, ...]]:
-        """Image and mask of each sample."""
+        """Image and masks of each sample."""
         return OnDemand(len(self), self.pages.files)
 
     def __len__(self) -> int:
@@ -108,6 +108,6 @@ class Images:
         Raises:
             DataError: if a file cannot be read, or is not as others are.
         """
-        image, mask = self.pages.files(index)
+        image, *masks = self.pages.files(index)
         number = max(0, int(self.pages.numbers[index]))
-        return self.reading.image(image, number), self.reading.labels.read(mask, number)
+        return self.reading.image(image, number), self.reading.labels.read(masks, number)
