@@ -36,7 +36,7 @@ from segzoo.errors import DataError
 from segzoo.images import FORMATS
 from segzoo.plugin import IGNORE
 from segzoo.splits import Shares, better_seed
-from segzoo_folder import ImageFolder, collection, files, layout, looking, pairs, reading
+from segzoo_folder import ImageFolder, collection, files, looking, pairs, reading
 
 SPLITS = ("train", "val", "test")
 
@@ -129,23 +129,6 @@ def test_masks_may_have_a_word_more_in_their_names(tmp_path, own_cache):
     assert sorted(name for names in found.values() for name in names) == ["a_1", "a_10", "b/a_1", "c"]
     (root / "masks/c_mask.png").unlink()
     assert "images/c.png has no mask masks/c_mask.*" in refusal(root, own_cache)
-
-
-@pytest.mark.parametrize(
-    ("images", "masks", "ending"),
-    [
-        (["a", "b"], ["a_mask", "b_mask"], "_mask"),
-        (["1", "10"], ["1.jpg", "10.jpg"], ".jpg"),
-        (["x_y", "z"], ["x_y-seg map", "z-seg map"], "-seg map"),
-        (["a", "b"], ["a_mask", "b_label"], ""),
-        (["a", "b", "a_mask"], ["a_mask", "b_mask"], ""),
-        (["1", "2"], ["1_0", "2_0"], ""),
-        (["1", "2"], ["10", "20"], ""),
-        (["1"], [], ""),
-    ],
-)
-def test_the_ending_that_masks_have_in_common(images, masks, ending):
-    assert layout.common_ending(np.array(images, np.bytes_), np.array(masks, np.bytes_)) == ending
 
 
 def test_letters_that_a_mac_has_taken_apart(tmp_path, own_cache):

@@ -12,7 +12,8 @@ from unicodedata import normalize
 import numpy as np
 
 from segzoo.errors import DataError
-from segzoo_folder.layout import SPLITS, SUFFIXES, Place, common_ending, expected, hidden, places, shortened, there
+from segzoo_folder.layout import SPLITS, SUFFIXES, Place, expected, hidden, places, there
+from segzoo_folder.matching import matches
 from segzoo_folder.pairs import UNSPLIT, Pairs, coded, columns, merged, text
 
 if TYPE_CHECKING:
@@ -82,11 +83,11 @@ def _matched(root: Path, place: Place) -> Found:
     doubled: list[str] = []
     seen: list[Seen] = []
     images, masks = (_Files.below(root, folder, doubled, seen) for folder in (place.images, place.masks))
-    ending = common_ending(images.names, masks.names)
-    masks = masks._replace(names=shortened(masks.names, ending))
-    lacking = [f"{root / path} has no mask {place.masks}/{name}{ending}.*" for name, path in images.without(masks)]
-    lacking += [f"{root / path} has no image {place.images}/{name}.*" for name, path in masks.without(images)]
-    names, own, others = np.intersect1d(images.names, masks.names, assume_unique=True, return_indices=True)
+    found = matches(images.names, masks.names)
+    left, right = images.but(found.images), masks.but(found.masks)
+    lacking = [f"{root / path} has no mask {place.masks}/{found.mask_of(name)}.*" for name, path in left]
+    lacking += [f"{root / path} has no image {place.images}/{found.image_of(name)}.*" for name, path in right]
+    names, own, others = images.names[found.images], found.images, found.masks
     pairs = Pairs(
         np.char.add(coded(place.prefix), names),
         images.paths[own],
@@ -122,9 +123,9 @@ class _Files(NamedTuple):
             doubled.append(f"{first} and {other} are both {text(names[index])}")
         return cls(*(np.delete(column, again) for column in (names, paths, stamps)))
 
-    def without(self, others: _Files) -> Iterator[tuple[str, str]]:
-        """Name and path of those of which the others have none of the name."""
-        for index in np.flatnonzero(~np.isin(self.names, others.names, assume_unique=True)).tolist():
+    def but(self, indices: NDArray[np.intp]) -> Iterator[tuple[str, str]]:
+        """Name and path of all others than these."""
+        for index in np.delete(np.arange(len(self.names)), indices).tolist():
             yield text(self.names[index]), text(self.paths[index])
 
 

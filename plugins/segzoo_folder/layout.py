@@ -6,17 +6,11 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, NamedTuple
-
-import numpy as np
+from typing import NamedTuple
 
 from segzoo.errors import DataError
 from segzoo.images import FORMATS
 from segzoo.plugin import Split
-from segzoo_folder.pairs import coded, columns, text
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 KINDS = IMAGES, MASKS = "images", "masks"
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -120,29 +114,12 @@ def _folders(folder: Path) -> list[str]:
         return sorted(entry.name for entry in entries if not hidden(entry.name) and entry.is_dir())
 
 
-def common_ending(images: NDArray[np.bytes_], masks: NDArray[np.bytes_]) -> str:
-    """What all masks have behind the name of an image, such as `_mask`; empty if that is nothing, or no word."""
-    if not len(masks) or np.isin(masks, images).any():
-        return ""
-    first = text(masks[0])
-    starts = [place for place, sign in enumerate(first) if sign in "_-. " and first[place + 1 : place + 2].isalpha()]
-    for ending in (first[start:] for start in starts):
-        if np.char.endswith(masks, coded(ending)).all() and np.isin(shortened(masks, ending), images).all():
-            return ending
-    return ""
-
-
-def shortened(names: NDArray[np.bytes_], ending: str) -> NDArray[np.bytes_]:
-    """Names without an ending that all of them have."""
-    size = len(coded(ending))
-    return columns(((name[:-size],) for name in names), (np.bytes_,))[0] if size else names
-
-
 def expected() -> str:
     """The layouts that are known, in words."""
     return (
         "expected are\n"
-        f"  {IMAGES}/NAME.png and {MASKS}/NAME.png: any format, matched by the names without suffix;\n"
+        f"  {IMAGES}/NAME.png and {MASKS}/NAME.png: any format, matched by the names without suffix,\n"
+        "  which may have a word such as image and mask in front or behind;\n"
         f"  or the same below train/, val/ and test/, or with these below {IMAGES}/ and {MASKS}/;\n"
         "  or files anywhere, and a table that names them: `--set dataset.listing=FILE.csv`, with the columns image "
         "and mask"
