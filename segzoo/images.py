@@ -336,7 +336,7 @@ def _labels(values: NDArray[Any], path: Path, signed: bool = False) -> NDArray[A
     if wrong.any():
         raise DataError(
             f"cannot read {path}: its values are {values.dtype}, such as {values[wrong][0]}, and not all whole numbers "
-            f"from 0 to {LARGEST}, which labels are"
+            f"from 0 to {LARGEST}"
         )
     whole = np.where(void, 0, values).astype(np.int32)
     whole[void] = NOT_A_NUMBER

@@ -259,7 +259,7 @@ def section(kind, name):
 
 
 def kinds(text):
-    return text.replace(" | null", "").replace('"', "`").replace("` | `", "`, `")
+    return text.replace(" | null", "").replace('"', "`").replace("` | `", "`, `").replace(" | ", ", ")
 
 
 def value(default):

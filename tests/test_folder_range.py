@@ -1,9 +1,16 @@
 """Which values of the files become which pixel values, and what is measured of each page for it."""
 
-import numpy as np
-from own_folders import pages, save
+import json
+import re
 
-from segzoo_folder import files, looking
+import numpy as np
+import pytest
+from own_folders import forget, one, opened, pages, photo, save
+from pydantic import ValidationError
+
+import segzoo
+from segzoo.errors import DataError
+from segzoo_folder import ImageFolder, files, looking
 
 MASK = np.tile(np.uint8([0, 255]), (6, 4))
 
@@ -41,3 +48,194 @@ def test_the_least_and_the_largest_value_of_each_page_are_kept_with_its_file(tmp
     del expected["b"]
     assert measured(tmp_path, own_cache) == expected
     assert measured(tmp_path, tmp_path / "anew") == expected
+
+
+def splits(root, **images):
+    """A folder with an image in each split, or with several."""
+    for split, values in images.items():
+        for number, pixels in enumerate(values if isinstance(values, list) else [values]):
+            save(root / split / f"images/{number}{'.npy' if pixels.dtype.kind in 'if' else '.png'}", pixels)
+            save(root / split / f"masks/{number}.png", MASK)
+    return root
+
+
+def range_of(root, cache, **options):
+    return ImageFolder(root=root, **options).describe(cache).range
+
+
+def test_the_range_of_the_data_is_that_of_the_training_images(tmp_path, own_cache):
+    values = {"train": [ramp(300, 900), ramp(200, 800)], "val": ramp(0, 1300), "test": ramp(550, 60000)}
+    splits(tmp_path, **values)
+    assert range_of(tmp_path, own_cache) == range_of(tmp_path, own_cache, range="data") == (200, 900)
+    for split, samples in opened(tmp_path, own_cache).items():
+        stored = values[split] if split == "train" else [values[split]]
+        for own, (image, _) in zip(stored, samples, strict=True):
+            assert image.dtype == np.uint16
+            shares = (own.astype(np.float64) - 200).clip(0, 700) / 700
+            np.testing.assert_array_equal(image[..., 0], np.rint(shares * 65535))
+
+
+def test_the_range_of_the_data_does_not_see_the_slices_that_are_kept_back(tmp_path, own_cache):
+    pages(tmp_path / "images/a.tif", [ramp(100 - page, 1000 - 10 * page) for page in range(20)])
+    pages(tmp_path / "masks/a.tif", [MASK] * 20)
+    assert range_of(tmp_path, own_cache, blocks=True) == (81, 940)  # slices 6 to 19
+
+
+def test_the_range_of_the_type_leaves_values_as_they_are(tmp_path, own_cache):
+    splits(tmp_path, train=ramp(300, 900), val=ramp(300, 900))
+    assert range_of(tmp_path, own_cache, range="type") is None
+    np.testing.assert_array_equal(one(tmp_path, own_cache, range="type")[0][..., 0], ramp(300, 900))
+
+
+def test_images_of_8_bits_are_as_they_are_unless_a_range_is_given(tmp_path, own_cache):
+    splits(tmp_path, train=np.uint8(photo(0) // 8), val=photo(1))
+    for choice in ("type", "data"):
+        image, _ = one(tmp_path, own_cache, range=choice)
+        assert image.dtype == np.uint8
+        np.testing.assert_array_equal(image, photo(0) // 8)
+    assert range_of(tmp_path, own_cache) is None
+    image, _ = one(tmp_path, own_cache, range=(1, 3))
+    assert image.dtype == np.uint8
+    expected = np.array([0, 0, 128, 255])  # from 127.5 to even
+    np.testing.assert_array_equal(image, expected[(photo(0) // 8).clip(0, 3)])
+    assert range_of(tmp_path, own_cache, range=(1, 3)) == (1, 3)
+
+
+def test_of_8_and_16_bits_white_is_white(tmp_path, own_cache):
+    splits(tmp_path, train=[photo(0, (6, 8)), ramp(0, 500)], val=photo(1, (6, 8)))
+    assert range_of(tmp_path, own_cache) is None
+    deep = photo(0, (6, 8)).astype(np.float64) * 257
+    np.testing.assert_array_equal(one(tmp_path, own_cache)[0][..., 0], deep)
+    shares = (deep - 1000).clip(0, 40000) / 40000
+    np.testing.assert_array_equal(one(tmp_path, own_cache, range=(1000, 41000))[0][..., 0], np.rint(shares * 65535))
+
+
+@pytest.mark.parametrize(
+    ("values", "given"),
+    [
+        (ramp(-1024, 3071, np.int16), (-1000, 2000)),
+        (ramp(-3, 100, np.int8), (-3, 50)),
+        (ramp(0, 1, np.float32), (0, 1)),
+        (ramp(-0.5, 0.75, np.float64), (-0.25, 0.5)),
+        (ramp(0, 100_000, np.uint32).astype(np.int64), (0, 100_000)),
+    ],
+)
+def test_with_a_range_the_files_may_hold_any_numbers(tmp_path, own_cache, values, given):
+    splits(tmp_path, train=[values, np.uint8(photo(0, (6, 8)) // 4)], val=values)
+    found = opened(tmp_path, own_cache, range=given)
+    for place, own in enumerate([values, photo(0, (6, 8)) // 4]):
+        shares = (own.astype(np.float64) - given[0]) / (given[1] - given[0])
+        image, _ = found["train"][place]
+        assert image.dtype == np.uint16
+        np.testing.assert_array_equal(image[..., 0], np.rint(shares.clip(0, 1) * 65535))
+
+
+def test_without_a_range_the_refusal_names_the_one_of_the_training_images(tmp_path, own_cache):
+    splits(tmp_path, train=[ramp(-1024, 3071, np.int16), ramp(0, 4000, np.int16)], val=ramp(-2000, 0, np.int16))
+    for samples in opened(tmp_path, own_cache).values():
+        with pytest.raises(DataError, match=r"0.npy: .*`--set 'dataset.range=\[-1024, 4000\]'` takes"):
+            samples[0]
+    save(tmp_path / "train/images/2.png", photo(0, (6, 8)))
+    save(tmp_path / "train/masks/2.png", MASK)
+    with pytest.raises(DataError, match=r"has 1 channels, not 4$"):
+        opened(tmp_path, own_cache, channels=4)["train"][2]
+
+
+def test_what_is_not_a_number_is_an_error_that_names_the_file(tmp_path, own_cache):
+    values = ramp(0, 1, np.float32)
+    values[2, 3] = np.nan
+    splits(tmp_path, train=[ramp(0, 1, np.float32), values], val=ramp(0, 1, np.float32))
+    with pytest.raises(DataError, match=r"train/images/1.npy: 1 of its 48 values are not a number \(NaN\)"):
+        opened(tmp_path, own_cache, range=(0, 1))["train"][1]
+    values[2, 3] = np.inf
+    save(tmp_path / "train/images/1.npy", values)
+    assert opened(tmp_path, own_cache, range=(0, 1))["train"][1][0][2, 3] == 65535
+
+
+def test_images_of_one_value_have_the_range_of_the_type(tmp_path, own_cache):
+    splits(tmp_path, train=np.full((6, 8), 700, np.uint16), val=ramp(0, 9))
+    assert range_of(tmp_path, own_cache) is None
+
+
+@pytest.mark.parametrize("wrong", ["all", (1, 1), (2, 1), (1,), (1, 2, 3), ("1", "2"), (0, float("inf")), 7])
+def test_ranges_that_are_none(wrong):
+    with pytest.raises(ValidationError, match="two numbers of which the second is larger"):
+        ImageFolder(range=wrong)
+
+
+def test_the_range_is_known_afterwards(tmp_path, own_cache, command):
+    splits(tmp_path / "data", train=[ramp(300, 900), ramp(400, 950)], val=ramp(0, 1300))
+    settings = {"dataset.root": str(tmp_path / "data")}
+    small = settings | {"model.filters": 2, "model.depth": 1}
+    run = segzoo.run("unet", "folder", settings=small, epochs=1, image_size=(8, 8), out=tmp_path / "run")
+    assert json.loads((run.folder / "manifest.json").read_text())["dataset"]["range"] == [300, 950]
+    assert segzoo.stats("folder", settings=settings).row()["range"] == (300, 950)
+    done = command("data", "stats", "folder", "--set", f"dataset.root={tmp_path / 'data'}")
+    assert "the smallest and the largest pixel value stand for 300 and 950 in the files" in done.out
+
+
+def test_only_what_is_new_is_measured(tmp_path, own_cache, monkeypatch):
+    splits(tmp_path, train=[ramp(300, 900), ramp(400, 950)], val=ramp(0, 1300))
+    assert range_of(tmp_path, own_cache) == (300, 950)
+    monkeypatch.setattr("segzoo_folder.reading.read_values", None)
+    forget()
+    assert range_of(tmp_path, own_cache) == (300, 950)
+
+
+# What is doubted
+
+
+def doubts(root, cache, **options):
+    dataset = ImageFolder(root=root, **options)
+    dataset.describe(cache)
+    return [line for line in dataset.warnings(cache) if "nearly all pixels" in line]
+
+
+def test_images_that_use_little_of_the_range_are_doubted(tmp_path, own_cache):
+    splits(tmp_path, train=[ramp(300, 6200), ramp(400, 6500)], val=ramp(0, 65535))
+    assert doubts(tmp_path, own_cache) == []
+    (line,) = doubts(tmp_path, own_cache, range="type")
+    assert "are from 300 to 6500, which is 9.5 % of the range from 0 to 65535" in line
+    assert line.endswith("add `--set 'dataset.range=[300, 6500]'`, which clips what is outside of that")
+    assert doubts(tmp_path, own_cache, range=(300, 6500)) == []
+    assert len(doubts(tmp_path, own_cache, range=(10_000, 20_000))) == 1
+    save(tmp_path / "train/images/0.png", ramp(0, 7000))
+    assert doubts(tmp_path, own_cache, range="type") == []
+
+
+def test_hot_pixels_do_not_hide_that_the_others_are_all_alike(tmp_path, own_cache):
+    images = [np.random.default_rng(number).integers(100, 900, (64, 64)).astype(np.uint16) for number in range(20)]
+    for number, pixels in enumerate(images):
+        pixels[number, :3] = 65535
+    images[7][:] = 60_000
+    with_masks_of(tmp_path, images)
+    for choice in ("type", "data"):
+        (line,) = doubts(tmp_path, own_cache, range=choice)
+        found = [int(word) for word in re.search(r"dataset.range=\[(\d+), (\d+)\]", line).groups()]
+        assert 99 < found[0] < 105
+        assert 895 < found[1] < 900
+        assert doubts(tmp_path, own_cache, range=tuple(found)) == []
+
+
+def with_masks_of(root, images):
+    for number, pixels in enumerate(images):
+        save(root / f"train/images/{number}.png", pixels)
+        save(root / f"train/masks/{number}.png", np.tile(np.uint8([0, 255]), (64, 32)))
+    return splits(root, val=photo(0, (6, 8)).astype(np.uint16))
+
+
+def test_dark_images_beside_images_of_8_bits_and_images_of_one_value(tmp_path, own_cache):
+    splits(tmp_path, train=[photo(0, (6, 8)), ramp(0, 500)], val=photo(1, (6, 8)))
+    (line,) = doubts(tmp_path, own_cache)
+    assert line.endswith("the images of 8 bits beside them use all of it: scale them alike, and save them anew")
+    save(tmp_path / "train/images/0.png", ramp(70, 70))
+    save(tmp_path / "train/images/1.png", ramp(70, 70))
+    save(tmp_path / "val/images/0.png", ramp(70, 70))
+    (line,) = doubts(tmp_path, own_cache)
+    assert "are about 70, which is 0 % of the range" in line
+
+
+def test_of_images_of_8_bits_nothing_is_doubted_whatever_they_hold(tmp_path, own_cache):
+    splits(tmp_path, train=np.uint8(photo(0) // 64), val=photo(1) // 64)
+    for choice in ("type", "data", (0, 255)):
+        assert doubts(tmp_path, own_cache, range=choice) == []

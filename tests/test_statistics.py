@@ -152,7 +152,7 @@ def test_the_command_prints_tables_or_json(command):
         assert words in done.out
     report = json.loads(command("data", "stats", "shapes", *settings, "--json").out)
     assert report == json.loads(json.dumps(segzoo.stats("shapes", settings=SETTINGS).row()))
-    assert set(report["definitions"]) == {"share", "images", "weight", "mean", "std"}
+    assert set(report["definitions"]) == {"share", "images", "weight", "mean", "std", "range"}
 
 
 def test_an_empty_split_has_no_figures():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
@@ -29,6 +30,15 @@ def _parsed(value: Any) -> Any:
     """`#rrggbb` as three numbers; what is written otherwise as it is."""
     if isinstance(value, str) and re.fullmatch("#[0-9a-fA-F]{6}", value):
         return tuple(bytes.fromhex(value[1:]))
+    return value
+
+
+def _ascending(value: Any) -> Any:
+    """The option range, if it is a word or two finite numbers of which the second is larger."""
+    words = isinstance(value, str) and value in ("type", "data")
+    numbers = isinstance(value, list | tuple) and all(type(each) in (int, float) and isfinite(each) for each in value)
+    if not words and not (numbers and len(value) == 2 and value[0] < value[1]):
+        raise ValueError("it must be type, data, or [low, high]: two numbers of which the second is larger")
     return value
 
 
@@ -84,6 +94,12 @@ class ImageFolder(Dataset):
         "`border` makes pixels from which two objects are at most 2 pixels away another one.",
     )
     channels: int | None = Field(None, ge=1, description="Channels that the images are read with; unset, as found.")
+    range: Annotated[Literal["type", "data"] | tuple[float, float], BeforeValidator(_ascending)] = Field(
+        "data",
+        description="Which values of the files the smallest and the largest pixel value stand for, the others being "
+        "clipped: those of the type; the least and the largest of the training images (data), if they have more than 8 "
+        "bits; or given ones, [low, high], with which the files may hold any numbers.",
+    )
     val: float | None = Field(
         None, gt=0, lt=1, description="Share for validation where no split is given; unset, 0.15 without `folds`."
     )

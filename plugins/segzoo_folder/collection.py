@@ -8,6 +8,9 @@ from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from statistics import median_low
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from segzoo.errors import DataError
 from segzoo.plugin import Info, Split, View
@@ -16,10 +19,15 @@ from segzoo_folder.files import Found, find
 from segzoo_folder.index import Held, Index
 from segzoo_folder.instances import Instances
 from segzoo_folder.labels import labels
+from segzoo_folder.layout import SPLITS
 from segzoo_folder.looking import known
+from segzoo_folder.pixels import pixels
 from segzoo_folder.reading import ImageFacts, Reading, look_at_image, look_at_mask
 from segzoo_folder.samples import Images, Pages
 from segzoo_folder.sorting import Sorting
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 NAMED = 3
 """Files that a message names."""
@@ -37,6 +45,8 @@ class Collection:
     reading: Reading
     pages: Pages
     sorting: Sorting
+    extents: NDArray[Any]
+    """The rows of EXTENTS of the training images, as far as they are known."""
 
     def samples(self, split: Split) -> Images:
         """The samples of a split.
@@ -88,13 +98,15 @@ def _collected(options_json: str, index: Index) -> Collection:
     pages = Pages.of(root, index)
     sorting = Sorting.of(options, pairs, pages.owners)
     channels = options.channels or _channels(root, images)
-    dtype = "uint16" if any(one.facts.dtype == "uint16" for one in images) else "uint8"
     objects = options.instances is not None or pairs.several
     meaning = Instances.of(options, pairs.several) if objects else labels(options, masks)
-    reading = Reading(channels, dtype, meaning)
+    extents = pages.take(np.flatnonzero(sorting.owned == SPLITS.index("train"))).extents()
+    reading = Reading(pixels(options, channels, images, extents), meaning)
     view, size = suggested([size for one in images for size in [(one.facts.height, one.facts.width)] * one.files])
-    info = Info(reading.labels.classes, channels, sorting.splits, image_size=size, view=view)
-    return Collection(info, reading, pages, sorting)
+    info = Info(
+        reading.labels.classes, channels, sorting.splits, image_size=size, view=view, range=reading.pixels.range
+    )
+    return Collection(info, reading, pages, sorting, extents)
 
 
 def _place(options: ImageFolder, cache: Path) -> Path:

@@ -10,16 +10,22 @@ from segzoo_folder.collection import Collection
 from segzoo_folder.index import Index
 from segzoo_folder.labels import TO_OBJECTS, number_objects
 from segzoo_folder.pairs import text
+from segzoo_folder.pixels import LARGEST, number
 from segzoo_folder.reading import Labels
 
 SEVERAL = 3
 """Masks from which on it is no chance if all are the same."""
+LITTLE = 0.1
+"""Share of the range of which images should use more, lest all of it looks the same to a network."""
+ODD = 0.05
+"""Share of the images that may be darker or brighter than the others."""
 
 
 def doubts(collection: Collection) -> Iterator[str]:
     """What is odd, a line each, and what to do about it; nothing is read for it but the index."""
     yield from _same_masks(collection.pages.index)
     yield from _objects(collection)
+    yield from _narrow(collection)
 
 
 def _same_masks(index: Index) -> Iterator[str]:
@@ -49,3 +55,32 @@ def _objects(collection: Collection) -> Iterator[str]:
             f"they number objects, as is likelier, add {TO_OBJECTS}; if they are classes, name these with the option "
             "classes"
         )
+
+
+def _narrow(collection: Collection) -> Iterator[str]:
+    """Whether nearly all pixels of nearly all training images are in a small part of the range."""
+    pixels = collection.reading.pixels
+    known = collection.extents[np.isfinite(collection.extents).all(axis=1)]
+    if not len(known):
+        return
+    start, end = pixels.range or (0, LARGEST[pixels.dtype])
+    few = int(ODD * len(known))
+    low, high = float(np.sort(known[:, 2])[few]), float(np.sort(known[:, 3])[-1 - few])
+    share = (min(high, end) - max(low, start)) / (end - start)
+    if share >= LITTLE:
+        return
+    used = f"from {number(low)} to {number(high)}" if low < high else f"about {number(low)}"
+    yield (
+        f"nearly all pixels of the training images of more than 8 bits are {used}, which is "
+        f"{max(0, 100 * share):.2g} % of the range from {number(start)} to {number(end)}, so a network hardly sees a "
+        f"difference between them{_way_out(collection, low, high)}"
+    )
+
+
+def _way_out(collection: Collection, low: float, high: float) -> str:
+    """What is to be done about such images."""
+    if any(one.dtype == "uint8" for one in collection.pages.index.images.facts):
+        return "; the images of 8 bits beside them use all of it: scale them alike, and save them anew"
+    if low < high:
+        return f": add `--set 'dataset.range=[{number(low)}, {number(high)}]'`, which clips what is outside of that"
+    return ": look at them"

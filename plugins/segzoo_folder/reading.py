@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from segzoo_folder.instances import Instances
+    from segzoo_folder.pixels import Pixels
 
 MOST = 256
 """Different values or colours of a mask that are remembered, and one more to tell that there are more."""
@@ -69,7 +70,7 @@ class Look(NamedTuple, Generic[Facts]):
 EXTENTS = np.empty((0, 4))
 """Of images: the least and the largest value of a page, and those that SELDOM of its values are below and above.
 
-They are NaN where they are not known: of 8 bits, or if the values are not all finite. Opacity is left out.
+Of 8 bits they are not known, and NaN; where values are not all finite they are infinite. Opacity is left out.
 """
 DIGESTS = np.empty((0, 1), np.uint64)
 """Of masks: a digest of the labels of a page."""
@@ -87,14 +88,15 @@ def look_at_image(path: Path) -> Look[ImageFacts]:
     facts = ImageFacts(_pages(path, found.format), *found.size, found.channels, found.alpha, found.dtype)
     if facts.dtype == "uint8":
         return Look(facts, np.full((facts.pages, *EXTENTS.shape[1:]), np.nan))
-    return Look(facts, np.array([_extent(read_values(path, page=page), facts) for page in range(facts.pages)]))
+    extents = [_extent(read_values(path, page=page), facts) for page in range(facts.pages)]
+    return Look(facts, np.array(extents, np.float64))
 
 
 def _extent(values: NDArray[Any], facts: ImageFacts) -> tuple[float, float, float, float]:
     """A row of EXTENTS of a page (H, W, C)."""
     colors = values[..., : values.shape[2] - facts.alpha].ravel()
     if not np.isfinite(colors).all():
-        return (np.nan,) * 4
+        return -np.inf, np.inf, -np.inf, np.inf
     few = int(SELDOM * len(colors))
     ordered = np.partition(colors, (few, len(colors) - 1 - few))
     return colors.min(), colors.max(), ordered[few], ordered[-1 - few]
@@ -221,15 +223,5 @@ class Labels:
 class Reading:
     """How files become samples of one form."""
 
-    channels: int
-    dtype: str
+    pixels: Pixels
     labels: Labels | Instances
-
-    def image(self, path: Path, page: int) -> NDArray[Any]:
-        """Pixels (H, W, channels) of `dtype`; 8 bits become 16 where other images have them."""
-        pixels = read_image(path, self.channels, page)
-        if pixels.dtype == np.uint8 and self.dtype == "uint16":
-            return pixels.astype(np.uint16) * np.uint16(257)  # white stays white
-        if pixels.dtype != self.dtype:
-            raise DataError(f"{path} is {pixels.dtype}, other images {self.dtype}; has it changed meanwhile?")
-        return pixels

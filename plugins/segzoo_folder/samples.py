@@ -13,7 +13,7 @@ from segzoo.errors import DataError
 from segzoo.samples import OnDemand
 from segzoo_folder.index import Index
 from segzoo_folder.pairs import text
-from segzoo_folder.reading import Reading
+from segzoo_folder.reading import EXTENTS, Reading
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -64,6 +64,15 @@ class Pages:
         numbers = np.where(counts[owners] == 1, WHOLE, np.arange(len(owners)) - firsts[owners])
         return cls(root, index, owners, numbers.astype(np.int32))
 
+    def extents(self) -> NDArray[Any]:
+        """The rows of EXTENTS of those images that can be read; none if all have 8 bits, of which nothing is known."""
+        images = self.index.images
+        if all(one.dtype == "uint8" for one in images.facts):
+            return EXTENTS
+        readable = images.pages[self.owners] > 0
+        extents: NDArray[Any] = images.measured[(images.starts[self.owners] + self.numbers.clip(min=0))[readable]]
+        return extents
+
     def take(self, indices: NDArray[np.integer[Any]]) -> Pages:
         """Some of them, in this order."""
         return Pages(self.root, self.index, self.owners[indices], self.numbers[indices])
@@ -110,4 +119,4 @@ class Images:
         """
         image, *masks = self.pages.files(index)
         number = max(0, int(self.pages.numbers[index]))
-        return self.reading.image(image, number), self.reading.labels.read(masks, number)
+        return self.reading.pixels.read(image, number), self.reading.labels.read(masks, number)

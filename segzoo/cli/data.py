@@ -142,6 +142,9 @@ def _print_statistics(found: Statistics) -> None:
     from segzoo.data.statistics import DEFINITIONS
 
     console = Console(highlight=False, markup=False, soft_wrap=True)
+    if found.range:
+        low, high = found.range
+        console.print(f"the smallest and the largest pixel value stand for {low:,.6g} and {high:,.6g} in the files")
     for split, figures in found.splits.items():
         console.print(f"{split}: {figures['images']:,} images", style="bold")
         if figures["wrong"]:

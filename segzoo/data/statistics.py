@@ -21,6 +21,8 @@ DEFINITIONS: dict[str, str] = {
     "pixels of the images that have it (median frequency balancing, Eigen and Fergus 2015, arXiv:1411.4734).",
     "mean": "Of a channel: over all pixels of all images, in pixel values 0 to 255; 16 bits are scaled to that.",
     "std": "Of a channel: the standard deviation about that mean, over all pixels of all images.",
+    "range": "The values in the files that the smallest and the largest pixel value stand for; null for the range of "
+    "their type.",
 }
 """What each figure means, in a sentence. Images that are unreadable or wrong are in none of them."""
 
@@ -31,6 +33,8 @@ class Statistics:
 
     dataset: str
     classes: tuple[str, ...]
+    range: tuple[float, float] | None
+    """See `Info.range`."""
     splits: dict[Split, dict[str, Any]]
     """The figures of each split; `segzoo data stats` describes them."""
 
@@ -53,7 +57,7 @@ def stats(dataset: str, *, settings: Mapping[str, Any] | None = None, processes:
     for piece, tally in survey(found, Counting(found.samples, found.info), processes):
         tallies[piece.split].add(tally)
     figures = {split: _figures(tally, found.info) for split, tally in tallies.items()}
-    return Statistics(dataset, found.info.classes, figures)
+    return Statistics(dataset, found.info.classes, found.info.range, figures)
 
 
 def _figures(tally: Tally, info: Info) -> dict[str, Any]:
