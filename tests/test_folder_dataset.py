@@ -36,7 +36,7 @@ from segzoo.errors import DataError
 from segzoo.images import FORMATS
 from segzoo.plugin import IGNORE
 from segzoo.splits import Shares, better_seed
-from segzoo_folder import ImageFolder, collection, files, looking, pairs, reading
+from segzoo_folder import ImageFolder, collection, looking, pairs, reading, walking
 
 SPLITS = ("train", "val", "test")
 
@@ -872,9 +872,9 @@ def test_a_cache_that_cannot_be_written_says_so(root, tmp_path):
 
 def test_a_file_that_is_gone_has_no_stamp(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "gone")
-    assert files.stamp_of(tmp_path / "link") == files.ABSENT
+    assert walking.stamp_of(tmp_path / "link") == walking.ABSENT
     with os.scandir(tmp_path) as entries:
-        assert [files.stamp_of(entry) for entry in entries] == [files.ABSENT]
+        assert [walking.stamp_of(entry) for entry in entries] == [walking.ABSENT]
 
 
 # As a user meets it

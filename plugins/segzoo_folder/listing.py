@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from segzoo.errors import DataError, suggestion
-from segzoo_folder.files import ABSENT, Found, stamp_of
+from segzoo_folder.files import Found
 from segzoo_folder.layout import IMAGES, SPLITS, meant
 from segzoo_folder.pairs import UNSPLIT, Pairs, coded, columns, text
+from segzoo_folder.walking import ABSENT, Stamped, stamp_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -67,7 +68,7 @@ def _checked(root: Path, file: Path, pairs: Pairs) -> Found:
         pairs.take(kept[(stamps[kept] != ABSENT).all(axis=1)]),
         tuple(f"{root / text(path)} is not there, but {file.name} names it" for path in absent),
         tuple(doubled),
-        ((str(file), stamp_of(file)),),
+        Stamped(np.array([coded(str(file))]), np.array([stamp_of(file)], np.int64)),
     )
 
 
