@@ -104,6 +104,16 @@ def test_opening_a_folder_is_measured(printed_by):
 
 
 @pytest.mark.slow
+def test_ranges_are_compared(pets, printed_by, monkeypatch):
+    module = import_module("pixel_range")
+    kinds = {"10 of 16 bits": module.KINDS["10 of 16 bits"], "hot 16": module.KINDS["10 of 16 bits, hot pixels"]}
+    monkeypatch.setattr(module, "KINDS", kinds)
+    words = ("--root", pets, "--images", 10, "--epochs", 1, "--filters", 2, "--rounds", 1)
+    found = rows(printed_by("pixel_range", *words))
+    assert all(0 <= score <= 1 for name in (*kinds, "photos of 8 bits") for score in found[name])
+
+
+@pytest.mark.slow
 def test_verifying_is_measured(pets, printed_by):
     words = ("--root", pets, "--val-size", 4, "--rounds", 1, "--files", 30, 60, "--memory-rounds", 1)
     found = rows(printed_by("data_verify", *words))
