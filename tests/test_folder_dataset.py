@@ -247,7 +247,7 @@ def test_what_is_expected_and_what_is_there_is_said_of_another_layout(tmp_path, 
     save(tmp_path / "notes.png", photo())
     message = refusal(tmp_path, own_cache)
     assert "images/NAME.png and masks/NAME.png" in message
-    assert "found are . (1 file), train/image (1 file)" in message
+    assert "found are . (the file notes.png), train/image (the file 0.png)" in message
     assert "there is no folder" in refusal(tmp_path / "gone", own_cache)
     (tmp_path / "empty").mkdir()
     assert "it is empty" in refusal(tmp_path / "empty", own_cache)
@@ -899,7 +899,9 @@ def test_verify_names_missing_files(root, command):
 
 def test_real_slices_by_a_table(test_data, tmp_path, own_cache):
     root = test_data / "isbi2012"
-    assert "found are test (30 files), train/image (30 files), train/label (30 files)" in refusal(root, own_cache)
+    assert "found are test (30 files, such as 0.png), train/image (30 files, such as 0.png), train/label" in refusal(
+        root, own_cache
+    )
     rows = [(f"train/image/{i}.png", f"train/label/{i}.png", f"block{i // 5}") for i in range(30)]
     write_table(tmp_path, [("image", "mask", "group"), *rows])
     dataset = ImageFolder(root=root, listing=str(tmp_path / "list.csv"), split_seed=10)

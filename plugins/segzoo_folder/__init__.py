@@ -73,7 +73,9 @@ class ImageFolder(Dataset):
         description="A table, CSV or TOML, with the columns `image` and `mask`, and `split` and `group` if you like; "
         "its paths are relative to `root`, and so is its own.",
     )
-    allow_missing: bool = Field(False, description="Take the images that have a mask, instead of asking for all.")
+    allow_missing: bool = Field(
+        False, description="Take the images that can be read and have a mask, instead of asking for all."
+    )
     classes: tuple[str, ...] | None = Field(None, description="Names of the classes; unset, they are found.")
     values: tuple[Value, ...] | None = Field(
         None, description="What the masks hold for each class, in order; 255 is left out unless it is among them."
@@ -176,14 +178,14 @@ class ImageFolder(Dataset):
         return self.open(cache, split).files
 
     def missing(self, cache: Path) -> Sequence[str]:
-        """See `Dataset.missing`. With `allow_missing`, images without a mask are not missed, nor masks without one."""
+        """See `Dataset.missing`. With `allow_missing`, what has no partner or cannot be read is not missed."""
         from segzoo_folder.files import find
 
         try:
             found = find(self.folder(), self.listing)
         except DataError:  # which is for `open` to tell
             return ()
-        return [*found.doubled, *(() if self.allow_missing else found.lacking)]
+        return [*found.doubled, *(() if self.allow_missing else (*found.unread, *found.lacking))]
 
     def warnings(self, cache: Path) -> Sequence[str]:
         """See `Dataset.warnings`. Of files that have changed since `describe`, what they were."""

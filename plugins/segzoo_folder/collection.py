@@ -47,6 +47,8 @@ class Collection:
     sorting: Sorting
     extents: NDArray[Any]
     """The rows of EXTENTS of the training images, as far as they are known."""
+    unread: tuple[str, ...] = ()
+    """Files of kinds that cannot be read, and are left out."""
 
     def samples(self, split: Split) -> Images:
         """The samples of a split.
@@ -81,7 +83,7 @@ def collection(options: ImageFolder, cache: Path, anew: bool) -> Collection:
     if index is None:
         index = known(root, found.pairs, _place(options, cache))
         _latest[key] = replace(found, pairs=index.pairs), index
-    return _collected(options.model_dump_json(), index)
+    return replace(_collected(options.model_dump_json(), index), unread=found.unread)
 
 
 @lru_cache(maxsize=1)  # a run asks several times; as long as no file changes, the answer is the same
@@ -133,22 +135,35 @@ def _require_whole(options: ImageFolder, found: Found) -> None:
     root = options.folder()
     if found.doubled:
         raise DataError(
-            f"{root} has {len(found.doubled):,} times two files for one sample: {_some(found.doubled)}; remove one of "
+            f"{root} has {len(found.doubled):,} times two files for one sample: {some(found.doubled)}; remove one of "
             "each, or write a table of those to take, for `--set dataset.listing=FILE.csv`"
         )
-    if found.lacking and not options.allow_missing:
+    if not options.allow_missing or not len(found.pairs):
+        _require_complete(options, found)
+
+
+def _require_complete(options: ImageFolder, found: Found) -> None:
+    """Raise unless there is a mask to each image, an image to each mask, and all can be read."""
+    root, faults = options.folder(), []
+    way = "To take those that are complete, add `--set dataset.allow_missing=true`" if len(found.pairs) else ""
+    if found.unread:
+        faults.append(f"has {_files(found.unread)} of kinds that cannot be read: {some(found.unread)}")
+    if found.lacking:
         together = "Images and masks belong together by their names without suffix, or as a listing says"
         if options.listing is not None:
             together = f"Paths in a listing are relative to {root}, unless they are absolute"
-        way = "To take those that are complete, add `--set dataset.allow_missing=true`"
-        if not len(found.pairs):
-            way = "None has its fellow: write a table that names both, for `--set dataset.listing=FILE.csv`"
-        raise DataError(f"{root} lacks {len(found.lacking):,} files: {_some(found.lacking)}. {together}. {way}")
-    if not len(found.pairs):
-        raise DataError(f"{root} has no image with a mask: {_some(found.lacking)}")
+        faults.append(f"lacks {_files(found.lacking)}: {some(found.lacking)}. {together}")
+        way = way or "None has its fellow: write a table that names both, for `--set dataset.listing=FILE.csv`"
+    if faults:
+        raise DataError(f"{root} {'. It '.join(faults)}{f'. {way}' if way else ''}")
 
 
-def _some(lines: Sequence[str]) -> str:
+def _files(lines: Sequence[str]) -> str:
+    return f"{len(lines):,} file{'s' if len(lines) > 1 else ''}"
+
+
+def some(lines: Sequence[str]) -> str:
+    """The first of many lines, for a message."""
     return f"{'; '.join(lines[:NAMED])}{' and more' if lines[NAMED:] else ''}"
 
 

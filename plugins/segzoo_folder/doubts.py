@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from segzoo_folder.collection import Collection
+from segzoo_folder.collection import Collection, some
 from segzoo_folder.index import Index
 from segzoo_folder.labels import TO_OBJECTS, number_objects
 from segzoo_folder.pairs import text
@@ -23,6 +23,8 @@ ODD = 0.05
 
 def doubts(collection: Collection) -> Iterator[str]:
     """What is odd, a line each, and what to do about it; nothing is read for it but the index."""
+    if collection.unread:
+        yield f"files that cannot be read are left out, {len(collection.unread):,} in number: {some(collection.unread)}"
     yield from _same_masks(collection.pages.index)
     yield from _objects(collection)
     yield from _narrow(collection)

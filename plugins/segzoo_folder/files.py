@@ -11,6 +11,7 @@ from segzoo.errors import DataError
 from segzoo_folder.layout import SPLITS, Place, expected, places, there
 from segzoo_folder.matching import matches
 from segzoo_folder.pairs import UNSPLIT, Pairs, coded, merged
+from segzoo_folder.unread import alone
 from segzoo_folder.walking import Files, Stamped
 
 
@@ -23,6 +24,8 @@ class Found:
     """Images without a mask, masks without an image, files that a table names and that are not there."""
     doubled: tuple[str, ...]
     """Files of which two would be the same sample."""
+    unread: tuple[str, ...]
+    """Files of kinds that cannot be read, and may be images or masks."""
     places: Stamped
     """The folders that were looked through, or the table."""
 
@@ -52,7 +55,7 @@ def _find(root: Path, listing: str | None) -> Found:
 
         return listed(root, root / listing)
     found = _together([_matched(root, place) for place in places(root)])
-    if not len(found.pairs) and not found.lacking:
+    if not len(found.pairs) and not found.lacking and not found.unread:
         raise DataError(f"{root} holds no images; {expected()}\n{there(root)}")
     return found
 
@@ -62,6 +65,7 @@ def _together(found: list[Found]) -> Found:
         merged([one.pairs for one in found]),
         tuple(line for one in found for line in one.lacking),
         tuple(line for one in found for line in one.doubled),
+        tuple(line for one in found for line in one.unread),
         Stamped.joined([one.places for one in found]),
     )
 
@@ -70,9 +74,13 @@ def _matched(root: Path, place: Place) -> Found:
     """The pairs of one folder with images and one with masks, by the names of the files without suffix."""
     images, masks = (Files.below(root, folder) for folder in (place.images, place.masks))
     found = matches(images.names, masks.names)
-    left, right = images.but(found.images), masks.but(found.masks)
-    lacking = [f"{root / path} has no mask {place.masks}/{found.mask_of(name)}.*" for name, path in left]
-    lacking += [f"{root / path} has no image {place.images}/{found.image_of(name)}.*" for name, path in right]
+    images_alone, masks_alone, unread = alone(root, images, masks, found)
+    lacking = [
+        f"{root / path} has no mask {place.masks}/{found.mask_of(name)}.*" for name, path in images.named(images_alone)
+    ]
+    lacking += [
+        f"{root / path} has no image {place.images}/{found.image_of(name)}.*" for name, path in masks.named(masks_alone)
+    ]
     names, own, others = images.names[found.images], found.images, found.masks
     pairs = Pairs(
         np.char.add(coded(place.prefix), names),
@@ -87,4 +95,4 @@ def _matched(root: Path, place: Place) -> Found:
         np.zeros(len(names), np.int64),
     )
     places = Stamped.joined([images.folders, masks.folders])
-    return Found(pairs, tuple(lacking), (*images.doubled, *masks.doubled), places)
+    return Found(pairs, tuple(lacking), (*images.doubled, *masks.doubled), unread, places)

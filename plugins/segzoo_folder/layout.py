@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -128,19 +127,24 @@ def expected() -> str:
 
 def there(root: Path) -> str:
     """What a folder holds instead, in words."""
-    counts = Counter(sorted(_folders_of_files(root)))
-    names = [f"{folder} ({count:,} {'file' if count == 1 else 'files'})" for folder, count in counts.items()]
-    if not names:
+    found: dict[str, list[str]] = {}
+    for folder, name in sorted(_files_below(root)):
+        found.setdefault(folder, []).append(name)
+    texts = [
+        f"{folder} ({len(names):,} files, such as {names[0]})" if names[1:] else f"{folder} (the file {names[0]})"
+        for folder, names in found.items()
+    ]
+    if not texts:
         return "it is empty"
-    return f"found are {', '.join(names[:SHOWN])}{f' and {len(names) - SHOWN} folders more' if names[SHOWN:] else ''}"
+    return f"found are {', '.join(texts[:SHOWN])}{f' and {len(texts) - SHOWN} folders more' if texts[SHOWN:] else ''}"
 
 
-def _folders_of_files(root: Path, depth: int = 4) -> Iterator[str]:
-    """For each file in a folder, and in the folders in it, the folder that it is in."""
-    for entry in root.iterdir():
+def _files_below(folder: Path, depth: int = 4) -> Iterator[tuple[str, str]]:
+    """Of each file in a folder, and in the folders in it, the folder that it is in and its name."""
+    for entry in folder.iterdir():
         if hidden(entry.name):
             continue
         if entry.is_dir() and depth:
-            yield from (str(PurePosixPath(entry.name) / path) for path in _folders_of_files(entry, depth - 1))
+            yield from ((str(PurePosixPath(entry.name) / path), name) for path, name in _files_below(entry, depth - 1))
         elif entry.is_file():
-            yield "."
+            yield ".", entry.name

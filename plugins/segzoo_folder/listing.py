@@ -68,6 +68,7 @@ def _checked(root: Path, file: Path, pairs: Pairs) -> Found:
         pairs.take(kept[(stamps[kept] != ABSENT).all(axis=1)]),
         tuple(f"{root / text(path)} is not there, but {file.name} names it" for path in absent),
         tuple(doubled),
+        (),
         Stamped(np.array([coded(str(file))]), np.array([stamp_of(file)], np.int64)),
     )
 

@@ -50,13 +50,20 @@ class Affix(NamedTuple):
         return f"{folder}{slash}{self.start}{file}{self.end}"
 
     def off(self, name: bytes) -> bytes:
-        """A name that has it without it."""
+        """A name without it, if it has it."""
         folder, slash, file = name.rpartition(b"/")
-        return folder + slash + file[len(coded(self.start)) : len(file) - len(coded(self.end))]
+        start, end = (coded(part).lower() for part in self)
+        if file.lower().startswith(start) and file.lower().endswith(end):
+            file = file[len(start) : len(file) - len(end)]
+        return folder + slash + file
 
     def off_all(self, names: Names) -> Names:
-        """Names that all have it without it."""
+        """Names without it."""
         return columns(((self.off(name),) for name in names), (np.bytes_,))[0] if self != Affix() else names
+
+
+Affixes = tuple[Affix, Affix]
+"""Those of images and masks."""
 
 
 class Matches(NamedTuple):
@@ -68,6 +75,11 @@ class Matches(NamedTuple):
     image_affix: Affix
     mask_affix: Affix
 
+    @property
+    def affixes(self) -> Affixes | None:
+        """Those of images and masks; None if they have none."""
+        return (self.image_affix, self.mask_affix) if any(self.image_affix) or any(self.mask_affix) else None
+
     def mask_of(self, image: str) -> str:
         """The name that the mask of an image should have."""
         return self.mask_affix.on(text(self.image_affix.off(coded(image))))
@@ -77,11 +89,14 @@ class Matches(NamedTuple):
         return self.image_affix.on(text(self.mask_affix.off(coded(mask))))
 
 
-def matches(images: Names, masks: Names) -> Matches:
-    """Which of the images (N,) and masks (M,) belong together; the names of each are different."""
-    image_affix, mask_affix = _affixes(images, masks)
+def matches(images: Names, masks: Names, affixes: Affixes | None = None) -> Matches:
+    """Which of the images (N,) and masks (M,) belong together; the names of each are different.
+
+    What they have in front or behind may be known from others.
+    """
+    image_affix, mask_affix = affixes or _affixes(images, masks)
     images, masks = image_affix.off_all(images), mask_affix.off_all(masks)
-    _, own, others = np.intersect1d(images, masks, assume_unique=True, return_indices=True)
+    _, own, others = np.intersect1d(images, masks, assume_unique=affixes is None, return_indices=True)
     left, right = (np.delete(np.arange(len(names)), done) for names, done in ((images, own), (masks, others)))
     if len(left) and len(right):
         more, others_more = _but_for_case(images[left], masks[right])
@@ -102,7 +117,7 @@ def _but_for_case(images: Names, masks: Names) -> tuple[NDArray[np.intp], NDArra
     return own_places[first], other_places[second]
 
 
-def _affixes(images: Names, masks: Names) -> tuple[Affix, Affix]:
+def _affixes(images: Names, masks: Names) -> Affixes:
     """What is to be taken off the names of images and of masks, so that they agree.
 
     Nothing if some agree as they are, if that does not help, or if there are several ways that make different pairs.
@@ -113,7 +128,7 @@ def _affixes(images: Names, masks: Names) -> tuple[Affix, Affix]:
     lower, others = np.char.lower(images), np.char.lower(masks)  # of ASCII only, so that no name changes its length
     if np.isin(others, lower).any():
         return nothing
-    found: dict[bytes, tuple[Affix, Affix]] = {}
+    found: dict[bytes, Affixes] = {}
     for image_affix, mask_affix, least in _ways(images, masks):
         _, own, other = np.intersect1d(image_affix.off_all(lower), mask_affix.off_all(others), return_indices=True)
         if len(own) >= least:

@@ -11,7 +11,8 @@ from unicodedata import normalize
 import numpy as np
 
 from segzoo.errors import DataError
-from segzoo_folder.layout import SUFFIXES, hidden
+from segzoo_folder.kinds import PLAIN, READABLE, told
+from segzoo_folder.layout import hidden
 from segzoo_folder.pairs import coded, columns, text
 
 if TYPE_CHECKING:
@@ -40,8 +41,19 @@ class Stamped(NamedTuple):
         return all(stamp_of(root / text(path)) == stamp for path, stamp in zip(*self, strict=True))
 
 
+class Strange(NamedTuple):
+    """Files that may be images and are not read, sorted by their names without folder and suffix."""
+
+    names: NDArray[np.bytes_]
+    """All different, and those of no files that are read."""
+    paths: NDArray[np.bytes_]
+    """Relative to the root."""
+    kinds: NDArray[np.uint8]
+    """UNREADABLE or UNKNOWN."""
+
+
 class Files(NamedTuple):
-    """The files below a folder that may be images, sorted by their names without folder and suffix."""
+    """The images below a folder, sorted by their names without folder and suffix."""
 
     names: NDArray[np.bytes_]
     """All different."""
@@ -50,37 +62,44 @@ class Files(NamedTuple):
     stamps: NDArray[np.int64]
     doubled: tuple[str, ...]
     """Files that have the name of another, a line each."""
+    strange: Strange
+    """Others that may be images."""
     folders: Stamped
     """All that were looked through."""
 
     @classmethod
     def below(cls, root: Path, folder: str) -> Files:
         """Those below a folder, whose path is relative to the root."""
-        names, paths, stamps = columns(_rows(root, folder), (np.bytes_, np.bytes_, np.int64))
+        names, paths, stamps, kinds = columns(_rows(root, folder), (np.bytes_, np.bytes_, np.int64, np.uint8))
         folders = Stamped(*(column[names == FOLDER] for column in (paths, stamps)))
-        order = np.lexsort((paths, names))[len(folders.paths) :]  # their name is the first
-        names, paths, stamps = names[order], paths[order], stamps[order]
+        order = np.lexsort((paths, kinds, names))[len(folders.paths) :]  # their name is the first
+        names, paths, stamps, kinds = names[order], paths[order], stamps[order], kinds[order]
         again = np.flatnonzero(names[1:] == names[:-1]) + 1
-        both = ((root / text(paths[index - 1]), root / text(paths[index]), text(names[index])) for index in again)
+        read = kinds == READABLE
+        same = again[read[again]]
+        both = ((root / text(paths[index - 1]), root / text(paths[index]), text(names[index])) for index in same)
         doubled = tuple(f"{first} and {other} are both {name}" for first, other, name in both)
-        kept = np.delete(np.arange(len(names)), again)
-        return cls(names[kept], paths[kept], stamps[kept], doubled, folders)
+        first = np.ones(len(names), bool)
+        first[again] = False  # what is there as JPEG and raw is not missed
+        strange = Strange(*(column[first & ~read] for column in (names, paths, kinds)))
+        first &= read
+        return cls(names[first], paths[first], stamps[first], doubled, strange, folders)
 
-    def but(self, indices: NDArray[np.intp]) -> Iterator[tuple[str, str]]:
-        """Name and path of all others than these."""
-        for index in np.delete(np.arange(len(self.names)), indices).tolist():
+    def named(self, indices: NDArray[np.intp]) -> Iterator[tuple[str, str]]:
+        """Names and paths of some."""
+        for index in indices.tolist():
             yield text(self.names[index]), text(self.paths[index])
 
 
-def _rows(root: Path, folder: str) -> Iterator[tuple[bytes, bytes, int]]:
-    """Name, path and stamp of the folders, and of the files with the suffix of an image."""
+def _rows(root: Path, folder: str) -> Iterator[tuple[bytes, bytes, int, int]]:
+    """Name, path, stamp and kind of the folders, which have none, and of the files that may be images."""
     for path, stamp in _walk(root, folder):
         if path[-1] == "/":
-            yield FOLDER, coded(path), stamp
+            yield FOLDER, coded(path), stamp, READABLE
             continue
-        stem, dot, suffix = path.rpartition(".")
-        if dot and f".{suffix.lower()}" in SUFFIXES:
-            yield coded(_text(stem[len(folder) + 1 :], root, path)), coded(path), stamp
+        stem, kind = told(path)
+        if kind != PLAIN:
+            yield coded(_text(stem[len(folder) + 1 :], root, path)), coded(path), stamp, kind
 
 
 def _text(name: str, root: Path, path: str) -> str:

@@ -13,7 +13,7 @@ Severity = Literal["error", "warning"]
 
 KINDS: dict[str, str] = {
     "unopened": "The dataset, or a split of it, cannot be opened.",
-    "missing": "A file that should be there is not.",
+    "missing": "A file that should be there is not, or is of a kind that cannot be read.",
     "unreadable": "A file cannot be decoded.",
     "invalid": "The dataset refuses a sample, or gives it in another form than it promises.",
     "size": "Image and mask differ in size.",
