@@ -177,7 +177,7 @@ def test_the_range_is_known_afterwards(tmp_path, own_cache, command):
 def test_only_what_is_new_is_measured(tmp_path, own_cache, monkeypatch):
     splits(tmp_path, train=[ramp(300, 900), ramp(400, 950)], val=ramp(0, 1300))
     assert range_of(tmp_path, own_cache) == (300, 950)
-    monkeypatch.setattr("segzoo_folder.reading.read_values", None)
+    monkeypatch.setattr("segzoo_folder.reading.read_pages", None)
     forget()
     assert range_of(tmp_path, own_cache) == (300, 950)
 

@@ -9,8 +9,11 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
+from tiffs import page, written
 
 import segzoo
+from segzoo import tiff_planes
+from segzoo.cli import main
 from segzoo.data.findings import KINDS
 from segzoo.errors import ConfigError, PluginError
 from segzoo.quarantine import read_list
@@ -102,11 +105,11 @@ MISTAKES = {
     "a photo that stands": (lambda image, mask: picture(99).save(image, exif=lying(1)), []),
     "a GIF": (
         lambda image, mask: picture(99).save(image, "GIF"),
-        [("warning", "extension", "is GIF (P, not JPEG) inside")],
+        [("warning", "extension", "is GIF inside, not JPEG")],
     ),
     "a PNG with transparency": (
         lambda image, mask: picture(99).convert("RGBA").save(image, "PNG"),
-        [("warning", "extension", "is PNG (RGBA, not JPEG) inside")],
+        [("warning", "extension", "is PNG inside, not JPEG")],
     ),
 }
 
@@ -375,6 +378,93 @@ def test_the_real_photos(test_data, folder):
     assert done.errors == ()
     odd = {(one.kind, one.id, one.what.split(" (")[0]) for one in done.findings if one.kind != "near duplicate"}
     if folder == "oxford_pets":
-        assert ("extension", "Abyssinian_34", "is GIF") in odd
-        assert ("extension", "Abyssinian_5", "is PNG") in odd
+        assert ("extension", "Abyssinian_34", "is GIF inside, not JPEG") in odd
+        assert ("extension", "Abyssinian_5", "is PNG inside, not JPEG") in odd
         assert ("one class", "Abyssinian_34", "the mask has one class only, background") in odd
+
+
+# Files of strangers
+
+
+@pytest.fixture
+def strange(tmp_path):
+    """Twenty pairs in a folder, and what writes another: `strange("name.tif", image, mask)`, pages or functions."""
+    folder = tmp_path / "strange"
+    for kind in ("images", "masks"):
+        (folder / kind).mkdir(parents=True)
+    for number in range(20):
+        picture(number).save(folder / "images" / f"img_{number}.png")
+        trimap([0] * number + [255]).save(folder / "masks" / f"img_{number}.png")
+
+    def put(name, image, mask):
+        for kind, content in (("images", image), ("masks", mask)):
+            path = folder / kind / name
+            if callable(content):
+                content(path)
+            else:
+                path.write_bytes(written([page(each) for each in content]))
+
+    put.root = folder
+    return put
+
+
+def verified(folder, **options):
+    settings = {f"dataset.{key}": value for key, value in options.items()}
+    return segzoo.verify("folder", settings={"dataset.root": str(folder), **settings}, processes=1)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes of POSIX")
+@pytest.mark.parametrize("kind", ["images", "masks"])
+def test_a_named_pipe_is_a_row_and_no_endless_wait(strange, kind):
+    other = trimap([0, 255]) if kind == "images" else picture(50)
+    strange("pipe.png", *(os.mkfifo if kind == each else other.save for each in ("images", "masks")))
+    done = verified(strange.root)
+    assert [(one.kind, one.id, one.file) for one in done.errors] == [
+        ("unreadable", "pipe", str(strange.root / kind / "pipe.png"))
+    ]
+    assert "it is a named pipe, not a file" in done.errors[0].what
+
+
+def test_postscript_that_calls_itself_png_is_a_row_and_not_run(strange, monkeypatch):
+    monkeypatch.setattr(subprocess, "Popen", None)  # as Ghostscript would be
+    postscript = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\n%%EndComments\n{} loop\n%%EOF\n"
+    strange("eps.png", lambda path: path.write_bytes(postscript), trimap([0, 255]).save)
+    done = verified(strange.root)
+    assert [(one.kind, one.id) for one in done.errors] == [("unreadable", "eps")]
+    assert "it is of no known kind" in done.errors[0].what
+
+
+def test_a_stack_is_looked_at_once_for_what_its_header_tells(strange):
+    slices = np.stack([np.array(picture(number).convert("L")) for number in range(20, 40)])
+    tags = [page(each, t274=("H", [6])) for each in slices]
+    masks = np.stack([np.array(trimap([0, 255, 0])) for _ in slices])
+    strange("stack.tif", lambda path: path.write_bytes(written(tags)), masks)
+    for path in strange.root.glob("*/img_*"):
+        path.unlink()
+    done = verified(strange.root, blocks=True)
+    assert done.samples == {"train": 14, "val": 3, "test": 3}
+    assert [one.id for one in done.findings if one.kind == "turned"] == ["stack#006", "stack#003", "stack#000"]
+
+
+def test_pages_are_read_in_linear_time(strange, monkeypatch):
+    """Each directory is walked over once in each process, however many pages there are."""
+    slices = np.random.default_rng(0).integers(0, 255, (300, 4, 6)).astype(np.uint8)
+    strange("stack.tif", slices, slices // 128 * np.uint8(255))
+    for path in strange.root.glob("*/img_*"):
+        path.unlink()
+    walked, walk = [], tiff_planes._directories
+    monkeypatch.setattr(tiff_planes, "_directories", lambda *of: walked.append(of) or walk(*of))
+    done = verified(strange.root, blocks=True)
+    assert sum(done.samples.values()) == 300
+    assert len(walked) == 2  # the image and the mask
+
+
+def test_nothing_of_the_libraries_reaches_the_terminal(strange, capfd):
+    noisy = page(np.array(picture(3)), t42113=("s", b"no number\0"))  # tifffile warns of it
+    strange("noisy.tif", lambda path: path.write_bytes(written([noisy])), trimap([0, 255]).save)
+    strange("cut.tif", lambda path: path.write_bytes(written([noisy])[:-60]), trimap([0, 255]).save)
+    with pytest.raises(SystemExit, match="1"):
+        main(["data", "verify", "folder", "--set", f"dataset.root={strange.root}"])
+    out, err = capfd.readouterr()
+    assert "tifffile" not in out.replace("<tifffile", "") + err
+    assert "GDAL" not in out + err

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 import numpy as np
 
 from segzoo.errors import DataError
-from segzoo.images import header, pages, palette, read_image, read_mask, read_values
+from segzoo.images import header, palette, read_image, read_mask, read_masks, read_pages
 from segzoo.plugin import IGNORE
 
 if TYPE_CHECKING:
@@ -85,11 +85,10 @@ def look_at_image(path: Path) -> Look[ImageFacts]:
         DataError: if it cannot be read.
     """
     found = header(path)
-    facts = ImageFacts(_pages(path, found.format), *found.size, found.channels, found.alpha, found.dtype)
+    facts = ImageFacts(found.pages, *found.size, found.channels, found.alpha, found.dtype)
     if facts.dtype == "uint8":
         return Look(facts, np.full((facts.pages, *EXTENTS.shape[1:]), np.nan))
-    extents = [_extent(read_values(path, page=page), facts) for page in range(facts.pages)]
-    return Look(facts, np.array(extents, np.float64))
+    return Look(facts, np.array([_extent(values, facts) for values in read_pages(path)], np.float64))
 
 
 def _extent(values: NDArray[Any], facts: ImageFacts) -> tuple[float, float, float, float]:
@@ -109,24 +108,25 @@ def look_at_mask(path: Path) -> Look[MaskFacts]:
         DataError: if it cannot be read.
     """
     first = header(path)
-    count = _pages(path, first.format)
-    found = [gray(read_mask(path, page)) for page in range(count)]
-    colored = [packed(labels) for labels in found if labels.ndim == 3]
-    values = sorted({value for labels in colored or found for value in np.unique(labels).tolist()})[: MOST + 1]
-    colors = packed(palette(path)).tolist() if first.palette else []
-    looked_up = tuple(colors[value] if value < len(colors) else -1 for value in values) if colors else ()
-    facts = MaskFacts(count, bool(colored), tuple(values), looked_up, first.format in LOSSY)
-    return Look(facts, np.array([[_digest(labels)] for labels in found], np.uint64))
+    grey, colours, digests = set[int](), set[int](), []
+    for mask in read_masks(path):  # of a stack no more than a page is in memory
+        labels = gray(mask)
+        digests.append([_digest(labels)])
+        if labels.ndim == 3:
+            colours.update(np.unique(packed(labels)).tolist())
+        elif not colours:
+            grey.update(np.unique(labels).tolist())
+    values = sorted(colours or grey)[: MOST + 1]
+    table = packed(palette(path)).tolist() if first.palette else []
+    looked_up = tuple(table[value] if value < len(table) else -1 for value in values) if table else ()
+    facts = MaskFacts(first.pages, bool(colours), tuple(values), looked_up, first.format in LOSSY)
+    return Look(facts, np.array(digests, np.uint64))
 
 
 def _digest(labels: NDArray[Any]) -> int:
     """A number that differs wherever size or labels do."""
     content = str(labels.shape).encode() + labels.astype(np.int32).tobytes()
     return int.from_bytes(blake2b(content, digest_size=8).digest())
-
-
-def _pages(path: Path, format: str) -> int:
-    return pages(path) if format == "TIFF" else 1
 
 
 def gray(labels: NDArray[Any]) -> NDArray[Any]:

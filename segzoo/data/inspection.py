@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from segzoo.data.lookalikes import digest, perceptual_hash
 from segzoo.data.pieces import Piece, described, silence
+from segzoo.errors import DataError
+from segzoo.images import FORMATS, header, opened
 from segzoo.plugin import IGNORE, Info, Samples, Split
 from segzoo.samples import fault
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-ORIENTATION, UPRIGHT = 274, 1  # of EXIF
+KINDS = {suffix: format for format, suffixes in FORMATS.items() for suffix in suffixes}
+"""The format that a suffix tells of."""
 TURNED = "is to be turned when it is shown, and is not: does its mask lie on it as it is stored?"
 
 
@@ -57,14 +59,22 @@ class Inspector:
         samples = self.samples[piece.split]
         with silence():
             return [
-                inspect(samples, index, name, piece.files[place] if piece.files else (), self.info)
-                for place, (index, name) in enumerate(zip(piece.indices, piece.ids, strict=True))
+                inspect(samples, index, name, files, self.info, files_before)
+                for index, name, files, files_before in zip(
+                    piece.indices, piece.ids, piece.files, (piece.files_before, *piece.files[:-1]), strict=True
+                )
             ]
 
 
-def inspect(samples: Samples, index: int, name: str, files: Sequence[Path], info: Info) -> Seen:
-    """What one sample tells; whatever is wrong with it is a remark, and no error."""
-    remarks = [remark for path in files for remark in from_header(path)]
+def inspect(
+    samples: Samples, index: int, name: str, files: Sequence[Path], info: Info, files_before: Sequence[Path] = ()
+) -> Seen:
+    """What one sample tells; whatever is wrong with it is a remark, and no error.
+
+    `files_before` are the files of the sample before, whose headers have been looked at: of a stack, each slice has
+    the same.
+    """
+    remarks = [remark for path in files if path not in files_before for remark in from_header(path)]
     try:
         image, mask = samples[index]
     except Exception as error:  # plugins and decoders raise anything over broken files
@@ -79,26 +89,15 @@ def inspect(samples: Samples, index: int, name: str, files: Sequence[Path], info
 
 def from_header(path: Path) -> Iterator[Remark]:
     """Whether an image file holds another format than the suffix of its name says, and is to be turned when shown."""
-    expected = Image.registered_extensions().get(path.suffix.lower())
-    if expected is None:
-        return
+    expected = KINDS.get(path.suffix.lower())
     try:
-        with Image.open(path) as image:
-            found, mode, turned = image.format, image.mode, expected == "JPEG" and is_turned(image)
-    except Exception:  # that it cannot be read is for others to tell
+        facts = header(path)
+    except DataError:  # that it cannot be read is for others to tell
         return
-    if found != expected and {found, expected} != {"JPEG", "MPO"}:  # MPO: what many cameras call .jpg
-        yield Remark("extension", str(path), f"is {found} ({mode}, not {expected}) inside")
-    if turned:
+    if expected and facts.format != expected:
+        yield Remark("extension", str(path), f"is {facts.format} inside, not {expected}")
+    if facts.turned:
         yield Remark("turned", str(path), TURNED)
-
-
-def is_turned(image: Image.Image) -> bool:
-    """Whether the EXIF data of an image has viewers turn or mirror it."""
-    try:
-        return image.getexif().get(ORIENTATION, UPRIGHT) in range(UPRIGHT + 1, 9)
-    except Exception:  # damaged EXIF data make Pillow raise anything
-        return False
 
 
 def refusal(error: Exception, files: Sequence[Path]) -> Remark:
@@ -116,11 +115,11 @@ def refusal(error: Exception, files: Sequence[Path]) -> Remark:
 
 
 def size_of(path: Path) -> tuple[int, int] | None:
-    """Width and height of an image file, all of which is read; None if its name is that of another kind of file."""
-    if path.suffix.lower() not in Image.registered_extensions():
+    """Height and width of an image file, all of which is read; None if its name is that of another kind of file."""
+    if path.suffix.lower() not in KINDS:
         return None
-    with Image.open(path) as image:
-        image.load()
+    with opened(path) as image:
+        image.read(look_up=False)
         return image.size
 
 

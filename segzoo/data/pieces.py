@@ -19,7 +19,9 @@ class Piece(NamedTuple):
     indices: range
     ids: Sequence[str]
     files: Sequence[tuple[Path, ...]]
-    """Of each index; empty if the samples are not made of files."""
+    """Of each index; none if the samples are not made of files."""
+    files_before: tuple[Path, ...] = ()
+    """Of the index before the first."""
 
 
 @contextmanager

@@ -58,8 +58,9 @@ class Opened:
             files = self.files[split]
             for start in range(0, len(ids), PIECE):
                 indices = range(start, min(start + PIECE, len(ids)))
-                own = [files[index] for index in indices] if files else []
-                yield Piece(split, indices, [ids[index] for index in indices], own)
+                own = [files[index] for index in indices] if files else [()] * len(indices)
+                before = files[start - 1] if files and start else ()
+                yield Piece(split, indices, [ids[index] for index in indices], own, before)
 
 
 def named(name: str, settings: Mapping[str, Any] | None = None) -> Dataset:
