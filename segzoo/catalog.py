@@ -86,7 +86,7 @@ def _type(schema: Mapping[str, Any]) -> str:
         return " | ".join(_type(part) for part in schema["anyOf"])
     if "enum" in schema:
         return " | ".join(f'"{value}"' for value in schema["enum"])
-    return str({"path": "folder"}.get(schema.get("format", ""), schema.get("type", "any")))
+    return str({"path": "folder", "file-path": "file"}.get(schema.get("format", ""), schema.get("type", "any")))
 
 
 def _range(schema: Mapping[str, Any]) -> str:

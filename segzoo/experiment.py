@@ -201,6 +201,8 @@ def _open(experiment: Experiment) -> dict[Split, CheckedSamples]:
     dataset.prepare(cache)
     for line in dataset.warnings(cache):
         note(f"warning: {line}")
+    for line in dataset.notes(cache):
+        note(line)
     opened = {split: dataset.open(cache, split) for split in info.splits}
     kept = remaining({split: samples.ids for split, samples in opened.items()}, experiment.config.leave_out or ())
     if experiment.config.leave_out:

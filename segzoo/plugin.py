@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, WithJsonSchema
 
 if TYPE_CHECKING:
     import keras
@@ -31,6 +31,7 @@ __all__ = [
     "IGNORE",
     "Count",
     "Dataset",
+    "File",
     "Folder",
     "Info",
     "Job",
@@ -54,6 +55,9 @@ View = Literal["resize", "crop"]
 
 Folder = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
 """The type of an option that names a folder: kept absolute, so that a saved configuration means the same anywhere."""
+
+File = Annotated[Folder, WithJsonSchema({"type": "string", "format": "file-path"})]
+"""The type of an option that names a file: kept absolute as well."""
 
 
 class Plugin(BaseModel, ABC):
@@ -222,6 +226,13 @@ class Dataset(Plugin):
         """What is odd about the dataset as a whole, a line each, and what to do about it, after `describe`.
 
         Quick: it decodes nothing to tell. A run shows the lines before it trains. By default empty.
+        """
+        return ()
+
+    def notes(self, cache: Path) -> Sequence[str]:
+        """What the user of a run should know of the dataset though nothing is odd, a line each, after `describe`.
+
+        Such as how its splits came about. Only a run shows the lines, before it trains. By default empty.
         """
         return ()
 

@@ -1,13 +1,15 @@
-"""Splits that nobody has to write down: where a sample belongs is told by its name alone.
+"""Splits that nobody has to write down: where a sample belongs is told by its name.
 
 The SHA-256 of a name is a number from 0 to 1 that looks drawn by chance and is always the same. Shares and folds are
 parts of that line. So a sample that is added or taken away moves no other, on any machine. The price is that sizes
-come out as they do when lots are drawn. `docs/explanation/data.md` tells why there is no way around that.
+come out as they do when lots are drawn, which is too rough for few: below FEW groups the numbers only decide the order,
+and the shares how many of them each split gets. `docs/explanation/data.md` tells what is promised.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+import math
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -16,8 +18,8 @@ from unicodedata import normalize
 
 from segzoo.plugin import Split
 
-TRIED = 200
-"""Seeds among which `better_seed` looks."""
+FEW = 100
+"""Groups from which on it is the name of each alone that tells where it belongs."""
 
 
 class Rule(Protocol):
@@ -25,6 +27,9 @@ class Rule(Protocol):
 
     def split(self, position: float) -> Split:
         """The split of a position from 0 to 1."""
+
+    def spread(self, count: int) -> list[Split]:
+        """The splits of so many in a row: each split has its share, and at least one where there are enough."""
 
     @property
     def shares(self) -> Mapping[Split, float]:
@@ -44,6 +49,13 @@ class Shares:
             return "test"
         return "val" if position < self.test + self.val else "train"
 
+    def spread(self, count: int) -> list[Split]:
+        """See `Rule.spread`. Of two, one is for training and one for validation."""
+        test = min(_rounded(self.test * count), max(0, count - 2))
+        val = min(_rounded(self.val * count), max(0, count - test - 1))
+        parts: dict[Split, int] = {"test": test, "val": val, "train": count - test - val}
+        return [split for split, size in parts.items() for _ in range(size)]
+
     @property
     def shares(self) -> Mapping[Split, float]:
         """See `Rule.shares`."""
@@ -62,7 +74,13 @@ class Folds:
 
     def split(self, position: float) -> Split:
         """See `Rule.split`."""
-        part = int(position * self.folds)
+        return self._of(int(position * self.folds))
+
+    def spread(self, count: int) -> list[Split]:
+        """See `Rule.spread`. There are enough where there are as many as folds."""
+        return [self._of((2 * index + 1) * self.folds // (2 * count)) for index in range(count)]
+
+    def _of(self, part: int) -> Split:
         if part == self.fold:
             return "test"
         return "val" if part == (self.fold + 1) % self.folds else "train"
@@ -93,34 +111,29 @@ def position(name: str, seed: int = 0) -> float:
     return (int.from_bytes(sha256(text.encode("utf-8", "surrogateescape")).digest()[:8]) >> 11) / 2**53
 
 
-def divide(groups: Iterable[str], rule: Rule, seed: int = 0) -> list[Split]:
-    """The split of each sample, by the name of its group, which stays together; by its own id if it has no like."""
-    return [rule.split(position(group, seed)) for group in groups]
+def divide(groups: Sequence[str], rule: Rule, seed: int = 0) -> list[Split]:
+    """The split of each sample, by the name of its group, which stays together; by its own id if it has no like.
 
-
-def in_blocks(count: int, rule: Rule) -> list[Split]:
-    """The splits of consecutive samples that resemble their neighbours: they are the line, from its beginning on."""
-    return [rule.split((index + 0.5) / count) for index in range(count)]
-
-
-def empty(splits: Iterable[Split], rule: Rule) -> list[Split]:
-    """The splits that a rule has a share for, and that got no sample."""
-    return sorted(set(rule.shares) - set(splits))
-
-
-def better_seed(groups: Sequence[str], rule: Rule) -> int | None:
-    """The seed that gives the splits sizes nearest to their shares; None if each leaves one of them empty.
-
-    The first one of the nearest, by the sum of squares of what the sizes are off. It looks at names only, so nobody's
-    score is the better for it.
+    From FEW groups on no group moves another. Below, each split has its share of the groups, and at least one.
     """
-    sizes = Counter(groups)
-    best: tuple[float, int] | None = None
-    for seed in range(TRIED):
-        counts: Counter[Split] = Counter()
-        for split, (_, size) in zip(divide(sizes, rule, seed), sizes.items(), strict=True):
-            counts[split] += size
-        if not empty(counts, rule):
-            off = sum((counts[split] / len(groups) - share) ** 2 for split, share in rule.shares.items())
-            best = min(best or (off, seed), (off, seed))
-    return best[1] if best else None
+    places = array("d", (position(group, seed) for group in groups))
+    if different(groups) >= FEW:
+        return [rule.split(place) for place in places]
+    order = sorted(set(places))
+    owners = dict(zip(order, rule.spread(len(order)), strict=True))
+    return [owners[place] for place in places]
+
+
+def different(groups: Iterable[str], most: int = FEW) -> int:
+    """How many different groups there are, counted up to `most`."""
+    seen: set[str] = set()
+    for group in groups:
+        seen.add(normalize("NFC", group))
+        if len(seen) == most:
+            break
+    return len(seen)
+
+
+def _rounded(share: float) -> int:
+    """A share of a number of samples in whole ones: at least one of them, unless it is nothing."""
+    return max(1, math.floor(share + 0.5)) if share else 0

@@ -45,7 +45,7 @@ def test_plugin(plugin, check, request, tmp_path):
         folder, options = REAL[type(plugin)]
         plugin = type(plugin)(root=request.getfixturevalue("test_data") / folder, **options)
     if type(plugin) is ImageFolder and check not in checks_for(Plugin):
-        plugin = ImageFolder(root=drawn(tmp_path), split_seed=1)
+        plugin = ImageFolder(root=drawn(tmp_path))
     check(plugin)
 
 

@@ -30,6 +30,7 @@ from segzoo.benchmarking.definition import read_definition
 from segzoo.benchmarking.plan import decide
 from segzoo.config import compose
 from segzoo.data import findings
+from segzoo.records import csv_text
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -114,6 +115,9 @@ def workplace(tmp_path, monkeypatch, finished_run, packages):
         for name in ("unet-shapes", "unet-folder"):
             shutil.copytree(finished_run, tmp_path / "runs" / name)
         write_images(tmp_path / "DIR")
+        names = sorted(path.stem for path in (tmp_path / "DIR/images").iterdir())
+        rows = [{"id": name, "split": "test" if name[:2] == "p1" else "val"} for name in names[4:]]
+        (tmp_path / "runs/unet-folder/splits.csv").write_text(csv_text(rows), "utf-8")
         shutil.copytree(ROOT / "benchmarks" / "recipes", tmp_path / "benchmarks" / "recipes")
         for seed, luck in enumerate((0.0, 0.02, 0.01)):
             images = [0.5 + 0.04 * i + luck for i in range(9)]

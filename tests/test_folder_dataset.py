@@ -35,7 +35,6 @@ import segzoo
 from segzoo.errors import DataError
 from segzoo.images import FORMATS
 from segzoo.plugin import IGNORE
-from segzoo.splits import Shares, better_seed
 from segzoo_folder import ImageFolder, collection, looking, pairs, reading, walking
 
 SPLITS = ("train", "val", "test")
@@ -61,9 +60,7 @@ def test_images_and_masks_of_one_name_are_a_sample(root, own_cache):
 
 def test_each_sample_has_its_files_and_its_folder_in_its_name(tmp_path, own_cache):
     write(tmp_path, ["a/one", "a/b/two", "three.x"])
-    dataset = ImageFolder(
-        root=tmp_path, test=0, split_seed=better_seed(["a/one", "a/b/two", "three.x"], Shares(0.15, 0))
-    )
+    dataset = ImageFolder(root=tmp_path, test=0)
     found = {}
     for split in ("train", "val"):
         found |= dict(zip(dataset.open(own_cache, split).ids, dataset.files(own_cache, split), strict=True))
@@ -125,7 +122,7 @@ def test_masks_may_have_a_word_more_in_their_names(tmp_path, own_cache):
     root = write(tmp_path, ["a_1", "a_10", "b/a_1", "c"])
     for path in list((root / "masks").rglob("*.png")):
         path.rename(path.with_stem(f"{path.stem}_mask"))
-    found = ids(root, own_cache, test=0, split_seed=3)
+    found = ids(root, own_cache, test=0)
     assert sorted(name for names in found.values() for name in names) == ["a_1", "a_10", "b/a_1", "c"]
     (root / "masks/c_mask.png").unlink()
     assert "images/c.png has no mask masks/c_mask.*" in refusal(root, own_cache)
@@ -300,7 +297,7 @@ def test_every_format_is_read(tmp_path, own_cache, suffix):
     write(tmp_path, ["b", "c"])
     image = next(
         image
-        for samples in opened(tmp_path, own_cache, test=0, split_seed=2).values()
+        for samples in opened(tmp_path, own_cache, test=0).values()
         for name, (image, _) in zip(samples.ids, samples, strict=True)
         if name == "a"
     )
@@ -517,13 +514,13 @@ def test_options_that_do_not_fit_are_refused(options, message):
 def test_channels_are_those_that_all_images_can_be_read_with(tmp_path, own_cache, shapes, channels):
     write(tmp_path, [str(number) for number in range(12)], image=lambda i: photo(i, shapes[i % len(shapes)]))
     assert ImageFolder(root=tmp_path).describe(own_cache).channels == channels
-    found = opened(tmp_path, own_cache, split_seed=30)
+    found = opened(tmp_path, own_cache)
     assert {image.shape for samples in found.values() for image, _ in samples} == {(6, 8, channels)}
 
 
 def test_any_number_of_channels_from_arrays(tmp_path, own_cache):
     write(tmp_path, "abc", suffix=".npy", image=lambda i: photo(i, (6, 8, 7)))
-    assert one(tmp_path, own_cache, test=0, split_seed=2)[0].shape == (6, 8, 7)
+    assert one(tmp_path, own_cache, test=0)[0].shape == (6, 8, 7)
     save(tmp_path / "images/d.npy", photo(0, (6, 8, 5)))
     save(tmp_path / "masks/d.png", SQUARE)
     message = refusal(tmp_path, own_cache)
@@ -532,12 +529,12 @@ def test_any_number_of_channels_from_arrays(tmp_path, own_cache):
 
 def test_channels_can_be_said(tmp_path, own_cache):
     write(tmp_path, "abc", image=lambda i: photo(i, (6, 8, 4)))
-    assert one(tmp_path, own_cache, channels=3, test=0, split_seed=2)[0].shape == (6, 8, 3)
+    assert one(tmp_path, own_cache, channels=3, test=0)[0].shape == (6, 8, 3)
 
 
 def test_where_some_images_have_16_bits_all_get_them(tmp_path, own_cache):
     write(tmp_path, "abcdef", image=lambda i: photo(i, (6, 8)).astype(np.uint16) * 257 if i % 2 else photo(i, (6, 8)))
-    for samples in opened(tmp_path, own_cache, test=0, split_seed=2).values():
+    for samples in opened(tmp_path, own_cache, test=0).values():
         for name, (image, _) in zip(samples.ids, samples, strict=True):
             np.testing.assert_array_equal(image[..., 0], photo("abcdef".index(name), (6, 8)).astype(np.uint16) * 257)
 
@@ -548,7 +545,7 @@ def test_pages_are_samples_and_stay_together(tmp_path, own_cache):
         (tmp_path / "images").mkdir(exist_ok=True)
         pages(tmp_path / f"images/{name}.tif", stack)
         pages(tmp_path / f"masks/{name}.tiff", [SQUARE * page for page in range(3)])
-    found = opened(tmp_path, own_cache, split_seed=2)
+    found = opened(tmp_path, own_cache)
     for samples in found.values():
         assert {name[0] for name in samples.ids} == {name[0] for name in samples.ids if name.endswith("#002")}
         for name, (image, mask) in zip(samples.ids, samples, strict=True):
@@ -581,130 +578,6 @@ def test_the_view_is_that_of_the_images(tmp_path, own_cache):
     write(tmp_path, "abc", mask=mask, image=lambda i: photo(i, (520, 600)))
     info = ImageFolder(root=tmp_path).describe(own_cache)
     assert (info.view, info.image_size, info.channels) == ("crop", (256, 256), 1)
-
-
-# Splits
-
-
-def test_a_file_that_is_added_moves_no_other(root, own_cache):
-    before = ids(root, own_cache)
-    write(root, [f"new_{number}" for number in range(10)])
-    after = ids(root, own_cache)
-    for split in SPLITS:
-        assert [name for name in after[split] if name.startswith("img")] == before[split]
-
-
-def test_folds_test_each_image_once(root, own_cache):
-    found = [ids(root, own_cache, folds=3, fold=fold) for fold in range(3)]
-    assert sorted(name for splits in found for name in splits["test"]) == sorted(f"img_{i}" for i in range(20))
-    assert [splits["test"] for splits in found[1:]] == [splits["val"] for splits in found[:2]]
-
-
-def test_groups_stay_together_by_expression_and_by_table(tmp_path, own_cache):
-    names = [f"p{patient}_{slice}" for patient in range(12) for slice in range(4)]
-    write(tmp_path, names)
-    found = ids(tmp_path, own_cache, groups=r"(p\d+)_", split_seed=2)
-    assert {len({name.partition("_")[0] for name in own}) * 4 == len(own) for own in found.values()} == {True}
-    rows = [(f"images/{name}.png", f"masks/{name}.png", name.partition("_")[0]) for name in names]
-    write_table(tmp_path, [("image", "mask", "group"), *rows])
-    assert ids(tmp_path, own_cache, listing="list.csv", split_seed=2) == found
-    assert "use one of" in refusal(tmp_path, own_cache, listing="list.csv", groups="p")
-    assert "is not found in 48 of 48 ids, such as p0_0, " in refusal(tmp_path, own_cache, groups="patient")
-
-
-def test_a_group_in_two_splits_is_refused(tmp_path, own_cache):
-    for split in ("train", "val"):
-        write(tmp_path / split, ["p1_0", f"{split}_1"])
-    message = refusal(tmp_path, own_cache, groups="p1|[a-z]+_")
-    assert "the group 'p1' is in the splits 'train' and 'val'" in message
-
-
-def test_options_for_splits_that_are_given_are_refused(tmp_path, own_cache):
-    write(tmp_path / "train", "ab")
-    write(tmp_path / "val", "c")
-    for options in ({"test": 0.1}, {"folds": 3}, {"val": 0.2}):
-        assert "the splits are given" in refusal(tmp_path, own_cache, **options)
-    (tmp_path / "train").rename(tmp_path / "test")
-    assert "no layout" in refusal(tmp_path, own_cache)
-
-
-def test_a_split_that_came_out_empty_says_which_seed_fills_it(tmp_path, own_cache):
-    write(tmp_path, "abcdef")
-    seed = next(seed for seed in range(50) if "has no images" in attempt(tmp_path, own_cache, seed))
-    message = attempt(tmp_path, own_cache, seed)
-    assert "there are few to be dealt out by chance: 6 images." in message
-    better = int(message.partition("dataset.split_seed=")[2].partition("`")[0])
-    found = ids(tmp_path, own_cache, split_seed=better)
-    assert {split: len(own) for split, own in found.items()} == {"train": 4, "val": 1, "test": 1}
-    assert message.endswith("gives train 4, val 1, test 1")
-
-
-def attempt(root, cache, seed):
-    try:
-        opened(root, cache, split_seed=seed)
-    except DataError as error:
-        return str(error)
-    return ""
-
-
-def stack(root, name, count, split=""):
-    pages(root / split / f"images/{name}.tif", [photo(page, (6, 8)) for page in range(count)])
-    pages(root / split / f"masks/{name}.tif", [SQUARE * 255] * count)
-
-
-def numbered(names, first, last, file):
-    return names == [f"{file}#{page:03}" for page in range(first, last)]
-
-
-def test_a_single_stack_is_split_in_blocks_if_that_is_said(tmp_path, own_cache):
-    stack(tmp_path, "a", 20)
-    assert "has no images, since there are few to be dealt out by chance: 20 images in 1 group. No seed" in refusal(
-        tmp_path, own_cache
-    )
-    assert "with `--set dataset.blocks=true`" in refusal(tmp_path, own_cache)
-    found = ids(tmp_path, own_cache, blocks=True)
-    assert numbered(found["test"], 0, 3, "a")
-    assert numbered(found["val"], 3, 6, "a")
-    assert numbered(found["train"], 6, 20, "a")
-    found = ids(tmp_path, own_cache, blocks=True, folds=4, fold=3)
-    assert numbered(found["test"], 15, 20, "a")
-    assert numbered(found["val"], 0, 5, "a")
-    assert "its share is less than a page" in refusal(tmp_path, own_cache, blocks=True, val=0.01)
-
-
-def test_blocks_leave_other_files_where_they_were(root, own_cache):
-    single = ids(root, own_cache)
-    stack(root, "a", 10)
-    one_more = ids(root, own_cache, blocks=True)
-    for split, names in single.items():
-        assert set(names) <= set(one_more[split])
-        assert any(name.startswith("a#") for name in one_more[split])
-    stack(root, "b", 10)
-    for split, names in ids(root, own_cache, blocks=True).items():
-        assert set(one_more[split]) <= set(names)
-
-
-def test_blocks_of_what_is_for_training(tmp_path, own_cache):
-    stack(tmp_path, "a", 10, "train")
-    stack(tmp_path, "b", 2, "test")
-    found = ids(tmp_path, own_cache, blocks=True, val=0.2)
-    assert numbered(found["val"], 0, 2, "train/a")
-    assert numbered(found["train"], 2, 10, "train/a")
-    assert numbered(found["test"], 0, 2, "test/b")
-    rows = [("image", "mask", "group"), ("train/images/a.tif", "train/masks/a.tif", "p")]
-    write_table(tmp_path, rows)
-    assert "of what is to stay together" in refusal(tmp_path, own_cache, blocks=True, listing="list.csv")
-
-
-def test_two_images_do_for_training_and_validation(tmp_path, own_cache):
-    write(tmp_path, "ab")
-    assert "with `--set dataset.test=0`" in refusal(tmp_path, own_cache)
-    message = refusal(tmp_path, own_cache, test=0)
-    seed = int(message.partition("dataset.split_seed=")[2].partition("`")[0])
-    assert {split: len(own) for split, own in ids(tmp_path, own_cache, test=0, split_seed=seed).items()} == {
-        "train": 1,
-        "val": 1,
-    }
 
 
 # The index
@@ -904,7 +777,7 @@ def test_real_slices_by_a_table(test_data, tmp_path, own_cache):
     )
     rows = [(f"train/image/{i}.png", f"train/label/{i}.png", f"block{i // 5}") for i in range(30)]
     write_table(tmp_path, [("image", "mask", "group"), *rows])
-    dataset = ImageFolder(root=root, listing=str(tmp_path / "list.csv"), split_seed=10)
+    dataset = ImageFolder(root=root, listing=str(tmp_path / "list.csv"))
     info = dataset.describe(own_cache)
     assert (info.classes, info.channels, info.view) == (("background", "foreground"), 1, "crop")
     image, mask = dataset.open(own_cache, "val")[0]

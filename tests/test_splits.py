@@ -1,13 +1,13 @@
-"""The law of splits by name: nobody moves, groups stay together, shares are right in the long run, folds partition."""
+"""The law of splits by name: nobody moves among many, few have their shares, groups stay together, folds partition."""
 
 from itertools import pairwise
 from unicodedata import normalize
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
-from segzoo.splits import Folds, Shares, better_seed, divide, empty, in_blocks, position, require_one_way
+from segzoo.splits import FEW, Folds, Shares, different, divide, position, require_one_way
 
 NAMES = st.lists(st.text(max_size=8), min_size=1, max_size=30, unique=True)
 SEEDS = st.integers(0, 2**32 - 1)
@@ -20,7 +20,8 @@ PLACES = [0.570371, 0.454583, 0.661196]
 
 
 @given(NAMES, NAMES, RULES, SEEDS, st.randoms(use_true_random=False))
-def test_a_sample_that_is_added_moves_no_other(names, added, rule, seed, random):
+def test_a_sample_that_is_added_to_many_moves_no_other(names, added, rule, seed, random):
+    names = [*MANY[:FEW], *names]
     before = dict(zip(names, divide(names, rule, seed), strict=True))
     everything = [*{*names, *added}]
     random.shuffle(everything)
@@ -67,41 +68,65 @@ def test_another_seed_is_another_split():
     assert 20 < sum(a != b for a, b in zip(one, other, strict=True)) < 95
 
 
-def test_a_split_without_a_share_is_not_missed():
-    assert empty(["train"], Shares(0.2, 0)) == ["val"]
-    assert empty(["train", "val"], Shares(0.2, 0)) == []
-    assert empty(["train"], Folds(3, 0)) == ["test", "val"]
+@given(NAMES, RULES, SEEDS, st.randoms(use_true_random=False))
+def test_of_few_samples_each_split_has_its_share_and_at_least_one(names, rule, seed, random):
+    splits = divide(names, rule, seed)
+    if len(names) >= (rule.folds if isinstance(rule, Folds) else len(rule.shares)):
+        assert set(splits) == set(rule.shares)
+    for split in set(splits) - {"train"}:
+        assert splits.count(split) == 1 or abs(splits.count(split) - rule.shares[split] * len(names)) < 1
+    found = dict(zip(names, splits, strict=True))
+    random.shuffle(names)  # the order in which they come is of no concern
+    assert dict(zip(names, divide(names, rule, seed), strict=True)) == found
 
 
-@given(st.lists(st.sampled_from("abcdefghij"), min_size=1, max_size=40), RULES)
-def test_a_better_seed_fills_every_split_and_none_is_nearer_to_the_shares(groups, rule):
-    def off(seed):
-        splits = divide(groups, rule, seed)
-        return sum((splits.count(split) / len(groups) - share) ** 2 for split, share in rule.shares.items())
-
-    seed = better_seed(groups, rule)
-    if len(set(groups)) < len(rule.shares):
-        assert seed is None
-    assume(seed is not None)
-    assert not empty(divide(groups, rule, seed), rule)
-    whole = [other for other in range(20) if not empty(divide(groups, rule, other), rule)]
-    assert all(off(seed) <= off(other) for other in whole)
-
-
-@pytest.mark.parametrize("count", [6, 10, 20, 30])
-def test_for_few_samples_there_is_a_seed_with_the_shares_that_were_asked_for(count):
-    groups = MANY[:count]
-    splits = divide(groups, Shares(0.15, 0.15), better_seed(groups, Shares(0.15, 0.15)))
-    assert all(abs(splits.count(split) - 0.15 * count) < 1 for split in ("val", "test"))
+@pytest.mark.parametrize(
+    ("count", "sizes"),
+    [
+        (1, (1, 0, 0)),
+        (2, (1, 1, 0)),
+        (3, (1, 1, 1)),
+        (4, (2, 1, 1)),
+        (10, (6, 2, 2)),
+        (20, (14, 3, 3)),
+        (30, (20, 5, 5)),
+    ],
+)
+def test_how_many_of_few_each_split_gets(count, sizes):
+    splits = divide(MANY[:count], Shares(0.15, 0.15))
+    assert tuple(map(splits.count, ("train", "val", "test"))) == sizes
+    assert divide(MANY[:count], Shares(0.15, 0)).count("test") == 0
 
 
-@given(st.integers(1, 60), RULES)
-def test_blocks_are_of_consecutive_samples_and_have_their_shares(count, rule):
-    splits = in_blocks(count, rule)
+def test_few_groups_have_their_share_of_the_groups_whatever_their_sizes():
+    groups = [MANY[number] for number in range(20) for _ in range(1 + 10 * (number % 2))]
+    owners = dict(zip(groups, divide(groups, Shares(0.15, 0.15)), strict=True))
+    assert [list(owners.values()).count(split) for split in ("train", "val", "test")] == [14, 3, 3]
+
+
+def test_from_how_many_groups_on_the_name_alone_decides():
+    rule = Shares(0.3, 0.3)
+    for count, alone in ((FEW - 1, False), (FEW, True)):
+        splits = divide(MANY[:count] * 2, rule)
+        assert splits[:count] == splits[count:]
+        assert (splits[:count] == [rule.split(position(name)) for name in MANY[:count]]) == alone
+
+
+def test_groups_are_counted_up_to_a_bound():
+    assert different(["a", "b", "a"]) == 2
+    assert different(MANY) == FEW
+    assert different(MANY, 7) == 7
+    assert different(["\u00e9", "e\u0301"]) == 1
+
+
+@given(st.integers(1, 300), RULES)
+def test_samples_in_a_row_are_split_in_blocks_that_have_their_shares(count, rule):
+    splits = rule.spread(count)
+    assert len(splits) == count
     changes = sum(one != other for one, other in pairwise(splits))
     assert changes <= len(rule.shares)  # the part for validation may be the first, and training on both sides
-    for split, share in rule.shares.items():
-        assert abs(splits.count(split) - share * count) <= 1 + 1e-9
+    for split in {*rule.shares} - {"train"}:
+        assert splits.count(split) <= 1 or abs(splits.count(split) - rule.shares[split] * count) < 1
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from segzoo.errors import ConfigError, DataError
-from segzoo.plugin import IGNORE, Dataset, Folder, Info, Split
+from segzoo.plugin import IGNORE, Dataset, File, Folder, Info, Split
 from segzoo.splits import Folds, Rule, Shares, require_one_way
 
 if TYPE_CHECKING:
@@ -121,6 +121,11 @@ class ImageFolder(Dataset):
         description="Split each file of several pages in blocks of consecutive ones: the first for the scores, the "
         "next for validation, the rest for training. Else they stay together.",
     )
+    splits: File | None = Field(
+        None,
+        description="A table with the columns `id` and `split`, such as the `splits.csv` of a run, instead of shares "
+        "or `folds`; images that it does not name are trained on.",
+    )
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -192,6 +197,10 @@ class ImageFolder(Dataset):
         from segzoo_folder.doubts import doubts
 
         return tuple(doubts(self._collection(cache)))
+
+    def notes(self, cache: Path) -> Sequence[str]:
+        """See `Dataset.notes`: what may move images to other splits."""
+        return self._collection(cache).sorting.notes
 
     def stamp(self, cache: Path, split: Split) -> str:
         """See `Dataset.stamp`. The files of other splits may change what a mask means."""

@@ -25,6 +25,7 @@ from segzoo_folder.pixels import pixels
 from segzoo_folder.reading import ImageFacts, Reading, look_at_image, look_at_mask
 from segzoo_folder.samples import Images, Pages
 from segzoo_folder.sorting import Sorting
+from segzoo_folder.walking import stamp_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -83,11 +84,13 @@ def collection(options: ImageFolder, cache: Path, anew: bool) -> Collection:
     if index is None:
         index = known(root, found.pairs, _place(options, cache))
         _latest[key] = replace(found, pairs=index.pairs), index
-    return replace(_collected(options.model_dump_json(), index), unread=found.unread)
+    stamp = stamp_of(options.splits) if options.splits else None
+    return replace(_collected(options.model_dump_json(), index, stamp), unread=found.unread)
 
 
 @lru_cache(maxsize=1)  # a run asks several times; as long as no file changes, the answer is the same
-def _collected(options_json: str, index: Index) -> Collection:
+def _collected(options_json: str, index: Index, splits: int | None) -> Collection:
+    """What follows from options, an index, and a table of splits with this stamp."""
     options = ImageFolder.model_validate_json(options_json)
     root, pairs = options.folder(), index.pairs
     images, masks = index.images.held(pairs.images), index.masks.held(pairs.masks)
@@ -98,7 +101,7 @@ def _collected(options_json: str, index: Index) -> Collection:
         look_at_mask(root / pairs[0].masks[0])
         raise DataError(f"the masks below {root} cannot be read; `segzoo data verify` tells why")
     pages = Pages.of(root, index)
-    sorting = Sorting.of(options, pairs, pages.owners)
+    sorting = Sorting.of(options, pages)
     channels = options.channels or _channels(root, images)
     objects = options.instances is not None or pairs.several
     meaning = Instances.of(options, pairs.several) if objects else labels(options, masks)

@@ -36,7 +36,11 @@ def listed(root: Path, file: Path) -> Found:
     Raises:
         DataError: if the table cannot be read, lacks a column or a value, or names a split that there is none of.
     """
-    rows = (_coded(row, place) for place, row in _rows(file))
+    if not file.exists():
+        raise DataError(
+            f"cannot read the table {file}, which is not there; the path of a listing is relative to the root"
+        )
+    rows = (_coded(row, place) for place, row in rows_of(file))
     ids, images, masks, groups, splits = columns(rows, (*[np.bytes_] * 4, np.uint8))
     if not len(ids):
         raise DataError(f"{file} lists no images")
@@ -78,10 +82,10 @@ def _coded(row: Mapping[str, Any], place: str) -> tuple[bytes, bytes, bytes, byt
     unknown = [column for column in COLUMNS if column not in row]
     if unknown:
         named = f"there are {', '.join(map(str, row))}" if row else "it has none"
-        raise DataError(
-            f"{place} has no column {' and no '.join(unknown)}; {named}. The first line must name the columns: "
-            "image,mask"
-        )
+        way = "The first line must name the columns: image,mask"
+        if {"id", "split"} <= row.keys():
+            way = "A table of splits alone, such as that of a run, is named with `--set dataset.splits=FILE`"
+        raise DataError(f"{place} has no column {' and no '.join(unknown)}; {named}. {way}")
     for name in row:
         if name not in (*COLUMNS, *MORE) and (near := get_close_matches(name, MORE, 1, ALMOST)):
             raise DataError(f"{place} has a column '{name}', which is not known; rename it to {near[0]}, or otherwise")
@@ -101,8 +105,12 @@ def _coded(row: Mapping[str, Any], place: str) -> tuple[bytes, bytes, bytes, byt
     return coded(name), coded(image), coded(mask), coded(group), SPLITS.index(owner) if owner else UNSPLIT
 
 
-def _rows(file: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The rows of a table, each with a name for messages."""
+def rows_of(file: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The rows of a table, each with a name for messages.
+
+    Raises:
+        DataError: if it cannot be read.
+    """
     try:
         text = file.read_text("utf-8-sig")
         if file.suffix.lower() == ".toml":
@@ -113,7 +121,7 @@ def _rows(file: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
         else:
             yield from _lines(file, text)
     except OSError as error:
-        raise DataError(f"cannot read the table {file}: {error.strerror}; its path is relative to the root") from error
+        raise DataError(f"cannot read the table {file}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise DataError(f"cannot read the table {file}: it is not in UTF-8; save it as `CSV UTF-8`") from error
     except (tomllib.TOMLDecodeError, csv.Error) as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,11 +11,13 @@ import numpy as np
 
 from segzoo.errors import ConfigError, DataError
 from segzoo.plugin import Split
-from segzoo.samples import OnDemand
-from segzoo.splits import Rule, Shares, better_seed, divide, in_blocks
+from segzoo.splits import Shares
 from segzoo_folder import SHARE, ImageFolder
+from segzoo_folder.kept import kept
 from segzoo_folder.layout import SPLITS
+from segzoo_folder.lot import Lot
 from segzoo_folder.pairs import UNSPLIT, Pairs, text
+from segzoo_folder.samples import Pages
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,40 +35,35 @@ class Sorting:
     """Those that there are to be."""
     owned: NDArray[np.uint8]
     """Of each sample; an index into SPLITS."""
-    dealt: Sequence[str] = ()
-    """The groups of those that were dealt out."""
-    rule: Rule | None = None
-    """What they were dealt out by."""
-    paged: bool = False
-    """Whether some samples are pages of one file."""
+    lot: Lot | None = None
+    """Those that were dealt out."""
+    notes: tuple[str, ...] = ()
+    """What a run should say of it, a line each."""
 
     @classmethod
-    def of(cls, options: ImageFolder, pairs: Pairs, owners: NDArray[np.int32]) -> Sorting:
-        """The splits of samples, each of which is of one of the pairs.
+    def of(cls, options: ImageFolder, pages: Pages) -> Sorting:
+        """The splits of the pages of a folder.
 
         Raises:
-            ConfigError: if an option says what the folder says as well, or otherwise.
-            DataError: if a group is in two splits, or the folder has no images to train on.
+            ConfigError: if an option says what the folder says as well, or otherwise, or wants too many folds.
+            DataError: if a group is in two splits, the folder has no images to train on, or a table of splits does not
+                fit it.
         """
-        group, owned = _grouping(options, pairs), pairs.splits[owners]
+        group = _grouping(options, pages.index.pairs)
+        owned, notes = _given(options, pages)
         there = tuple(split for number, split in enumerate(SPLITS) if (owned == number).any())
         rule = options.rule()
         if there:
-            _require_apart(options, pairs, group, there)
+            _require_apart(options, pages, group, owned)
             if "val" in there:
-                return cls(options, there, owned)
+                return cls(options, there, owned, notes=notes)
             rule = Shares(options.val or SHARE, 0)
             owned[owned == SPLITS.index("train")] = UNSPLIT
         rows = np.flatnonzero(owned == UNSPLIT)
-        groups = OnDemand(len(rows), lambda index: group(owners[rows[index]]))
-        dealt = (
-            _in_blocks(options, rule, pairs, owners[rows])
-            if options.blocks
-            else divide(groups, rule, options.split_seed)
-        )
-        owned[rows] = np.fromiter(map(SPLITS.index, dealt), np.uint8, len(rows))
+        lot = Lot.of(options, rule, pages.take(rows), group)
+        owned[rows] = np.fromiter(map(SPLITS.index, lot.dealt()), np.uint8, len(rows))
         splits = tuple(split for split in SPLITS if split in {*there, *rule.shares})
-        return cls(options, splits, owned, groups, rule, len(pairs) < len(owners))
+        return cls(options, splits, owned, lot, (*notes, *lot.notes()))
 
     def indices(self, split: Split) -> NDArray[np.int64]:
         """The samples of a split.
@@ -79,54 +76,35 @@ class Sorting:
             raise ConfigError(f"the dataset 'folder' in {root} has no split '{split}', but {', '.join(self.splits)}")
         found = np.flatnonzero(self.owned == SPLITS.index(split))
         if not len(found):
-            raise self._emptied(split)
+            assert self.lot is not None  # else the split would not be there
+            raise DataError(f"the split '{split}' of {root} has no images, {self.lot.why_empty(split)}")
         return found
 
-    def _emptied(self, split: Split) -> DataError:
-        assert self.rule is not None  # else the split would not be there
-        count, groups, root = len(self.dealt), len(set(self.dealt)), self.options.folder()
-        told = f"the split '{split}' of {root} has no images"
-        if self.options.blocks:
-            return DataError(f"{told}: its share is less than a page. Choose larger ones, or fewer folds")
-        what = f"{count:,} image{'s' if count > 1 else ''}"
-        what += "" if count == groups else f" in {groups:,} group{'s' if groups > 1 else ''}"
-        told += f", since there are few to be dealt out by chance: {what}."
-        seed = better_seed(self.dealt, self.rule)
-        if seed is None:
-            return DataError(
-                f"{told} No seed fills every split, since what belongs together stays so. {self._way_out()}"
-            )
-        owned = divide(self.dealt, self.rule, seed)
-        sizes = ", ".join(f"{name} {owned.count(name):,}" for name in self.rule.shares)
-        return DataError(f"{told} Deal them out in another way: `--set dataset.split_seed={seed}` gives {sizes}")
 
-    def _way_out(self) -> str:
-        """What fills the splits where no seed does."""
-        if self.paged:
-            return (
-                "Split the pages of each file in blocks of consecutive ones, with `--set dataset.blocks=true`; or say "
-                "where each file belongs, with the folders train/, val/ and test/"
-            )
-        where = "say where each belongs, with the folders train/, val/ and test/ or the column split of a listing"
-        if isinstance(self.rule, Shares) and self.rule.test and len(set(self.dealt)) > 1:
-            return f"Do without scores of images that are kept back, with `--set dataset.test=0`, or {where}"
-        return f"Add images, or {where}"
-
-
-def _in_blocks(options: ImageFolder, rule: Rule, pairs: Pairs, owners: NDArray[np.int32]) -> Iterator[Split]:
-    """The splits of samples, those of the pages of a file in blocks."""
-    if (pairs.groups != b"").any():
-        raise ConfigError(
-            f"dataset 'folder', option 'blocks': {options.listing} has a column group, of what is to stay together; "
-            "use one of the two"
-        )
-    different, counts = np.unique(owners, return_counts=True)
-    for pair, count in zip(different.tolist(), counts.tolist(), strict=True):
-        yield from in_blocks(count, rule) if count > 1 else divide([pairs[pair].id], rule, options.split_seed)
+def _given(options: ImageFolder, pages: Pages) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    """The split of each sample that somebody has said, UNSPLIT where nobody has; and what a run should say of it."""
+    owned = pages.index.pairs.splits[pages.owners]
+    if options.splits is None:
+        return owned, ()
+    if (owned != UNSPLIT).any():
+        raise ConfigError(f"dataset 'folder', option 'splits': the splits are given in {pages.root}; leave it out")
+    owned = kept(options.splits, pages, options.allow_missing)
+    new = np.flatnonzero(owned == UNSPLIT)
+    owned[new] = SPLITS.index("train")
+    if not len(new):
+        return owned, ()
+    names = ", ".join(pages.id(index) for index in new[:NAMED].tolist())
+    more = " and more" if new[NAMED:].size else ""
+    return owned, (f"trained on, since {options.splits} does not name them: {len(new):,} samples, {names}{more}",)
 
 
 def _grouping(options: ImageFolder, pairs: Pairs) -> Callable[[int], str]:
     """What the samples of a pair stay together with: with each other, and what the options or a table say."""
+    if options.blocks and (pairs.groups != b"").any():
+        raise ConfigError(
+            f"dataset 'folder', option 'blocks': {options.listing} has a column group, of what is to stay together; "
+            "use one of the two"
+        )
     if options.groups is None:
         return lambda index: text(pairs.groups[index]) or text(pairs.ids[index])
     if (pairs.groups != b"").any():
@@ -148,21 +126,21 @@ def _grouping(options: ImageFolder, pairs: Pairs) -> Callable[[int], str]:
     return group
 
 
-def _require_apart(options: ImageFolder, pairs: Pairs, group: Callable[[int], str], there: Sequence[Split]) -> None:
+def _require_apart(options: ImageFolder, pages: Pages, group: Callable[[int], str], owned: NDArray[np.uint8]) -> None:
     """Raise unless the splits that are given can stand."""
-    root = options.folder()
-    superfluous = {"test": options.test, "folds": options.folds, "val": options.val if "val" in there else None}
+    source = options.splits or options.folder()
+    train, val = ((owned == SPLITS.index(split)).any() for split in ("train", "val"))
+    superfluous = {"test": options.test, "folds": options.folds, "val": options.val if val else None}
     if names := [name for name, value in superfluous.items() if value is not None]:
-        raise ConfigError(f"dataset 'folder', option '{names[0]}': the splits are given in {root}; leave it out")
-    if "train" not in there:
-        raise DataError(f"{root} has no images to train on: the split 'train' is not there")
-    if options.groups is None and not (pairs.groups != b"").any():
+        raise ConfigError(f"dataset 'folder', option '{names[0]}': the splits are given in {source}; leave it out")
+    if not train:
+        raise DataError(f"{source} has no images to train on: the split 'train' is not there")
+    if options.groups is None and not (pages.index.pairs.groups != b"").any():
         return
-    owner: dict[str, Split] = {}
-    for index, number in enumerate(pairs.splits.tolist()):
-        name, split = group(index), SPLITS[number]
-        if owner.setdefault(name, split) != split:
+    owner: dict[str, int] = {}
+    for row, number in zip(pages.owners.tolist(), owned.tolist(), strict=True):
+        if (first := owner.setdefault(name := group(row), number)) != number:
             raise DataError(
-                f"the group '{name}' is in the splits '{owner[name]}' and '{split}' of {root}; what belongs together "
-                "must be in one"
+                f"the group '{name}' is in the splits '{SPLITS[first]}' and '{SPLITS[number]}' of {source}; what "
+                "belongs together must be in one"
             )
