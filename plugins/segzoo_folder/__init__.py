@@ -59,8 +59,9 @@ class ImageFolder(Dataset):
     """Your own images and masks, in a folder of yours.
 
     Files are matched by name: `images/NAME.*` and `masks/NAME.*`, or the same below `train`, `val` and `test`; or a
-    table says which belong together. Classes, channels and sizes are found in the files, looked at once, and options
-    decide what they leave open.
+    table says which belong together. An image may have several masks, one for each object: `masks/NAME/*`, or
+    `NAME/images/*` and `NAME/masks/*`, or `masks/NAME_mask.*`, `masks/NAME_mask_1.*` and so on. Classes, channels and
+    sizes are found in the files, looked at once, and options decide what they leave open.
     """
 
     root: Folder | None = Field(
@@ -93,7 +94,8 @@ class ImageFolder(Dataset):
     instances: Literal["foreground", "border"] | None = Field(
         None,
         description="Of masks that number objects, or draw one each: `foreground` makes all objects one class, and "
-        "`border` makes pixels from which two objects are at most 2 pixels away another one.",
+        "`border` makes pixels from which two objects are at most 2 pixels away another one. Unset, images with "
+        "several masks are read as with `foreground`.",
     )
     channels: int | None = Field(None, ge=1, description="Channels that the images are read with; unset, as found.")
     range: Annotated[Literal["type", "data"] | tuple[float, float], BeforeValidator(_ascending)] = Field(

@@ -15,6 +15,7 @@ import numpy as np
 from segzoo.errors import DataError
 from segzoo.plugin import Info, Split, View
 from segzoo_folder import ImageFolder
+from segzoo_folder.advice import without_masks
 from segzoo_folder.files import Found, find
 from segzoo_folder.index import Held, Index
 from segzoo_folder.instances import Instances
@@ -156,7 +157,8 @@ def _require_complete(options: ImageFolder, found: Found) -> None:
         if options.listing is not None:
             together = f"Paths in a listing are relative to {root}, unless they are absolute"
         faults.append(f"lacks {_files(found.lacking)}: {some(found.lacking)}. {together}")
-        way = way or "None has its fellow: write a table that names both, for `--set dataset.listing=FILE.csv`"
+        table = "None has its fellow: write a table that names both, for `--set dataset.listing=FILE.csv`"
+        way = way or "\n".join([table, *without_masks(root)])
     if faults:
         raise DataError(f"{root} {'. It '.join(faults)}{f'. {way}' if way else ''}")
 

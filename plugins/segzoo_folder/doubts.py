@@ -27,6 +27,7 @@ def doubts(collection: Collection) -> Iterator[str]:
         yield f"files that cannot be read are left out, {len(collection.unread):,} in number: {some(collection.unread)}"
     yield from _same_masks(collection.pages.index)
     yield from _objects(collection)
+    yield from _several(collection)
     yield from _narrow(collection)
 
 
@@ -56,6 +57,32 @@ def _objects(collection: Collection) -> Iterator[str]:
             f"the masks below {options.folder()} hold {len(values)} values without gaps, which are read as classes. If "
             f"they number objects, as is likelier, add {TO_OBJECTS}; if they are classes, name these with the option "
             "classes"
+        )
+
+
+def _several(collection: Collection) -> Iterator[str]:
+    """Whether the masks of an image are not said to be objects, or are likelier something else."""
+    options, index = collection.sorting.options, collection.pages.index
+    pairs = index.pairs
+    if pairs.several and options.instances is None:
+        counts = np.diff(pairs.ends, prepend=0)
+        first = pairs[int(np.argmax(counts > 1))]
+        yield (
+            f"{(counts > 1).sum():,} of {len(pairs):,} images have several masks, such as {first.image}: each is read "
+            f"as one object, and all objects as one class. If that is meant, add {TO_OBJECTS}; if each is another "
+            "class, put those of an image into one mask, with the values 0, 1, 2"
+        )
+    held = index.masks.held(pairs.masks)
+    crowded = [one for one in held if len(set(one.facts.values) - {0}) > 1]
+    if pairs.several and crowded:
+        yield (
+            f"{sum(one.files for one in crowded):,} masks, such as {crowded[0].path}, hold more than one value besides "
+            "0, though each of several is read as one object: all that is not 0"
+        )
+    if options.instances == "border" and not pairs.several and not crowded:
+        yield (
+            "no mask holds the numbers of two objects, so there is no border between any. Masks of 0 and 255 number "
+            "nothing: leave out instances"
         )
 
 

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from segzoo.errors import DataError
-from segzoo_folder.layout import SPLITS, Place, expected, places, there
+from segzoo_folder.advice import expected, there
+from segzoo_folder.layout import IMAGES, MASKS, SPLITS, Place, places
 from segzoo_folder.matching import matches
-from segzoo_folder.pairs import UNSPLIT, Pairs, coded, merged
+from segzoo_folder.objects import owners
+from segzoo_folder.pairs import UNSPLIT, Pairs, coded, columns, merged, spans, text
 from segzoo_folder.unread import alone
 from segzoo_folder.walking import Files, Stamped
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, eq=False)  # equal only to itself: to compare so many names takes long
@@ -54,7 +60,10 @@ def _find(root: Path, listing: str | None) -> Found:
         from segzoo_folder.listing import listed
 
         return listed(root, root / listing)
-    found = _together([_matched(root, place) for place in places(root)])
+    known = places(root)
+    if not known:
+        raise DataError(f"{root} has no layout that the dataset 'folder' knows; {expected()}\n{there(root)}")
+    found = _together([_matched(root, place) for place in known])
     if not len(found.pairs) and not found.lacking and not found.unread:
         raise DataError(f"{root} holds no images; {expected()}\n{there(root)}")
     return found
@@ -73,26 +82,59 @@ def _together(found: list[Found]) -> Found:
 def _matched(root: Path, place: Place) -> Found:
     """The pairs of one folder with images and one with masks, by the names of the files without suffix."""
     images, masks = (Files.below(root, folder) for folder in (place.images, place.masks))
-    found = matches(images.names, masks.names)
-    images_alone, masks_alone, unread = alone(root, images, masks, found)
+    if place.each:
+        images = _in_folders(root, images)
+    titles = _folders(masks) if place.each else owners(images.names, masks.names)
+    groups, places, counts = np.unique(titles, return_inverse=True, return_counts=True)
+    order, starts = np.argsort(places, kind="stable"), np.cumsum(counts) - counts
+    titled = masks.take(order[starts])._replace(names=groups)
+    found = matches(images.names, groups)
+    images_alone, masks_alone, unread = alone(root, images, titled, found)
     lacking = [
-        f"{root / path} has no mask {place.masks}/{found.mask_of(name)}.*" for name, path in images.named(images_alone)
+        f"{root / path} has no mask {place.beside(place.masks, found.mask_of(name))}"
+        for name, path in images.named(images_alone)
     ]
     lacking += [
-        f"{root / path} has no image {place.images}/{found.image_of(name)}.*" for name, path in masks.named(masks_alone)
+        f"{root / path} has no image {place.beside(place.images, found.image_of(name))}"
+        for name, path in titled.named(masks_alone)
     ]
-    names, own, others = images.names[found.images], found.images, found.masks
-    pairs = Pairs(
-        np.char.add(coded(place.prefix), names),
-        images.paths[own],
-        masks.paths[others],
-        np.arange(1, len(names) + 1),
-        np.zeros(len(names), "S1"),
-        np.zeros(len(names), "S1"),
-        np.full(len(names), SPLITS.index(place.split) if place.split else UNSPLIT, np.uint8),
-        images.stamps[own],
-        masks.stamps[others],
-        np.zeros(len(names), np.int64),
+    own = masks.take(order[spans(starts[found.masks], counts[found.masks])])
+    pairs = _pairs(place, images.take(found.images), own, np.cumsum(counts[found.masks]))
+    seen = Stamped.joined([images.folders, masks.folders])
+    return Found(pairs, tuple(lacking), (*images.doubled, *masks.doubled), unread, seen)
+
+
+def _folders(files: Files) -> NDArray[np.bytes_]:
+    """The folder of the sample that each file is of."""
+    return columns(((name.partition(b"/")[0],) for name in files.names), (np.bytes_,))[0]
+
+
+def _in_folders(root: Path, images: Files) -> Files:
+    """Images in folders of which each has one, by the names of these; a DataError if one has several."""
+    names = _folders(images)
+    again = np.flatnonzero(names[1:] == names[:-1])
+    if len(again):
+        first, other = (root / text(path) for path in images.paths[again[0] : again[0] + 2])
+        raise DataError(
+            f"{first} and {other} are two images of one sample: of folders with {IMAGES} and {MASKS} in each, each "
+            "holds one image, and a mask of each object on it. If they are patients or films, write a table with the "
+            "columns image, mask and group, for `--set dataset.listing=FILE.csv`"
+        )
+    return images._replace(names=names).take(np.argsort(names))
+
+
+def _pairs(place: Place, images: Files, masks: Files, ends: NDArray[np.int64]) -> Pairs:
+    """The pairs of images and of masks, of which those of each image end there."""
+    count = len(images.names)
+    return Pairs(
+        np.char.add(coded(place.prefix), images.names),
+        images.paths,
+        masks.paths,
+        ends,
+        np.zeros(count, "S1"),
+        np.zeros(count, "S1"),
+        np.full(count, SPLITS.index(place.split) if place.split else UNSPLIT, np.uint8),
+        images.stamps,
+        masks.stamps,
+        np.zeros(count, np.int64),
     )
-    places = Stamped.joined([images.folders, masks.folders])
-    return Found(pairs, tuple(lacking), (*images.doubled, *masks.doubled), unread, places)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from pathlib import Path, PurePosixPath
+from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from segzoo.errors import DataError
@@ -22,30 +22,37 @@ NAMES: dict[Split, tuple[str, ...]] = {
 LEFT_OUT = frozenset(["@eaDir", "#recycle", "@Recycle", "__MACOSX", "$RECYCLE.BIN", "System Volume Information"])
 """Folders that storage, archives and systems make beside what the user put there, with small copies of the images."""
 SUFFIXES = frozenset(suffix for suffixes in FORMATS.values() for suffix in suffixes)
-SHOWN = 8
-"""Folders that a message names."""
 
 
 class Place(NamedTuple):
-    """Two folders whose files belong together, relative to the root."""
+    """Two folders whose files belong together, relative to the root; or all such folders, `*/images` and `*/masks`."""
 
     images: str
     masks: str
     split: Split | None
 
     @property
+    def each(self) -> bool:
+        """Whether each sample has folders of its own."""
+        return "*" in self.images
+
+    @property
     def prefix(self) -> str:
         """What the ids of its samples begin with."""
-        return "".join(f"{part}/" for part in self.images.split("/") if part != IMAGES)
+        return "".join(f"{part}/" for part in self.images.split("/") if part not in (IMAGES, "*"))
+
+    def beside(self, folder: str, name: str) -> str:
+        """Where in one of the folders the file of a sample should be."""
+        return f"{folder.replace('*', name)}/*" if self.each else f"{folder}/{name}.*"
 
 
 def places(root: Path) -> list[Place]:
-    """The folders with images and masks: of all, or of each split.
+    """The folders with images and masks: of all, or of each split; none if no layout is known that has such.
 
     Raises:
-        DataError: if there are none, more than one layout, or two folders for one split.
+        DataError: if there is more than one layout, or two folders are one split.
     """
-    named = [name for name in _folders(root) if meant(name)]
+    named = [name for name in folders(root) if meant(name)]
     splits = _splits(root, [name for name in named if any((root / name / kind).is_dir() for kind in KINDS)])
     whole = all((root / kind).is_dir() for kind in KINDS)
     if whole and splits:
@@ -56,9 +63,23 @@ def places(root: Path) -> list[Place]:
         )
     if whole:
         return _below(root) or [Place(IMAGES, MASKS, None)]
+    if not splits:
+        return _of_each_sample(root, named)
     if "train" not in splits:
-        raise DataError(f"{root} has no layout that the dataset 'folder' knows; {expected()}\n{there(root)}")
+        return []
     return [Place(f"{name}/{IMAGES}", f"{name}/{MASKS}", split) for split, name in splits.items()]
+
+
+def _of_each_sample(root: Path, named: Sequence[str]) -> list[Place]:
+    """The folders of samples that have images and masks in each, in folders of splits or in the root; none if none."""
+
+    def there(folder: Path) -> bool:
+        return any(all((folder / name / kind).is_dir() for kind in KINDS) for name in folders(folder))
+
+    splits = _splits(root, [name for name in named if there(root / name)])
+    if "train" in splits:
+        return [Place(f"{name}/*/{IMAGES}", f"{name}/*/{MASKS}", split) for split, name in splits.items()]
+    return [Place(f"*/{IMAGES}", f"*/{MASKS}", None)] if there(root) else []
 
 
 def meant(name: str) -> Split | None:
@@ -76,18 +97,18 @@ def _below(root: Path) -> list[Place]:
     words = [word for names in NAMES.values() for word in names]
     if not any((root / IMAGES / name).is_dir() for word in words for name in (word, word.capitalize(), word.upper())):
         return []  # without looking through what may be 100,000 images
-    names = _folders(root / IMAGES)
+    names = folders(root / IMAGES)
     splits = _splits(root / IMAGES, names)
     if "train" not in splits:
         return []
-    if len(splits) < len(names) or any(_is_image(path) for path in (root / IMAGES).iterdir()):
+    if len(splits) < len(names) or any(is_image(path) for path in (root / IMAGES).iterdir()):
         if len(splits) == 1:
             return []
         raise DataError(
             f"{root / IMAGES} holds the splits {' and '.join(splits.values())}, and other images too: it is not clear "
             "where those belong. Put them into a split, or write a table, for `--set dataset.listing=FILE.csv`"
         )
-    others = _splits(root / MASKS, _folders(root / MASKS))
+    others = _splits(root / MASKS, folders(root / MASKS))
     both = [(split, splits.get(split), others.get(split)) for split in SPLITS if split in {**splits, **others}]
     return [Place(f"{IMAGES}/{own or other}", f"{MASKS}/{other or own}", split) for split, own, other in both]
 
@@ -104,47 +125,12 @@ def _splits(folder: Path, names: Sequence[str]) -> dict[Split, str]:
     return {split: found[split] for split in SPLITS if split in found}
 
 
-def _is_image(path: Path) -> bool:
+def is_image(path: Path) -> bool:
+    """Whether a file has the suffix of one that can be read."""
     return not hidden(path.name) and path.suffix.lower() in SUFFIXES
 
 
-def _folders(folder: Path) -> list[str]:
+def folders(folder: Path) -> list[str]:
+    """The names of the folders in a folder, but for what is `hidden`."""
     with os.scandir(folder) as entries:
         return sorted(entry.name for entry in entries if not hidden(entry.name) and entry.is_dir())
-
-
-def expected() -> str:
-    """The layouts that are known, in words."""
-    return (
-        "expected are\n"
-        f"  {IMAGES}/NAME.png and {MASKS}/NAME.png: any format, matched by the names without suffix,\n"
-        "  which may have a word such as image and mask in front or behind;\n"
-        f"  or the same below train/, val/ and test/, or with these below {IMAGES}/ and {MASKS}/;\n"
-        "  or files anywhere, and a table that names them: `--set dataset.listing=FILE.csv`, with the columns image "
-        "and mask"
-    )
-
-
-def there(root: Path) -> str:
-    """What a folder holds instead, in words."""
-    found: dict[str, list[str]] = {}
-    for folder, name in sorted(_files_below(root)):
-        found.setdefault(folder, []).append(name)
-    texts = [
-        f"{folder} ({len(names):,} files, such as {names[0]})" if names[1:] else f"{folder} (the file {names[0]})"
-        for folder, names in found.items()
-    ]
-    if not texts:
-        return "it is empty"
-    return f"found are {', '.join(texts[:SHOWN])}{f' and {len(texts) - SHOWN} folders more' if texts[SHOWN:] else ''}"
-
-
-def _files_below(folder: Path, depth: int = 4) -> Iterator[tuple[str, str]]:
-    """Of each file in a folder, and in the folders in it, the folder that it is in and its name."""
-    for entry in folder.iterdir():
-        if hidden(entry.name):
-            continue
-        if entry.is_dir() and depth:
-            yield from ((str(PurePosixPath(entry.name) / path), name) for path, name in _files_below(entry, depth - 1))
-        elif entry.is_file():
-            yield ".", entry.name

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from unicodedata import normalize
 
 import numpy as np
 
 from segzoo.errors import DataError
 from segzoo_folder.kinds import PLAIN, READABLE, told
-from segzoo_folder.layout import hidden
+from segzoo_folder.layout import folders, hidden
 from segzoo_folder.pairs import coded, columns, text
 
 if TYPE_CHECKING:
@@ -85,6 +85,10 @@ class Files(NamedTuple):
         first &= read
         return cls(names[first], paths[first], stamps[first], doubled, strange, folders)
 
+    def take(self, rows: NDArray[np.integer[Any]]) -> Files:
+        """Some of them, in this order."""
+        return self._replace(names=self.names[rows], paths=self.paths[rows], stamps=self.stamps[rows])
+
     def named(self, indices: NDArray[np.intp]) -> Iterator[tuple[str, str]]:
         """Names and paths of some."""
         for index in indices.tolist():
@@ -92,14 +96,28 @@ class Files(NamedTuple):
 
 
 def _rows(root: Path, folder: str) -> Iterator[tuple[bytes, bytes, int, int]]:
-    """Name, path, stamp and kind of the folders, which have none, and of the files that may be images."""
+    """Name, path, stamp and kind of the folders, which have none, and of the files that may be images.
+
+    Below `*/images`, names begin with that of the folder in place of the star.
+    """
+    above, star, kind = folder.partition("*")
+    if not star:
+        yield from _below(root, folder)
+        return
+    yield FOLDER, coded(above), stamp_of(root / above), READABLE
+    for sample in folders(root / above):
+        yield from _below(root, f"{above}{sample}{kind}", f"{sample}/")
+
+
+def _below(root: Path, folder: str, start: str = "") -> Iterator[tuple[bytes, bytes, int, int]]:
+    """Rows of what is below a folder; the names of files begin so."""
     for path, stamp in _walk(root, folder):
         if path[-1] == "/":
             yield FOLDER, coded(path), stamp, READABLE
             continue
         stem, kind = told(path)
         if kind != PLAIN:
-            yield coded(_text(stem[len(folder) + 1 :], root, path)), coded(path), stamp, kind
+            yield coded(_text(f"{start}{stem[len(folder) + 1 :]}", root, path)), coded(path), stamp, kind
 
 
 def _text(name: str, root: Path, path: str) -> str:
