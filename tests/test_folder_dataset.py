@@ -178,6 +178,40 @@ def test_a_table_names_files_splits_and_groups(tmp_path, own_cache):
 ROWS = [("x/1.png", "train"), ("x/2.bmp", "Validation"), ("y/3.png", "TESTING")]
 
 
+def test_images_outside_the_root_have_ids_relative_to_the_table(tmp_path, own_cache):
+    root = tmp_path / "data" / "root"
+    paths = [
+        root / "images/a.png",
+        root / "b.c.png",
+        tmp_path / "lists/x/d.png",
+        tmp_path / "scans/e.png",
+        tmp_path / "f.png",
+    ]
+    for path in (*paths, root / "mask.png"):
+        save(path, SQUARE)
+    for absolute in (True, False):
+        images = [path if absolute else os.path.relpath(path, root) for path in paths]
+        write_table(
+            tmp_path / "lists", [("image", "mask", "split"), *((str(path), "mask.png", "train") for path in images)]
+        )
+        found = ids(root, own_cache, listing=str(tmp_path / "lists/list.csv"), val=0.1)
+        assert sorted(name for names in found.values() for name in names) == ["a", "b.c", "f", "scans/e", "x/d"]
+
+
+def test_ids_of_a_table_are_longer_where_short_ones_would_be_the_same(tmp_path, own_cache):
+    root = tmp_path / "root"
+    paths = ["a.png", "images/a.png", "scans/b.png", "../scans/b.png", "../../scans/b.png", "../c.png", "c.png"]
+    for number, path in enumerate(paths):
+        save(tmp_path / "root" / path, photo(number))
+    save(root / "mask.png", SQUARE)
+    write_table(root, [("image", "mask", "split"), *((path, "mask.png", "train") for path in paths)])
+    found = ids(root, own_cache, listing="list.csv", val=0.1)
+    expected = ["a", "images/a", "scans/b", "../scans/b", "../../scans/b", "../c", "c"]
+    assert sorted(name for names in found.values() for name in names) == sorted(expected)
+    write_table(root, [("image", "mask"), ("../c.png", "mask.png"), (str(tmp_path / "c.png"), "mask.png")])
+    assert "in list.csv, are both ../c" in refusal(root, own_cache, listing="list.csv")
+
+
 def test_a_table_of_a_folder_gives_the_same_splits_as_the_folder(root, own_cache):
     names = sorted(path.name for path in (root / "images").iterdir())
     write_table(root, [("image", "mask"), *((f"images/{name}", f"masks/{name}") for name in names)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
@@ -41,16 +42,43 @@ def listed(root: Path, file: Path) -> Found:
             f"cannot read the table {file}, which is not there; the path of a listing is relative to the root"
         )
     rows = (_coded(row, place) for place, row in rows_of(file))
-    ids, images, masks, groups, splits = columns(rows, (*[np.bytes_] * 4, np.uint8))
-    if not len(ids):
+    images, masks, groups, splits = columns(rows, (*[np.bytes_] * 3, np.uint8))
+    if not len(images):
         raise DataError(f"{file} lists no images")
     given = splits != UNSPLIT
     if given.any() and not given.all():
         first = text(images[np.argmin(given)])
         raise DataError(f"{file}: some rows have a split, but not that of {first}; give all one, or none")
-    ends, regions = np.arange(1, len(ids) + 1), np.zeros(len(ids), "S1")
-    stamps = _stamps(root, images), _stamps(root, masks), np.zeros(len(ids), np.int64)
+    ids, ends, regions = _ids(root, file.parent, images), np.arange(1, len(images) + 1), np.zeros(len(images), "S1")
+    stamps = _stamps(root, images), _stamps(root, masks), np.zeros(len(images), np.int64)
     return _checked(root, file, Pairs(ids, images, masks, ends, groups, regions, splits, *stamps))
+
+
+def _ids(root: Path, folder: Path, images: NDArray[np.bytes_]) -> NDArray[np.bytes_]:
+    """The names of the samples of these images, short where that leaves them different."""
+    base, above = (f"{os.path.normpath(path)}/" for path in (root, folder))
+    short = columns(((coded(_name(text(image), base, above)),) for image in images), (np.bytes_,))[0]
+    _, indices, counts = np.unique(short, return_inverse=True, return_counts=True)
+    if (counts == 1).all():
+        return short
+    rows = zip(images, (counts[indices] > 1).tolist(), strict=True)
+    return columns(((coded(_name(text(image), base, above, long)),) for image, long in rows), (np.bytes_,))[0]
+
+
+def _name(image: str, root: str, folder: str, long: bool = False) -> str:
+    """The path of an image, without suffix, below the root; where it lies elsewhere, from the folder of the table.
+
+    Unless it is to be long, without `images`, so that a table gives the same ids as the folder itself, and without
+    the `..` that lead out of the folder of the table.
+    """
+    path = os.path.normpath(Path(root, image))
+    if path.startswith(root):
+        name, start = path.removeprefix(root), f"{IMAGES}/"
+    else:
+        name = os.path.relpath(path, folder)
+        start = "../" * name.split("/").count("..")
+    name = name if long else name.removeprefix(start)
+    return name.removesuffix(PurePosixPath(name).suffix)
 
 
 def _stamps(root: Path, paths: NDArray[np.bytes_]) -> NDArray[np.int64]:
@@ -77,8 +105,8 @@ def _checked(root: Path, file: Path, pairs: Pairs) -> Found:
     )
 
 
-def _coded(row: Mapping[str, Any], place: str) -> tuple[bytes, bytes, bytes, bytes, int]:
-    """Id, image, mask, group and split of a row."""
+def _coded(row: Mapping[str, Any], place: str) -> tuple[bytes, bytes, bytes, int]:
+    """Image, mask, group and split of a row."""
     unknown = [column for column in COLUMNS if column not in row]
     if unknown:
         named = f"there are {', '.join(map(str, row))}" if row else "it has none"
@@ -100,9 +128,7 @@ def _coded(row: Mapping[str, Any], place: str) -> tuple[bytes, bytes, bytes, byt
     if split and not owner:
         raise DataError(f"{place}: there is no split '{split}'{suggestion(split, SPLITS)}")
     image, mask = (PurePosixPath(path.replace("\\", "/")).as_posix() for path in (image, mask))
-    # Without the folder that it has anyway, so that a table gives the same ids as the folder itself.
-    name = PurePosixPath(image).with_suffix("").as_posix().removeprefix(f"{IMAGES}/")
-    return coded(name), coded(image), coded(mask), coded(group), SPLITS.index(owner) if owner else UNSPLIT
+    return coded(image), coded(mask), coded(group), SPLITS.index(owner) if owner else UNSPLIT
 
 
 def rows_of(file: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
