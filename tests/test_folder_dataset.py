@@ -623,7 +623,7 @@ def looked(monkeypatch):
     names = []
 
     def counted(look):
-        return lambda path: names.append(path.name) or look(path)
+        return lambda path, *stack: names.append(path.name) or look(path, *stack)
 
     for name in ("look_at_image", "look_at_mask"):
         monkeypatch.setattr(looking, name, counted(getattr(looking, name)))

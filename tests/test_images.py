@@ -129,7 +129,7 @@ IMAGES = {
     "grey.jp2": (saved(GREY, "JPEG2000"), GREY[..., None]),
     "rgb.jp2": (saved(COLOUR, "JPEG2000"), COLOUR),
     "grey.pgm": (saved(GREY, "PPM"), GREY[..., None]),
-    "deep.pgm": (saved(DEEP, "PPM"), DEEP[..., None]),
+    "deep.pgm": (b"P5 7 5 65535\n" + DEEP.astype(">u2").tobytes(), DEEP[..., None]),
     "rgb.ppm": (saved(COLOUR, "PPM"), COLOUR),
     "rgb.tga": (saved(COLOUR, "TGA"), COLOUR),
     "rgb.sgi": (saved(COLOUR, "SGI"), COLOUR),

@@ -97,6 +97,11 @@ class ImageFolder(Dataset):
         "`border` makes pixels from which two objects are at most 2 pixels away another one. Unset, images with "
         "several masks are read as with `foreground`.",
     )
+    stack: Literal["samples", "channels"] | None = Field(
+        None,
+        description="What the pages of an image in TIFF are: a sample each, or channels of one image; unset, its axes "
+        "tell, and plain pages are samples.",
+    )
     channels: int | None = Field(None, ge=1, description="Channels that the images are read with; unset, as found.")
     range: Annotated[Literal["type", "data"] | tuple[float, float], BeforeValidator(_ascending)] = Field(
         "data",

@@ -61,7 +61,7 @@ class Collection:
         return Images(self.pages.take(self.sorting.indices(split)), self.reading)
 
 
-_latest: dict[tuple[Path, str | None, Path], tuple[Found, Index]] = {}
+_latest: dict[tuple[Path, str | None, str | None, Path], tuple[Found, Index]] = {}
 """The folder that was looked through last."""
 
 
@@ -76,14 +76,14 @@ def collection(options: ImageFolder, cache: Path, anew: bool) -> Collection:
         DataError: if files lack their fellows, or what they hold leaves open what is meant.
     """
     root = options.folder()
-    key = root, options.listing, cache
+    key = root, options.listing, options.stack, cache
     found, index = _latest.get(key, (None, None))
     if anew or found is None or not found.stands(root):
         _latest.clear()
         found, index = find(root, options.listing), None
     _require_whole(options, found)
     if index is None:
-        index = known(root, found.pairs, _place(options, cache))
+        index = known(root, found.pairs, _place(options, cache), options.stack)
         _latest[key] = replace(found, pairs=index.pairs), index
     stamp = stamp_of(options.splits) if options.splits else None
     return replace(_collected(options.model_dump_json(), index, stamp), unread=found.unread)
@@ -96,7 +96,7 @@ def _collected(options_json: str, index: Index, splits: int | None) -> Collectio
     root, pairs = options.folder(), index.pairs
     images, masks = index.images.held(pairs.images), index.masks.held(pairs.masks)
     if not images:
-        look_at_image(root / pairs[0].image)  # which tells why
+        look_at_image(root / pairs[0].image, options.stack)  # which tells why
         raise DataError(f"the images below {root} cannot be read; `segzoo data verify` tells why")
     if not masks:
         look_at_mask(root / pairs[0].masks[0])
@@ -117,7 +117,7 @@ def _collected(options_json: str, index: Index, splits: int | None) -> Collectio
 
 def _place(options: ImageFolder, cache: Path) -> Path:
     """The folder in the cache for what is known of the files."""
-    name = f"{options.folder()}\0{options.listing or ''}".encode("utf-8", "surrogateescape")
+    name = f"{options.folder()}\0{options.listing or ''}\0{options.stack or ''}".encode("utf-8", "surrogateescape")
     return cache / "folder" / sha256(name).hexdigest()[:16]
 
 

@@ -22,17 +22,19 @@ from segzoo_folder.reading import Look, look_at_image, look_at_mask
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from segzoo.tiff_planes import Stack
+
 PIECE = 64
 """Files that are handed to a process at a time."""
 FEW = 256
 """Files for which it is not worth starting another process."""
 
 
-def known(root: Path, pairs: Pairs, folder: Path) -> Index:
+def known(root: Path, pairs: Pairs, folder: Path, stack: Stack | None = None) -> Index:
     """What the files of these pairs hold; only those are opened that are new or have changed.
 
     The index is in a folder of its own, which is made if need be. Files that cannot be read are looked at again the
-    next time.
+    next time. `stack` says what the pages of images are.
 
     Raises:
         SegzooError: if the cache cannot be written, or a process ends over a file.
@@ -44,7 +46,7 @@ def known(root: Path, pairs: Pairs, folder: Path) -> Index:
     with holding(folder):
         index = load(path)  # another process may have filled it meanwhile
         before = {kind: _carried(index, pairs, kind) for kind in KINDS}
-        after, new = _completed(root, pairs, before)
+        after, new = _completed(_Looker(root, stack), pairs, before)
         if index is None or new or not index.pairs.equal(pairs):
             index = mapped(path, save(path, pairs, after))
     return index
@@ -72,13 +74,13 @@ def _carried(index: Index | None, pairs: Pairs, kind: Kind) -> Known[Any]:
     return Known(tuple(old.facts[number] for number in used.tolist()), numbers, measured)
 
 
-def _completed(root: Path, pairs: Pairs, before: Mapping[Kind, Known[Any]]) -> tuple[dict[Kind, Known[Any]], bool]:
+def _completed(looker: _Looker, pairs: Pairs, before: Mapping[Kind, Known[Any]]) -> tuple[dict[Kind, Known[Any]], bool]:
     """What is known when the other files have been looked at, and whether that is more than before."""
     missing = {kind: np.unique(_of(pairs, kind)[0][own.numbers == UNKNOWN]) for kind, own in before.items()}
     facts = {kind: {one: number for number, one in enumerate(own.facts)} for kind, own in before.items()}
     found = {kind: np.full(len(paths), UNKNOWN, np.int32) for kind, paths in missing.items()}
     measured: dict[Kind, dict[int, NDArray[Any]]] = {kind: {-1: MEASURES[kind]} for kind in KINDS}
-    for piece, looks in _looked_at(root, missing):
+    for piece, looks in _looked_at(looker, missing):
         own, seen = facts[piece.kind], [one for one in looks if one is not None]
         for place, one in enumerate(looks, piece.start):
             if one is not None:
@@ -113,19 +115,20 @@ class _Piece(NamedTuple):
 @dataclass(frozen=True)
 class _Looker:
     root: Path
+    stack: Stack | None
 
     def __call__(self, piece: _Piece) -> list[Look[Any] | None]:
         return [self._look(piece.kind, self.root / path) for path in piece.paths]
 
     def _look(self, kind: Kind, path: Path) -> Look[Any] | None:
         try:
-            return look_at_image(path) if kind == "images" else look_at_mask(path)
+            return look_at_image(path, self.stack) if kind == "images" else look_at_mask(path)
         except DataError:  # which whoever reads the sample is told
             return None
 
 
 def _looked_at(
-    root: Path, missing: Mapping[Kind, NDArray[np.bytes_]]
+    looker: _Looker, missing: Mapping[Kind, NDArray[np.bytes_]]
 ) -> Iterator[tuple[_Piece, list[Look[Any] | None]]]:
     pieces = (
         _Piece(kind, start, [text(path) for path in paths[start : start + PIECE]])
@@ -134,7 +137,7 @@ def _looked_at(
     )
     total = sum(map(len, missing.values()))
     count = min(threads(), 1 + total // FEW)
-    with Bar(total) as bar, closing(in_processes(_Looker(root), pieces, count, _title)) as results:
+    with Bar(total) as bar, closing(in_processes(looker, pieces, count, _title)) as results:
         for piece, looks in results:
             bar.advance(len(piece.paths), "looking at new files")
             yield piece, looks

@@ -20,6 +20,8 @@ from segzoo_folder.reading import ImageFacts, look_at_image
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from segzoo.tiff_planes import Stack
+
 LARGEST = {"uint8": 255, "uint16": 65535}
 """The largest pixel value of each type; the smallest is 0."""
 STEP = 257
@@ -43,6 +45,8 @@ class Pixels:
     """What 8-bit values are multiplied with before: STEP beside 16 bits, else 1."""
     spread: Range
     """The least and the largest value of the training images, as far as they are known."""
+    stack: Stack | None
+    """What the pages of a file are."""
 
     def read(self, path: Path, page: int) -> NDArray[Any]:
         """Pixels (H, W, channels) of `dtype`.
@@ -50,7 +54,7 @@ class Pixels:
         Raises:
             DataError: if the file cannot be read, or holds what is no pixel value.
         """
-        values = read_values(path, self.channels, page) if self.given else self._unscaled(path, page)
+        values = read_values(path, self.channels, page, self.stack) if self.given else self._unscaled(path, page)
         if values.dtype.name not in LARGEST:
             return _scaled(_numbers(values, path), self.range or (0, LARGEST[self.dtype]), self.dtype)
         if values.dtype.itemsize > np.dtype(self.dtype).itemsize:
@@ -63,14 +67,14 @@ class Pixels:
 
     def _unscaled(self, path: Path, page: int) -> NDArray[Any]:
         try:
-            return read_image(path, self.channels, page)
+            return read_image(path, self.channels, page, self.stack)
         except DataError as error:
             raise DataError(f"{error}{self._way_out(path)}") from error
 
     def _way_out(self, path: Path) -> str:
         """What can be done about an image that is refused, if it is so for its values."""
         with suppress(DataError):
-            facts, extents = look_at_image(path)
+            facts, extents = look_at_image(path, self.stack)
             low, high = _spread(extents)
             if facts.dtype not in LARGEST or low < 0:
                 low, high = self.spread if np.isfinite(self.spread).all() else (0, 1)
@@ -87,9 +91,11 @@ def pixels(options: ImageFolder, channels: int, images: Sequence[Held[ImageFacts
     dtype = "uint8" if types == {"uint8"} else "uint16"
     spread = _spread(extents)
     if isinstance(options.range, tuple):
-        return Pixels(channels, dtype, options.range, True, STEP if types == LARGEST.keys() else 1, spread)
+        return Pixels(
+            channels, dtype, options.range, True, STEP if types == LARGEST.keys() else 1, spread, options.stack
+        )
     own = _of_data(extents) if options.range == "data" else None
-    return Pixels(channels, dtype, own, False, STEP if dtype == "uint16" else 1, spread)
+    return Pixels(channels, dtype, own, False, STEP if dtype == "uint16" else 1, spread, options.stack)
 
 
 def _of_data(extents: NDArray[Any]) -> Range | None:

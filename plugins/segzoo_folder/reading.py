@@ -17,6 +17,7 @@ from segzoo.plugin import IGNORE
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from segzoo.tiff_planes import Stack
     from segzoo_folder.instances import Instances
     from segzoo_folder.pixels import Pixels
 
@@ -78,17 +79,17 @@ SELDOM = 0.001
 """Share of the values of a page that may be outliers at either end, such as hot pixels of a camera."""
 
 
-def look_at_image(path: Path) -> Look[ImageFacts]:
+def look_at_image(path: Path, stack: Stack | None = None) -> Look[ImageFacts]:
     """What an image is; it is decoded only if it has more than 8 bits.
 
     Raises:
         DataError: if it cannot be read.
     """
-    found = header(path)
+    found = header(path, stack=stack)
     facts = ImageFacts(found.pages, *found.size, found.channels, found.alpha, found.dtype)
     if facts.dtype == "uint8":
         return Look(facts, np.full((facts.pages, *EXTENTS.shape[1:]), np.nan))
-    return Look(facts, np.array([_extent(values, facts) for values in read_pages(path)], np.float64))
+    return Look(facts, np.array([_extent(values, facts) for values in read_pages(path, stack)], np.float64))
 
 
 def _extent(values: NDArray[Any], facts: ImageFacts) -> tuple[float, float, float, float]:

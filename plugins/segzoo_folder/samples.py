@@ -55,7 +55,7 @@ class Pages:
             more = " and more" if len(unequal) > NAMED else ""
             raise DataError(
                 f"{len(unequal):,} masks have another number of pages than their images: {'; '.join(texts)}{more}. If "
-                "the pages are channels of one image, save it as a .npy file (height, width, channels)"
+                "the pages are channels of one image, add `--set dataset.stack=channels`"
             )
         counts = ours.clip(min=1)
         np.maximum.at(counts, masked, theirs)
