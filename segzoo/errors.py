@@ -24,6 +24,10 @@ class DataError(SegzooError):
     """Images, masks or archives that are missing, unreadable or wrong."""
 
 
+class LabelError(DataError):
+    """A mask with labels that are no class."""
+
+
 class TrainingError(SegzooError):
     """A training that cannot go on, such as a loss that is no longer a number."""
 

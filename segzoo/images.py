@@ -56,7 +56,9 @@ MOST = 4 * LARGEST
 """Numbers of the largest image, over all its channels."""
 LAST_LABEL = 2**16 - 1
 """The highest label, and the largest pixel value."""
-NOT_A_NUMBER = -(2**31)
+EXACT = 2**53
+"""Whole numbers that are no larger are exact in all types."""
+NOT_A_NUMBER = -(2**63)
 """What stands in a mask for pixels that are not a number."""
 TIFF_BEGINNINGS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 """The first bytes of a TIFF, the last two if it may be larger than 4 GB."""
@@ -179,22 +181,22 @@ def read_pages(path: Path, stack: Stack | None = None) -> Iterator[NDArray[Any]]
             yield _values(_sample(reader, page, path))
 
 
-def read_mask(path: Path, page: int = 0, signed: bool = False) -> NDArray[Any]:
+def read_mask(path: Path, page: int = 0, wide: bool = False) -> NDArray[Any]:
     """The labels uint8 or uint16 (H, W) that a file stores, or the colours uint8 (H, W, 3) of a mask in colour.
 
     Palette images give their indices, pixels of one bit 0 and 255; alpha is dropped. Grey of 2 or 4 bits is stretched
-    to 0..255, as it is shown, but in a TIFF. If they may be `signed`, labels below 0 are read too, and pixels that are
-    not a number as NOT_A_NUMBER; those masks are int32.
+    to 0..255, as it is shown, but in a TIFF. If it may be `wide`, a mask with other whole numbers is read as int64,
+    with pixels that are not a number as NOT_A_NUMBER.
 
     Raises:
         DataError: if the file cannot be read, its labels are no whole numbers from 0 to 65535, or pixels that are
             transparent differ from others by that alone.
     """
     with opened(path, page) as image:
-        return _mask(image, path, signed)
+        return _mask(image, path, wide)
 
 
-def read_masks(path: Path, signed: bool = False) -> Iterator[NDArray[Any]]:
+def read_masks(path: Path, wide: bool = False) -> Iterator[NDArray[Any]]:
     """The masks of all pages of a file, each as `read_mask` gives it; the file is opened once.
 
     Raises:
@@ -202,7 +204,7 @@ def read_masks(path: Path, signed: bool = False) -> Iterator[NDArray[Any]]:
     """
     with _guarded(path), _reader(path, None) as reader:
         for page in range(len(reader)):
-            yield _mask(_sample(reader, page, path), path, signed)
+            yield _mask(_sample(reader, page, path), path, wide)
 
 
 def palette(path: Path, page: int = 0) -> NDArray[np.uint8]:
@@ -449,7 +451,7 @@ def _values(image: Stored) -> NDArray[Any]:
     return values.reshape(*values.shape[:2], -1)
 
 
-def _mask(image: Stored, path: Path, signed: bool) -> NDArray[Any]:
+def _mask(image: Stored, path: Path, wide: bool) -> NDArray[Any]:
     """See `read_mask`."""
     values, alpha = _native(image.read(look_up=False)), image.alpha
     if alpha:
@@ -462,7 +464,7 @@ def _mask(image: Stored, path: Path, signed: bool) -> NDArray[Any]:
             f"{path} is no mask: it has {values.shape[2]} channels of {values.dtype}, instead of one with labels "
             "or three of uint8 with colours"
         )
-    return _labels(values, path, signed)
+    return _labels(values, path, wide)
 
 
 def _refuse_hidden(values: NDArray[Any], path: Path) -> None:
@@ -476,24 +478,28 @@ def _refuse_hidden(values: NDArray[Any], path: Path) -> None:
         )
 
 
-def _labels(values: NDArray[Any], path: Path, signed: bool) -> NDArray[Any]:
-    """The values as uint8, or as uint16 or int32 where they need it; a DataError unless they are whole and fit."""
+def _labels(values: NDArray[Any], path: Path, wide: bool) -> NDArray[Any]:
+    """The values as uint8, or as uint16 or int64 where they need it; a DataError unless they are whole and fit."""
     if values.dtype in (np.uint8, np.uint16):
         return values
-    void = np.isnan(values) & signed
-    first = NOT_A_NUMBER + 1 if signed else 0
-    if (wrong := _first_wrong(values[~void], first, LAST_LABEL)) is not None:
+    void = np.isnan(values) & wide
+    first, last = (-EXACT, EXACT) if wide else (0, LAST_LABEL)
+    if (wrong := _first_wrong(values[~void], first, last)) is not None:
         raise DataError(
             f"cannot read {path}: its values are {values.dtype}, such as {wrong}, and not all whole numbers from 0 to "
             f"{LAST_LABEL}"
         )
-    labels = np.where(void, 0, values).astype(np.int32)
+    labels = np.where(void, 0, values).astype(np.int64)
     labels[void] = NOT_A_NUMBER
-    return labels if labels.min() < 0 else labels.astype(np.uint16 if labels.max() > 255 else np.uint8)
+    if labels.min() < 0 or labels.max() > LAST_LABEL:
+        return labels
+    return labels.astype(np.uint16 if labels.max() > 255 else np.uint8)
 
 
 def _first_wrong(values: NDArray[Any], first: int, last: int) -> Any:
     """The first of the values that is no whole number in a range, such as -1, 0.5 or nan; None if all are."""
+    if values.dtype == np.float16:  # in which not all bounds can be written
+        values = values.astype(np.float32)
     right = (values >= first) & (values <= last)  # neither holds for what is not a number
     if values.dtype.kind == "f":
         right &= values == np.floor(values)

@@ -88,3 +88,10 @@ def forget():
     """All that a new process does not know."""
     collection._latest.clear()
     collection._collected.cache_clear()
+
+
+def doubts(root, cache, **options):
+    """What is odd about a folder as a whole."""
+    dataset = ImageFolder(root=root, **options)
+    dataset.describe(cache)
+    return list(dataset.warnings(cache))

@@ -724,7 +724,9 @@ def test_masks_none_of_which_can_be_read(tmp_path, own_cache):
     write(tmp_path, "a")
     save(tmp_path / "masks/a.npy", SQUARE.astype(np.int32) - 1)
     (tmp_path / "masks/a.png").unlink()
-    assert "a.npy: its values are int32" in refusal(tmp_path, own_cache)
+    assert "hold -1 (in masks/a.npy), but labels are whole numbers from 0 to 65535" in refusal(tmp_path, own_cache)
+    save(tmp_path / "masks/a.npy", SQUARE / 2)
+    assert "a.npy: its values are float64, such as 0.5, and not all whole numbers" in refusal(tmp_path, own_cache)
 
 
 def test_many_files_are_looked_at_by_several_processes(tmp_path, own_cache, monkeypatch):

@@ -2,22 +2,15 @@
 
 import numpy as np
 import pytest
-from own_folders import SQUARE, photo, save, write
+from own_folders import SQUARE, doubts, photo, save, write
 
 import segzoo
-from segzoo_folder import ImageFolder
 
 
 @pytest.fixture
 def root(tmp_path):
     """Twenty photos with the same mask."""
     return write(tmp_path / "data", [f"img_{number}" for number in range(20)])
-
-
-def doubts(root, cache, **options):
-    dataset = ImageFolder(root=root, **options)
-    dataset.describe(cache)
-    return list(dataset.warnings(cache))
 
 
 def test_masks_that_are_all_the_same_are_doubted(root, own_cache, capsys, tmp_path):

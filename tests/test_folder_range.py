@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 import pytest
-from own_folders import forget, one, opened, pages, photo, save
+from own_folders import doubts, forget, one, opened, pages, photo, save
 from pydantic import ValidationError
 
 import segzoo
@@ -133,7 +133,7 @@ def test_with_a_range_the_files_may_hold_any_numbers(tmp_path, own_cache, values
 def test_without_a_range_the_refusal_names_the_one_of_the_training_images(tmp_path, own_cache):
     splits(tmp_path, train=[ramp(-1024, 3071, np.int16), ramp(0, 4000, np.int16)], val=ramp(-2000, 0, np.int16))
     for samples in opened(tmp_path, own_cache).values():
-        with pytest.raises(DataError, match=r"0.npy: .*`--set 'dataset.range=\[-1024, 4000\]'` takes"):
+        with pytest.raises(DataError, match=r"0.npy: .*dataset.range=.*; the training images hold -1024 to 4000$"):
             samples[0]
     save(tmp_path / "train/images/2.png", photo(0, (6, 8)))
     save(tmp_path / "train/masks/2.png", MASK)
@@ -185,22 +185,20 @@ def test_only_what_is_new_is_measured(tmp_path, own_cache, monkeypatch):
 # What is doubted
 
 
-def doubts(root, cache, **options):
-    dataset = ImageFolder(root=root, **options)
-    dataset.describe(cache)
-    return [line for line in dataset.warnings(cache) if "nearly all pixels" in line]
+def narrow(root, cache, **options):
+    return [line for line in doubts(root, cache, **options) if "nearly all pixels" in line]
 
 
 def test_images_that_use_little_of_the_range_are_doubted(tmp_path, own_cache):
     splits(tmp_path, train=[ramp(300, 6200), ramp(400, 6500)], val=ramp(0, 65535))
-    assert doubts(tmp_path, own_cache) == []
-    (line,) = doubts(tmp_path, own_cache, range="type")
+    assert narrow(tmp_path, own_cache) == []
+    (line,) = narrow(tmp_path, own_cache, range="type")
     assert "are from 300 to 6500, which is 9.5 % of the range from 0 to 65535" in line
     assert line.endswith("add `--set 'dataset.range=[300, 6500]'`, which clips what is outside of that")
-    assert doubts(tmp_path, own_cache, range=(300, 6500)) == []
-    assert len(doubts(tmp_path, own_cache, range=(10_000, 20_000))) == 1
+    assert narrow(tmp_path, own_cache, range=(300, 6500)) == []
+    assert len(narrow(tmp_path, own_cache, range=(10_000, 20_000))) == 1
     save(tmp_path / "train/images/0.png", ramp(0, 7000))
-    assert doubts(tmp_path, own_cache, range="type") == []
+    assert narrow(tmp_path, own_cache, range="type") == []
 
 
 def test_hot_pixels_do_not_hide_that_the_others_are_all_alike(tmp_path, own_cache):
@@ -210,11 +208,11 @@ def test_hot_pixels_do_not_hide_that_the_others_are_all_alike(tmp_path, own_cach
     images[7][:] = 60_000
     with_masks_of(tmp_path, images)
     for choice in ("type", "data"):
-        (line,) = doubts(tmp_path, own_cache, range=choice)
+        (line,) = narrow(tmp_path, own_cache, range=choice)
         found = [int(word) for word in re.search(r"dataset.range=\[(\d+), (\d+)\]", line).groups()]
         assert 99 < found[0] < 105
         assert 895 < found[1] < 900
-        assert doubts(tmp_path, own_cache, range=tuple(found)) == []
+        assert narrow(tmp_path, own_cache, range=tuple(found)) == []
 
 
 def with_masks_of(root, images):
@@ -226,16 +224,16 @@ def with_masks_of(root, images):
 
 def test_dark_images_beside_images_of_8_bits_and_images_of_one_value(tmp_path, own_cache):
     splits(tmp_path, train=[photo(0, (6, 8)), ramp(0, 500)], val=photo(1, (6, 8)))
-    (line,) = doubts(tmp_path, own_cache)
+    (line,) = narrow(tmp_path, own_cache)
     assert line.endswith("the images of 8 bits beside them use all of it: scale them alike, and save them anew")
     save(tmp_path / "train/images/0.png", ramp(70, 70))
     save(tmp_path / "train/images/1.png", ramp(70, 70))
     save(tmp_path / "val/images/0.png", ramp(70, 70))
-    (line,) = doubts(tmp_path, own_cache)
+    (line,) = narrow(tmp_path, own_cache)
     assert "are about 70, which is 0 % of the range" in line
 
 
 def test_of_images_of_8_bits_nothing_is_doubted_whatever_they_hold(tmp_path, own_cache):
     splits(tmp_path, train=np.uint8(photo(0) // 64), val=photo(1) // 64)
     for choice in ("type", "data", (0, 255)):
-        assert doubts(tmp_path, own_cache, range=choice) == []
+        assert narrow(tmp_path, own_cache, range=choice) == []

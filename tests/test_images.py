@@ -284,21 +284,22 @@ def test_labels_that_are_no_whole_numbers_of_16_bits_are_refused(put, values):
     assert named is None or not 0 <= float(named[1]) <= 65535 or float(named[1]) % 1
 
 
-def test_labels_below_zero_and_gaps_are_read_where_they_may_be(put):
-    low = LABELS.astype(np.int64) * 2**14 - 2**31 + 1
-    for values in (LABELS.astype(np.int8) - 1, LABELS.astype(np.float32) - 1, low):
-        mask = read_mask(put("mask.npy", array(values)), signed=True)
-        assert mask.dtype == np.int32
+def test_other_whole_numbers_and_gaps_are_read_where_they_may_be(put):
+    far = LABELS.astype(np.int64) * 2**52 - 2**53
+    for values in (LABELS.astype(np.int8) - 1, LABELS.astype(np.float32) - 1, LABELS + np.uint32(65535), far):
+        mask = read_mask(put("mask.npy", array(values)), wide=True)
+        assert mask.dtype == np.int64
         np.testing.assert_array_equal(mask, values)
     gaps = np.where(LABELS == 3, np.nan, LABELS)
     np.testing.assert_array_equal(
-        read_mask(put("mask.npy", array(gaps)), signed=True),
-        np.where(LABELS == 3, NOT_A_NUMBER, LABELS.astype(np.int32)),
+        read_mask(put("mask.npy", array(gaps)), wide=True),
+        np.where(LABELS == 3, NOT_A_NUMBER, LABELS.astype(np.int64)),
     )
-    assert read_mask(put("mask.npy", array(LABELS.astype(np.float64))), signed=True).dtype == np.uint8
-    for values in (LABELS - 1.5, LABELS + 65535.0, LABELS - 2.0**31, np.where(LABELS == 3, np.inf, LABELS)):
+    for type in (np.float16, np.float64, np.int64):
+        assert read_mask(put("mask.npy", array(LABELS.astype(type))), wide=True).dtype == np.uint8
+    for values in (LABELS - 1.5, LABELS * 2.0**54, LABELS * np.uint64(2**62), np.where(LABELS == 3, np.inf, LABELS)):
         with pytest.raises(DataError, match="not all whole numbers"):
-            read_mask(put("mask.npy", array(values)), signed=True)
+            read_mask(put("mask.npy", array(values)), wide=True)
 
 
 @pytest.mark.parametrize("type", ["int8", "int16", "uint32", "float16", "float32", "float64", "uint8", "uint16"])

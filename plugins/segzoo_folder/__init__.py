@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from math import isfinite
+from math import isfinite, isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
@@ -42,6 +42,15 @@ def _ascending(value: Any) -> Any:
     return value
 
 
+def _void(value: Any) -> Any:
+    """A value to leave out: a whole number, or `nan`, which is a word here since JSON has no such number."""
+    if value == "nan" or (isinstance(value, float) and isnan(value)):
+        return "nan"
+    if type(value) is not int:
+        raise ValueError("it must be a whole number, or nan")
+    return value
+
+
 def _compiles(pattern: str) -> str:
     try:
         re.compile(pattern)
@@ -53,6 +62,7 @@ def _compiles(pattern: str) -> str:
 Level = Annotated[int, Field(ge=0, le=255)]
 Color = Annotated[tuple[Level, Level, Level], BeforeValidator(_parsed)]
 Value = Annotated[int, Field(ge=0, le=2**16 - 1)]
+Void = Annotated[int | Literal["nan"], BeforeValidator(_void)]
 
 
 class ImageFolder(Dataset):
@@ -85,6 +95,11 @@ class ImageFolder(Dataset):
         None,
         description='Of masks in colour, the colour of each class as "#rrggbb" or [r, g, b]; that of `ignore` is left '
         "out.",
+    )
+    ignore: tuple[Void, ...] = Field(
+        (),
+        description="Values of masks that are left out beside 255: whole numbers, also below 0, and nan for what is "
+        "not a number. With `colors`, name a colour `ignore` instead.",
     )
     nearest: bool = Field(
         False,
@@ -157,6 +172,10 @@ class ImageFolder(Dataset):
             raise ValueError(f"classes has {len(self.classes)} entries, but values {len(self.values)}")
         if self.colors is not None and len(set(self.colors.values())) < len(self.colors):
             raise ValueError("colors has a colour twice")
+        if both := set(self.values or ()) & set(self.ignore):
+            raise ValueError(f"values and ignore both have {both.pop()}: it is a class, or left out")
+        if self.ignore and self.colors is not None:
+            raise ValueError("ignore is for values: of masks in colour, name what is left out `ignore` in colors")
         if self.nearest and self.values is None and self.colors is None:
             raise ValueError("nearest needs values or colors, which say what it is that is near")
         return self

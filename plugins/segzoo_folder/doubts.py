@@ -52,6 +52,7 @@ def _objects(collection: Collection) -> Iterator[str]:
     if not isinstance(labels, Labels) or labels.colored or options.classes or options.values:
         return
     values = {value for one in index.masks.held(index.pairs.masks) for value in one.facts.values}
+    values -= set(labels.left_out)
     if number_objects(values):
         yield (
             f"the masks below {options.folder()} hold {len(values)} values without gaps, which are read as classes. If "
@@ -108,7 +109,7 @@ def _narrow(collection: Collection) -> Iterator[str]:
 
 def _way_out(collection: Collection, low: float, high: float) -> str:
     """What is to be done about such images."""
-    if any(one.dtype == "uint8" for one in collection.pages.index.images.facts):
+    if any(one.narrow for one in collection.pages.index.images.facts):
         return "; the images of 8 bits beside them use all of it: scale them alike, and save them anew"
     if low < high:
         return f": add `--set 'dataset.range=[{number(low)}, {number(high)}]'`, which clips what is outside of that"

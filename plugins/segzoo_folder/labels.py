@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence, Set
 
 from segzoo.errors import DataError
+from segzoo.images import LAST_LABEL, NOT_A_NUMBER
 from segzoo.plugin import IGNORE
 from segzoo_folder import IGNORED, ImageFolder
 from segzoo_folder.index import Held
-from segzoo_folder.reading import Labels, MaskFacts, hexadecimal
+from segzoo_folder.reading import Labels, MaskFacts, hexadecimal, ignoring, named
 
 Masks = Sequence[Held[MaskFacts]]
 
@@ -28,7 +29,8 @@ TO_OBJECTS = "`--set dataset.instances=foreground`, or `border` to keep objects 
 def labels(options: ImageFolder, masks: Masks) -> Labels:
     """The classes and what the masks hold for each of them.
 
-    Values 0, 1, 2, … are labels. 0 and 255 alone are two classes; besides labels, 255 is what is left out.
+    Values 0, 1, 2, … are labels. 0 and 255 alone are two classes; besides labels, 255 is what is left out. What is to
+    be ignored is passed over.
 
     Raises:
         DataError: if the masks leave open what is meant; the message names the option that says it.
@@ -38,15 +40,39 @@ def labels(options: ImageFolder, masks: Masks) -> Labels:
         table = {name: int.from_bytes(bytes(color)) for name, color in options.colors.items()}
         order = [*kept, *(name for name in table if name == IGNORED)]
         return Labels(tuple(kept), tuple(table[name] for name in order), True, options.nearest)
+    left_out = tuple(NOT_A_NUMBER if value == "nan" else value for value in options.ignore)
     if options.values is not None:
         names = options.classes or _names(len(options.values))
-        return Labels(names, options.values, nearest=options.nearest)
+        return Labels(names, options.values, nearest=options.nearest, left_out=left_out)
     if any(one.facts.colored for one in masks):
         raise _colored(options, masks)
+    masks = [_without(left_out, one) for one in masks]
+    _require_labels(options, masks, left_out)
     _require_one_palette(options, masks)
     _require_unchanged(options, masks)
     values = _values(options, masks)
-    return Labels(options.classes or _names(len(values)), values)
+    return Labels(options.classes or _names(len(values)), values, left_out=left_out)
+
+
+def _without(left_out: Sequence[int], one: Held[MaskFacts]) -> Held[MaskFacts]:
+    """What masks hold beside what is left out of them."""
+    values, palette = one.facts.values, one.facts.palette
+    kept = [place for place, value in enumerate(values) if value not in left_out]
+    palette = [palette[place] for place in kept] if palette else palette
+    return one._replace(facts=one.facts._replace(values=[values[place] for place in kept], palette=palette))
+
+
+def _require_labels(options: ImageFolder, masks: Masks, left_out: Sequence[int]) -> None:
+    """Raise if there are values that are no labels, which the user may want to leave out."""
+    where = _where(masks)
+    wrong = [value for value in sorted(where) if not 0 <= value <= LAST_LABEL]
+    if wrong:
+        texts = [f"{named(value)} (in {_files(where[value])})" for value in wrong[:NAMED]]
+        raise DataError(
+            f"the masks below {options.folder()} hold {', '.join(texts)}{' and more' if wrong[NAMED:] else ''}, but "
+            f"labels are whole numbers from 0 to {LAST_LABEL}. To leave that out of training and score, add "
+            f"{ignoring([*left_out, *wrong[:NAMED]])}; if it is a class, write the masks anew"
+        )
 
 
 def _values(options: ImageFolder, masks: Masks) -> tuple[int, ...]:

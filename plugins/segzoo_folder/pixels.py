@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from segzoo.errors import DataError
-from segzoo.images import read_image, read_values
+from segzoo.images import header, read_image, read_values
 from segzoo_folder import ImageFolder
 from segzoo_folder.index import Held
-from segzoo_folder.reading import ImageFacts, look_at_image
+from segzoo_folder.reading import ImageFacts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -69,33 +69,27 @@ class Pixels:
         try:
             return read_image(path, self.channels, page, self.stack)
         except DataError as error:
-            raise DataError(f"{error}{self._way_out(path)}") from error
+            raise DataError(f"{error}{self._held(path, page)}") from error
 
-    def _way_out(self, path: Path) -> str:
-        """What can be done about an image that is refused, if it is so for its values."""
+    def _held(self, path: Path, page: int) -> str:
+        """What the training images hold, if an image may have been refused for its values."""
         with suppress(DataError):
-            facts, extents = look_at_image(path, self.stack)
-            low, high = _spread(extents)
-            if facts.dtype not in LARGEST or low < 0:
-                low, high = self.spread if np.isfinite(self.spread).all() else (0, 1)
-                return (
-                    ". Or say which values become the smallest and the largest pixel value: "
-                    f"`--set 'dataset.range=[{number(low)}, {number(high)}]'` takes those of the training images"
-                )
+            if np.isfinite(self.spread).all() and header(path, page, self.stack).dtype not in LARGEST:
+                low, high = map(number, self.spread)
+                return f"; the training images hold {low} to {high}"
         return ""
 
 
 def pixels(options: ImageFolder, channels: int, images: Sequence[Held[ImageFacts]], extents: NDArray[Any]) -> Pixels:
     """How images are to be read, of which the rows of EXTENTS of the pages for training are known."""
-    types = {one.facts.dtype for one in images}
-    dtype = "uint8" if types == {"uint8"} else "uint16"
-    spread = _spread(extents)
+    types, spread = {one.facts.dtype for one in images}, _spread(extents)
     if isinstance(options.range, tuple):
-        return Pixels(
-            channels, dtype, options.range, True, STEP if types == LARGEST.keys() else 1, spread, options.stack
-        )
+        dtype, step = "uint8" if types == {"uint8"} else "uint16", STEP if types == LARGEST.keys() else 1
+        return Pixels(channels, dtype, options.range, True, step, spread, options.stack)
+    if all(one.facts.narrow for one in images):
+        return Pixels(channels, "uint8", None, False, 1, spread, options.stack)
     own = _of_data(extents) if options.range == "data" else None
-    return Pixels(channels, dtype, own, False, STEP if dtype == "uint16" else 1, spread, options.stack)
+    return Pixels(channels, "uint16", own, False, STEP, spread, options.stack)
 
 
 def _of_data(extents: NDArray[Any]) -> Range | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
-from segzoo.errors import DataError
-from segzoo.images import header, palette, read_image, read_mask, read_masks, read_pages
+from segzoo.errors import DataError, LabelError
+from segzoo.images import NOT_A_NUMBER, header, palette, read_image, read_mask, read_masks, read_pages
 from segzoo.plugin import IGNORE
 
 if TYPE_CHECKING:
@@ -41,6 +41,11 @@ class ImageFacts(NamedTuple):
     alpha: bool
     dtype: str
 
+    @property
+    def narrow(self) -> bool:
+        """Whether its values have 8 bits."""
+        return np.dtype(self.dtype).itemsize == 1
+
 
 class MaskFacts(NamedTuple):
     """What the pixels of a mask are, on all its pages."""
@@ -49,7 +54,10 @@ class MaskFacts(NamedTuple):
     colored: bool
     """Whether the values are colours, as 0xRRGGBB."""
     values: Sequence[int]
-    """The different ones, in order, of the pages in colour if there are such; of many, the MOST + 1 lowest."""
+    """The different ones, in order, of the pages in colour if there are such; of many, the MOST + 1 lowest.
+
+    NOT_A_NUMBER is among them if some pixels are not a number.
+    """
     palette: Sequence[int]
     """Of indices the colours 0xRRGGBB that they stand for on the first page, -1 for none; of other masks empty."""
     lossy: bool
@@ -87,7 +95,7 @@ def look_at_image(path: Path, stack: Stack | None = None) -> Look[ImageFacts]:
     """
     found = header(path, stack=stack)
     facts = ImageFacts(found.pages, *found.size, found.channels, found.alpha, found.dtype)
-    if facts.dtype == "uint8":
+    if facts.narrow:
         return Look(facts, np.full((facts.pages, *EXTENTS.shape[1:]), np.nan))
     return Look(facts, np.array([_extent(values, facts) for values in read_pages(path, stack)], np.float64))
 
@@ -110,7 +118,7 @@ def look_at_mask(path: Path) -> Look[MaskFacts]:
     """
     first = header(path)
     grey, colours, digests = set[int](), set[int](), []
-    for mask in read_masks(path):  # of a stack no more than a page is in memory
+    for mask in read_masks(path, wide=True):  # of a stack no more than a page is in memory
         labels = gray(mask)
         digests.append([_digest(labels)])
         if labels.ndim == 3:
@@ -126,7 +134,7 @@ def look_at_mask(path: Path) -> Look[MaskFacts]:
 
 def _digest(labels: NDArray[Any]) -> int:
     """A number that differs wherever size or labels do."""
-    content = str(labels.shape).encode() + labels.astype(np.int32).tobytes()
+    content = f"{labels.shape} {labels.dtype}".encode() + labels.tobytes()
     return int.from_bytes(blake2b(content, digest_size=8).digest())
 
 
@@ -148,6 +156,16 @@ def hexadecimal(color: int) -> str:
     return f"#{color:06x}"
 
 
+def named(value: int) -> str:
+    """A value of a mask as it is typed."""
+    return "nan" if value == NOT_A_NUMBER else str(value)
+
+
+def ignoring(values: Iterable[int]) -> str:
+    """What leaves these values out, as it is typed."""
+    return f"`--set 'dataset.ignore=[{', '.join(map(named, values))}]'`"
+
+
 @dataclass(frozen=True)
 class Labels:
     """What the masks hold for each class."""
@@ -158,6 +176,8 @@ class Labels:
     colored: bool = False
     nearest: bool = False
     """Whether what is no class is taken for the one nearest to it."""
+    left_out: tuple[int, ...] = ()
+    """Values that become IGNORE, beside IGNORE itself if that is no class."""
 
     def read(self, paths: Sequence[Path], page: int) -> NDArray[np.uint8]:
         """The one mask uint8 (H, W) of labels and IGNORE.
@@ -169,15 +189,22 @@ class Labels:
         return self._from_colors(path, page) if self.colored else self._from_values(path, page)
 
     def _from_values(self, path: Path, page: int) -> NDArray[np.uint8]:
-        found = gray(read_mask(path, page))
+        found = gray(read_mask(path, page, wide=True))
         if found.ndim == 3:
             raise DataError(f"{path} is in colour, others are not; name the colours with the option colors")
-        if found.dtype == np.uint8 and self.values == tuple(range(len(self.classes))) and not self.nearest:
-            return found  # what is no class is for the checks of all samples to tell
+        plain = found.dtype == np.uint8 and self.values == tuple(range(len(self.values)))
+        if plain and found.max() < len(self.values):
+            return found
         table = np.full(2**16, UNKNOWN, np.uint16)
         table[IGNORE] = IGNORE
+        table[[value for value in self.left_out if 0 <= value < len(table)]] = IGNORE
         table[list(self.values)] = range(len(self.values))
-        return self._checked(table[found], found, path, str)
+        if found.dtype.itemsize <= table.itemsize:
+            return self._checked(table[found], found, path, named)
+        inside = (found >= 0) & (found < len(table))
+        labels = np.where(inside, table[np.where(inside, found, 0)], UNKNOWN)
+        labels[np.isin(found, self.left_out)] = IGNORE
+        return self._checked(labels, found, path, named)
 
     def _from_colors(self, path: Path, page: int) -> NDArray[np.uint8]:
         pixels = read_image(path, 3, page)
@@ -192,22 +219,32 @@ class Labels:
 
     def _checked(self, labels: NDArray[Any], found: NDArray[Any], path: Path, text: Any) -> NDArray[np.uint8]:
         unknown = labels == UNKNOWN
-        if self.nearest:
-            labels[unknown] = self._nearest(found[unknown])
-        elif unknown.any():
-            wrong = [text(value) for value in np.unique(found[unknown]).tolist()]
+        near = unknown & (found >= 0) & self.nearest
+        labels[near] = self._nearest(found[near])
+        if wrong := np.unique(found[unknown & ~near]).tolist():
+            texts = [text(value) for value in wrong]
             table = ", ".join(f"{text(value)} {name}" for value, name in zip(self.values, self.classes, strict=False))
-            raise DataError(
-                f"{path} has the {'colours' if self.colored else 'values'} {', '.join(wrong[:NAMED])}"
-                f"{f' and {len(wrong) - NAMED} more' if wrong[NAMED:] else ''}, which are no class; there are {table}"
+            raise LabelError(
+                f"{path} has the {'colours' if self.colored else 'values'} {', '.join(texts[:NAMED])}"
+                f"{f' and {len(texts) - NAMED} more' if texts[NAMED:] else ''}, which are no class; there are {table}"
+                f"{self._way_out(wrong)}"
             )
         return labels.astype(np.uint8)
+
+    def _way_out(self, wrong: Sequence[int]) -> str:
+        """What can be done about values that are no class; nothing that helps if they are many."""
+        if len(wrong) > NAMED:
+            return ""
+        if self.colored:
+            return ". If such pixels are to be left out, name their colour `ignore` in the option colors"
+        return f". If such pixels are to be left out, add {ignoring([*self.left_out, *wrong])}"
 
     def _nearest(self, found: NDArray[Any]) -> NDArray[Any]:
         """The labels (N,) of what is nearest to values or colours (N,); of two as near, the one of the lower value."""
         known = {value: min(label, len(self.classes)) for label, value in enumerate(self.values)}
-        if not self.colored:
-            known.setdefault(IGNORE, len(self.classes))
+        for value in () if self.colored else (IGNORE, *self.left_out):
+            if 0 <= value < 2**16:  # others are near to nothing
+                known.setdefault(value, len(self.classes))
         names = np.append(np.arange(len(self.classes)), IGNORE)
         different, places = np.unique(found, return_inverse=True)
         apart = [((self._axes(different) - self._axes([value])) ** 2).sum(0) for value in sorted(known)]

@@ -67,7 +67,7 @@ class Pages:
     def extents(self) -> NDArray[Any]:
         """The rows of EXTENTS of those images that can be read; none if all have 8 bits, of which nothing is known."""
         images = self.index.images
-        if all(one.dtype == "uint8" for one in images.facts):
+        if all(one.narrow for one in images.facts):
             return EXTENTS
         readable = images.pages[self.owners] > 0
         extents: NDArray[Any] = images.measured[(images.starts[self.owners] + self.numbers.clip(min=0))[readable]]

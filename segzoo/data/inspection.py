@@ -11,7 +11,7 @@ import numpy as np
 
 from segzoo.data.lookalikes import digest, perceptual_hash
 from segzoo.data.pieces import Piece, described, silence
-from segzoo.errors import DataError
+from segzoo.errors import DataError, LabelError
 from segzoo.images import FORMATS, header, opened
 from segzoo.plugin import IGNORE, Info, Samples, Split
 from segzoo.samples import fault
@@ -111,7 +111,8 @@ def refusal(error: Exception, files: Sequence[Path]) -> Remark:
         except Exception:
             return Remark("unreadable", str(path), what)
     named = [str(path) for path in files if str(path) in what] or [str(path) for path in files] or [""]
-    return Remark("size" if len(sizes - {None}) > 1 else "invalid", named[-1], what)
+    kind = "labels" if isinstance(error, LabelError) else "size" if len(sizes - {None}) > 1 else "invalid"
+    return Remark(kind, named[-1], what)
 
 
 def size_of(path: Path) -> tuple[int, int] | None:
