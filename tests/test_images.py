@@ -10,6 +10,7 @@ import zlib
 
 import numpy as np
 import pytest
+import tifffile
 from damage import damaged
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -68,19 +69,10 @@ def png(values, colour_type, bits=16, width=None):
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", size) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
-def tiff(values, extra=0):
-    """An uncompressed TIFF as Pillow does not write it, RGB with as many other channels of no known meaning."""
-    height, width, channels = values.shape
-    depths = struct.pack(f"<{channels}H", *[8 * values.itemsize] * channels)
-    start = 8 + 2 + 12 * (9 + bool(extra)) + 4
-    tags = {256: width, 257: height, 258: start, 259: 1, 262: 2, 273: start + len(depths), 277: channels, 278: height}
-    tags |= {279: values.nbytes} | ({338: 0} if extra else {})
-    entries = b""
-    for tag, value in tags.items():
-        count, kind = {258: (channels, 3), 338: (extra, 3)}.get(tag, (1, 4))
-        entries += struct.pack("<HHII", tag, kind, count, value)
-    head = b"II*\0" + struct.pack("<IH", 8, len(tags))
-    return head + entries + bytes(4) + depths + values.astype(values.dtype.newbyteorder("<")).tobytes()
+def tiff(values, **options):
+    file = io.BytesIO()
+    tifffile.imwrite(file, values, **{"photometric": "minisblack"} | options)
+    return file.getvalue()
 
 
 def jpeg_with_orientation():
@@ -124,6 +116,14 @@ IMAGES = {
         saved(FRAMES[0], "TIFF", save_all=True, append_images=FRAMES[1:], compression="tiff_lzw"),
         GREY[..., None],
     ),
+    "slices.tif": (tiff(np.stack([GREY] * 3), imagej=True, metadata={"axes": "ZYX"}), GREY[..., None]),
+    "channels.tif": (tiff(np.moveaxis(COLOUR, -1, 0), ome=True, metadata={"axes": "CYX"}), COLOUR),
+    "planes.tif": (
+        tiff(np.moveaxis(COLOUR, -1, 0), bigtiff=True, photometric="rgb", planarconfig="separate"),
+        COLOUR,
+    ),
+    "tiles.tif": (tiff(DEEP, tile=(16, 16), compression="zstd", predictor=True), DEEP[..., None]),
+    "jpeg2000.tif": (tiff(COLOUR, photometric="rgb", compression="jpeg2000"), COLOUR),
     "lossless.webp": (saved(COLOUR, "WEBP", lossless=True), COLOUR),
     "rgb.webp": (saved(COLOUR, "WEBP"), None),
     "grey.jp2": (saved(GREY, "JPEG2000"), GREY[..., None]),
