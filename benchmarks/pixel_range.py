@@ -4,7 +4,8 @@
 
 The same scenes are written with as many bits as a camera may have, into files of 8 and of 16 bits. Striped discs are to
 be found among plain ones, brighter and darker, on ground that is lit from one side: no threshold tells them apart. The
-small photos are there because most folders hold such; of 8 bits both ranges are the same.
+small photos are there because most folders hold such; of 8 bits the ranges of type and data are the same. The range of
+the camera is given, as [0, 1023], where the data have hot pixels.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ KINDS: dict[str, tuple[int, type, bool]] = {
     "12 of 16 bits, hot pixels": (2**12 - 1, np.uint16, True),
 }
 """The largest value, the type of the file, and whether there are hot pixels."""
-RANGES = ("type", "data")
+COLUMNS = ("range of the type", "of the data", "of the camera")
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -50,11 +51,10 @@ def main(words: Sequence[str] | None = None) -> None:
             sets["photos of 8 bits"] = photos(options.root, Path(folder) / "photos", options.images)
         turns = {
             (name, choice): partial(
-                score, settings, choice, options, count(), Path(folder) / "runs" / f"{name} {choice}"
+                score, settings | {"dataset.range": value}, options, count(), Path(folder) / f"{name} {choice}"
             )
             for name, settings in sets.items()
-            for choice in ("data", "type")
-            if choice == "data" or "16" in name  # of 8 bits both are the same
+            for choice, value in ranges(name).items()
         }
         found = interleaved(turns, options.rounds)
     print(
@@ -62,9 +62,19 @@ def main(words: Sequence[str] | None = None) -> None:
         f"{options.epochs} epochs on {options.images} images of {SIDE}x{SIDE} pixels.\n"
         f"Medians of {options.rounds} seeds (least - most).\n"
     )
-    rows = [[name, *(spread(found.get((name, choice), found[name, "data"]), 2) for choice in RANGES)] for name in sets]
-    print(table(["images", *(f'`range = "{choice}"`' for choice in RANGES)], rows), end="\n\n")
+    rows = [
+        [name, *(spread(found[name, each], 2) if (name, each) in found else "" for each in COLUMNS)] for name in sets
+    ]
+    print(table(["images", *COLUMNS], rows), end="\n\n")
     print(origin(["numpy", "tensorflow", "keras"]))
+
+
+def ranges(name: str) -> dict[str, Any]:
+    """What `dataset.range` is for scenes of that name, by the column of the table."""
+    largest, dtype, hot = KINDS.get(name, (255, np.uint8, False))
+    if dtype == np.uint8:
+        return {COLUMNS[1]: "data"}  # both are the same
+    return {COLUMNS[0]: "type", COLUMNS[1]: "data"} | ({COLUMNS[2]: [0, largest]} if hot else {})
 
 
 def arguments(words: Sequence[str] | None) -> argparse.Namespace:
@@ -79,10 +89,10 @@ def arguments(words: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
-def score(settings: dict[str, Any], choice: str, options: argparse.Namespace, seeds: count[int], out: Path) -> float:
+def score(settings: dict[str, Any], options: argparse.Namespace, seeds: count[int], out: Path) -> float:
     """IoU of the foreground after a training with the next seed."""
     seed = next(seeds)
-    settings = settings | {"dataset.range": choice, "model.filters": options.filters, "trainer.precision": "float32"}
+    settings = settings | {"model.filters": options.filters, "trainer.precision": "float32"}
     with quiet():
         run = segzoo.run(
             "unet",

@@ -106,10 +106,11 @@ def test_opening_a_folder_is_measured(printed_by):
 @pytest.mark.slow
 def test_ranges_are_compared(pets, printed_by, monkeypatch):
     module = import_module("pixel_range")
-    kinds = {"10 of 16 bits": module.KINDS["10 of 16 bits"], "hot 16": module.KINDS["10 of 16 bits, hot pixels"]}
+    kinds = {name: module.KINDS[name] for name in ("10 of 16 bits", "10 of 16 bits, hot pixels")}
     monkeypatch.setattr(module, "KINDS", kinds)
     words = ("--root", pets, "--images", 10, "--epochs", 1, "--filters", 2, "--rounds", 1)
     found = rows(printed_by("pixel_range", *words))
+    assert [len(found[name]) for name in (*kinds, "photos of 8 bits")] == [6, 9, 3]
     assert all(0 <= score <= 1 for name in (*kinds, "photos of 8 bits") for score in found[name])
 
 
