@@ -27,6 +27,8 @@ OKABE_ITO = (
 )
 USUAL, LARGEST = 256, 512  # pixels of a panel's longer side
 MARGIN, GAP, SWATCH = 24, 16, 16  # pixels
+OPACITY = 0.5
+"""Of a colour over the image."""
 INK, FRAME = (45, 45, 45), (205, 205, 205)
 
 
@@ -58,10 +60,14 @@ def comparison(
     check(image, {"truth": truth, "prediction": prediction}, len(classes))
     photo, colours = photograph(image), palette(len(classes))
     ignored = bool((truth == IGNORE).any() or (prediction == IGNORE).any())
-    panels = {"image": photo, "truth": drawn(photo, truth, colours), "prediction": drawn(photo, prediction, colours)}
-    row = panel_row(panels)
+    plain = uncoloured(classes)
+    masks = {"truth": truth, "prediction": prediction}
+    row = panel_row({"image": photo} | {name: drawn(photo, mask, colours, plain) for name, mask in masks.items()})
+    entries = swatches(classes, ignored)
+    if plain is not None:
+        entries[plain] = f"{classes[plain]} (not coloured)", ramp(SWATCH, SWATCH)
     heading = [paragraph(title, row.width, 19)] if title else []
-    return page([*heading, row, legend(swatches(classes, ignored), row.width)])
+    return page([*heading, row, legend(entries, row.width)])
 
 
 def photograph(image: npt.NDArray[Any], largest: int = LARGEST) -> Image.Image:
@@ -69,6 +75,15 @@ def photograph(image: npt.NDArray[Any], largest: int = LARGEST) -> Image.Image:
     size = panel_size(image.shape[1], image.shape[0], largest)
     enlarged = size[0] > image.shape[1]
     return Image.fromarray(rgb(image)).resize(size, Image.Resampling.NEAREST if enlarged else Image.Resampling.LANCZOS)
+
+
+def uncoloured(classes: Sequence[str]) -> int | None:
+    """The class over which the image is left as it is: that of the background, or of two classes the first."""
+    names = [name.strip().lower() for name in classes]
+    return next(
+        (label for label, name in enumerate(names) if name == "bg" or name.startswith("background")),
+        0 if len(classes) == 2 else None,
+    )
 
 
 def swatches(classes: Sequence[str], ignored: bool) -> list[tuple[str, Pixels]]:
@@ -109,13 +124,15 @@ def rgb(image: npt.NDArray[Any]) -> Pixels:
     return np.rint((shown.astype(np.float64) - low) * (255 / ((high - low) or 1))).astype(np.uint8)
 
 
-def drawn(photo: Image.Image, mask: npt.NDArray[Any], colours: Pixels) -> Image.Image:
-    """A mask as colour over the greyed photo, with outlines in full colour."""
+def drawn(photo: Image.Image, mask: npt.NDArray[Any], colours: Pixels, plain: int | None = None) -> Image.Image:
+    """A mask as colour over the greyed photo, with outlines in full colour; where it is `plain`, the photo alone."""
     labels = fitted(mask, photo.size)
-    colour = coloured(labels, colours)
-    grey = 96 + 0.6 * np.asarray(photo.convert("L"), np.float32)[..., None]  # lifted: on black, colours drown
-    opacity = np.where(outlines(labels), 1.0, 0.6)[..., None]
-    return Image.fromarray(np.rint(opacity * colour + (1 - opacity) * grey).astype(np.uint8))
+    colour, shown = coloured(labels, colours), (labels == plain)[..., None]
+    grey = np.asarray(photo.convert("L"), np.float32)[..., None]
+    lifted = 96 + 0.6 * grey  # on black, colours drown
+    opacity = np.where(outlines(labels), 1.0, OPACITY)[..., None]
+    pixels = np.where(shown, grey, opacity * colour + (1 - opacity) * lifted)
+    return Image.fromarray(np.rint(pixels).astype(np.uint8))
 
 
 def painted(size: tuple[int, int], mask: npt.NDArray[Any], colours: Pixels) -> Image.Image:
@@ -149,6 +166,12 @@ def hatch(height: int, width: int) -> Pixels:
     """Grey diagonal stripes (H, W, 3), which no class looks like."""
     stripes = np.add.outer(np.arange(height), np.arange(width)) // 4 % 2
     return np.repeat(np.where(stripes, 225, 150).astype(np.uint8)[..., None], 3, axis=-1)
+
+
+def ramp(height: int, width: int) -> Pixels:
+    """Greys from dark to light (H, W, 3), as an image has them."""
+    greys = np.linspace(60, 200, width).astype(np.uint8)
+    return np.broadcast_to(greys[None, :, None], (height, width, 3)).copy()
 
 
 def panel_row(panels: dict[str, Image.Image]) -> Image.Image:

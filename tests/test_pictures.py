@@ -60,22 +60,63 @@ def test_the_image_is_shown_as_it_is():
     np.testing.assert_array_equal(panel[2::4, 2::4], image)
 
 
-def test_masks_are_drawn_in_the_colours_of_their_classes():
+@pytest.mark.parametrize("classes", [("pet", "fur", "border"), CLASSES, ("pet", "border", "BG")])
+def test_masks_are_drawn_in_the_colours_of_their_classes_but_for_the_background(classes):
     _, mask, prediction = scene()
-    flat = np.full((64, 64, 3), 128, np.uint8)
-    picture = np.asarray(pictures.comparison(flat, mask, prediction, CLASSES))
+    flat = np.full((64, 64, 3), 77, np.uint8)
+    picture = np.asarray(pictures.comparison(flat, mask, prediction, classes))
+    shown = pictures.palette(3).astype(float)
+    if (plain := pictures.uncoloured(classes)) is not None:
+        shown[plain] = 77
     for panel, labels in ((1, mask), (2, prediction)):
         left, top = 24 + 1 + panel * (258 + 16), 24 + 26 + 1
         inside = picture[top : top + 256, left : left + 256][2::4, 2::4].astype(float)
-        distances = [np.abs(inside - colour).sum(axis=-1) for colour in pictures.palette(3).astype(float)]
+        distances = [np.abs(inside - colour).sum(axis=-1) for colour in shown]
         np.testing.assert_array_equal(np.argmin(distances, axis=0), labels)
+        if plain is not None:
+            assert (inside[labels == plain] == 77).all()
+
+
+@pytest.mark.parametrize(
+    ("classes", "plain"),
+    [
+        (("background", "cell"), 0),
+        (("pet", " Background ", "border"), 1),
+        (("bg", "a", "b"), 0),
+        (("cell", "membrane"), 0),
+        (("membrane", "background"), 1),
+        (("pet", "fur", "border"), None),
+        (("all",), None),
+    ],
+)
+def test_the_class_over_which_the_image_is_left_as_it_is(classes, plain):
+    assert pictures.uncoloured(classes) == plain
+
+
+def test_the_image_can_be_seen_through_the_colour_of_the_other_class():
+    image, mask, _ = scene()
+    photo = pictures.photograph(image)
+    shown = np.asarray(pictures.drawn(photo, np.minimum(mask, 1), pictures.palette(2), plain=0)).astype(int)
+    grey, labels = np.asarray(photo.convert("L")).astype(int), pictures.fitted(np.minimum(mask, 1), photo.size)
+    np.testing.assert_array_equal(shown[labels == 0], np.repeat(grey[labels == 0][:, None], 3, axis=1))
+    inside = (labels == 1) & ~pictures.outlines(labels)
+    assert np.corrcoef(shown.sum(axis=-1)[inside], grey[inside])[0, 1] > 0.99
+    assert np.ptp(shown[inside], axis=1).min() > 50  # which no grey has
 
 
 def test_outlines_have_the_full_colour_of_their_class():
     image, mask, prediction = scene()
     picture = pictures.comparison(image, mask, prediction, CLASSES)
     masks = picture.crop((24 + 258 + 16, 0, picture.width, 24 + 26 + 258))
-    assert all(has(masks, colour) for colour in pictures.palette(3))
+    assert [has(masks, colour) for colour in pictures.palette(3)] == [False, True, True]
+
+
+def test_the_legend_says_which_class_is_not_coloured():
+    image, mask, prediction = scene()
+    legend = below_panels(pictures.comparison(image, mask, prediction, CLASSES), 256)
+    assert [has(legend, colour) for colour in pictures.palette(3)] == [False, True, True]
+    other = below_panels(pictures.comparison(image, mask, prediction, ("back", *CLASSES[1:])), 256)
+    assert all(has(other, colour) for colour in pictures.palette(3))
 
 
 @pytest.mark.parametrize("count", [1, 3, 8, 40])

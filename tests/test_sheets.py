@@ -50,7 +50,7 @@ def test_every_split_has_a_sheet_and_all_are_on_one_page_without_other_files(tmp
     indices = {"train": (0, 10, 19, 29), "val": (0, 1, 2), "test": (0, 1, 3, 4)}
     ids = [f"{split}/{index:04}" for split, some in indices.items() for index in some]
     assert [text for text in page.texts if "/" in text] == ids
-    assert {"train: 4 of 30", "val: 3 of 3", "background", "circle"} <= set(page.texts)
+    assert {"train: 4 of 30", "val: 3 of 3", "background (not coloured in the overlay)", "circle"} <= set(page.texts)
     assert len(page.images) == 3 * 11
     assert page.images[1]["alt"] == "mask of train/0000"
     assert not page.tags & {"script", "link", "iframe"}
@@ -67,6 +67,7 @@ def test_the_mask_has_the_colours_of_its_classes_and_the_photo_its_own(tmp_path)
     np.testing.assert_array_equal(photo[::factor, ::factor], image)
     np.testing.assert_array_equal(painted[::factor, ::factor], palette(4)[mask])
     assert overlay.shape == photo.shape
+    assert (np.ptp(overlay[::factor, ::factor], axis=-1) == 0)[mask == 0].all()  # there it is the photo in greys
 
 
 CODE = '''
@@ -104,7 +105,8 @@ def test_names_do_not_break_the_page_and_wrong_samples_say_why(tmp_path, install
     install("segzoo-test-odd", {"segzoo.datasets": "odd = segzoo_test_odd:Odd"}, CODE)
     path = segzoo.preview("odd", tmp_path / "look", split="train")
     page = Page(path.read_text("utf-8"))
-    for text in ("<script>alert(1)</script>", """a&b "c" 'd'.""", "sky & sea", "<land>", "ignored"):
+    first = "sky & sea (not coloured in the overlay)"
+    for text in ("<script>alert(1)</script>", """a&b "c" 'd'.""", first, "<land>", "ignored"):
         assert text in page.texts
     assert "OSError: cannot read <wrong> & broken" in page.texts
     assert any("labels that are no class: 9" in text for text in page.texts)

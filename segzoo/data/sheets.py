@@ -112,7 +112,8 @@ def sheet(title: str, cells: Sequence[Cell], info: Info) -> Image.Image:
     width = max(block.width for block in blocks)
     rows = [blocks[start : start + ABREAST] for start in range(0, len(blocks), ABREAST)]
     across = ABREAST * width + (ABREAST - 1) * 2 * pictures.GAP
-    legend = pictures.legend(pictures.swatches(info.classes, any(cell.ignored for cell in cells)), across)
+    entries = pictures.swatches(_named(info), any(cell.ignored for cell in cells))
+    legend = pictures.legend(entries, across)
     lines = [pictures.beside(row, width + 2 * pictures.GAP) for row in rows]
     return pictures.page([pictures.paragraph(title, across, 19), legend, *lines])
 
@@ -121,7 +122,7 @@ def html(dataset: str, cells: Mapping[Split, Sequence[Cell]], totals: Mapping[Sp
     """A page with all its pictures in it."""
     legend = [
         f'<b style="background:rgb({red},{green},{blue})"></b>{escape(name)}'
-        for name, (red, green, blue) in zip(info.classes, pictures.palette(len(info.classes)).tolist(), strict=True)
+        for name, (red, green, blue) in zip(_named(info), pictures.palette(len(info.classes)).tolist(), strict=True)
     ]
     if any(cell.ignored for shown in cells.values() for cell in shown):
         stripes = "repeating-linear-gradient(135deg,#e1e1e1 0 3px,#969696 3px 6px)"
@@ -131,6 +132,14 @@ def html(dataset: str, cells: Mapping[Split, Sequence[Cell]], totals: Mapping[Sp
         for split, shown in cells.items()
     ]
     return PAGE.format(title=escape(dataset), legend=" ".join(legend), body="\n".join(sections))
+
+
+def _named(info: Info) -> list[str]:
+    """The classes as the legend names them."""
+    plain = pictures.uncoloured(info.classes)
+    return [
+        f"{name} (not coloured in the overlay)" if label == plain else name for label, name in enumerate(info.classes)
+    ]
 
 
 def _cell(samples: Samples, index: int, name: str, info: Info) -> Cell:
@@ -145,7 +154,7 @@ def _cell(samples: Samples, index: int, name: str, info: Info) -> Cell:
     panels = {
         "image": photo,
         "mask": pictures.painted(photo.size, mask, colours),
-        "overlay": pictures.drawn(photo, mask, colours),
+        "overlay": pictures.drawn(photo, mask, colours, pictures.uncoloured(info.classes)),
     }
     return Cell(name, _facts(image, mask, info), panels, bool((mask == IGNORE).any()))
 
