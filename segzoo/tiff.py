@@ -190,7 +190,7 @@ class TiffSample:
         """Raise a DataError if nobody can say what the numbers mean."""
         page, several = self._page, self._page.samplesperpixel * len(self._planes)
         problem = ""
-        if page.dtype is None or not isinstance(page.bitspersample, int):
+        if page.dtype is None or page.dtype.kind not in "buif" or not isinstance(page.bitspersample, int):
             problem = f"its numbers are of a type that is not known ({page.bitspersample} bits)"
         elif page.imagedepth != 1:
             problem = "it is a volume in one page"
