@@ -587,8 +587,29 @@ def test_pages_are_samples_and_stay_together(tmp_path, own_cache):
             np.testing.assert_array_equal(image[..., 0], photo(page, (6, 8)))
             np.testing.assert_array_equal(mask, SQUARE * page)
     assert sum(map(len, found.values())) == 18
-    pages(tmp_path / "masks/b.tiff", [SQUARE * page for page in range(2)])
-    assert "b.tif has 3 pages" in refusal(tmp_path, own_cache)
+
+
+def test_a_pair_of_different_numbers_of_pages_is_an_error_of_its_own(tmp_path, own_cache, command):
+    write(tmp_path, [f"img_{number}" for number in range(9)])
+    pages(tmp_path / "images/b.tif", [photo(page) for page in range(3)])
+    for wrong in (1, 2, 4):
+        pages(tmp_path / "masks/b.tif", [SQUARE * 255] * wrong)
+        found = segzoo.verify("folder", settings={"dataset.root": str(tmp_path)}, processes=1)
+        assert [(one.kind, one.id) for one in found.errors] == [("invalid", "b")]
+        assert f"images/b.tif has 3 pages, but its mask {tmp_path}/masks/b.tif has {wrong} page" in found.errors[0].what
+        assert "add `--set dataset.stack=channels`" in found.errors[0].what
+        assert sum(found.samples.values()) == 10
+    words = ("run", "unet", "folder", "--set", f"dataset.root={tmp_path}", "--set", "model.filters=2", "--epochs", "1")
+    words += ("--set", "model.depth=1", "--image-size", "8", "--out", tmp_path / "run")
+    done = command(*words)
+    assert done.code == 2
+    assert "b.tif has 3 pages" in done.err
+    assert not (tmp_path / "run").exists()
+    list_of_bad = tmp_path / "bad.csv"
+    assert (
+        command("data", "verify", "folder", "--set", f"dataset.root={tmp_path}", "--quarantine", list_of_bad).code == 1
+    )
+    assert command(*words, "--leave-out", list_of_bad).code == 0
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,11 @@ class Known(Generic[Facts]):
         """The number of pages of each file; 0 if it is unknown."""
         return np.array([*(one.pages for one in self.facts), 0])[self.numbers]
 
+    def pages_of(self, row: int) -> int:
+        """The number of pages of a file; 0 if it is unknown."""
+        number = int(self.numbers[row])
+        return 0 if number == UNKNOWN else self.facts[number].pages
+
     @property
     def starts(self) -> NDArray[np.int64]:
         """Where among what was measured the pages of each file begin."""

@@ -58,12 +58,15 @@ class Pairs:
         return len(self.ids)
 
     def __getitem__(self, index: int, /) -> Pair:
-        start = self.ends[index - 1] if index else 0
-        own = tuple(map(text, self.masks[start : self.ends[index]]))
+        own = tuple(text(self.masks[row]) for row in self.masks_of(index))
         name, image, group, region = (
             text(column[index]) for column in (self.ids, self.images, self.groups, self.regions)
         )
         return Pair(name, image, own, group, region)
+
+    def masks_of(self, index: int) -> range:
+        """The rows of the masks of a pair."""
+        return range(self.ends[index - 1] if index else 0, self.ends[index])
 
     @property
     def owners(self) -> NDArray[np.int64]:

@@ -18,8 +18,6 @@ from segzoo_folder.reading import EXTENTS, Reading
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-NAMED = 3
-"""Files that a message names."""
 WHOLE = -1
 """In place of the number of a page: the file has only one."""
 
@@ -37,28 +35,12 @@ class Pages:
 
     @classmethod
     def of(cls, root: Path, index: Index) -> Pages:
-        """All pages; a file that cannot be read counts as one.
-
-        Raises:
-            DataError: if a mask has another number of pages than its image.
-        """
+        """All pages; a file that cannot be read counts as one, and so does one of more or fewer pages than its mask."""
         masked = index.pairs.owners
         ours, theirs = index.images.pages, index.masks.pages
-        unequal = np.flatnonzero((ours[masked] != theirs) & (ours[masked] > 0) & (theirs > 0))
-        if len(unequal):
-            texts = [
-                f"{root / index.pairs[owner].image} has {ours[owner]} pages, "
-                f"{root / text(index.pairs.masks[row])} has {theirs[row]}"
-                for row in unequal[:NAMED].tolist()
-                for owner in [int(masked[row])]
-            ]
-            more = " and more" if len(unequal) > NAMED else ""
-            raise DataError(
-                f"{len(unequal):,} masks have another number of pages than their images: {'; '.join(texts)}{more}. If "
-                "the pages are channels of one image, add `--set dataset.stack=channels`"
-            )
         counts = ours.clip(min=1)
         np.maximum.at(counts, masked, theirs)
+        counts[masked[(ours[masked] != theirs) & (ours[masked] > 0) & (theirs > 0)]] = 1
         owners = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
         firsts = np.cumsum(counts) - counts
         numbers = np.where(counts[owners] == 1, WHOLE, np.arange(len(owners)) - firsts[owners])
@@ -85,10 +67,27 @@ class Pages:
         name, number = text(self.index.pairs.ids[self.owners[index]]), self.numbers[index]
         return name if number == WHOLE else f"{name}#{number:03}"
 
+    def require_alike(self, index: int) -> None:
+        """Raise a DataError if image and mask have different numbers of pages, of which none belong together."""
+        owner, pairs = int(self.owners[index]), self.index.pairs
+        ours = self.index.images.pages_of(owner)
+        for row in pairs.masks_of(owner) if self.numbers[index] == WHOLE else ():
+            theirs = self.index.masks.pages_of(row)
+            if ours and theirs and ours != theirs:
+                raise DataError(
+                    f"{self.root / text(pairs.images[owner])} has {_counted(ours)}, but its mask "
+                    f"{self.root / text(pairs.masks[row])} has {_counted(theirs)}: save as many of both. If the pages "
+                    "are channels of one image, add `--set dataset.stack=channels`"
+                )
+
     def files(self, index: int) -> tuple[Path, ...]:
         """The image, then its masks."""
         pair = self.index.pairs[self.owners[index]]
         return tuple(self.root / path for path in (pair.image, *pair.masks))
+
+
+def _counted(pages: int) -> str:
+    return f"{pages:,} page{'s' if pages > 1 else ''}"
 
 
 @dataclass(frozen=True)
@@ -115,8 +114,9 @@ class Images:
         """Image (H, W, C) and mask uint8 (H, W).
 
         Raises:
-            DataError: if a file cannot be read, or is not as others are.
+            DataError: if a file cannot be read, or is not as others are, or image and mask do not belong together.
         """
+        self.pages.require_alike(index)
         image, *masks = self.pages.files(index)
         number = max(0, int(self.pages.numbers[index]))
         return self.reading.pixels.read(image, number), self.reading.labels.read(masks, number)
