@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 import tifffile
-from own_folders import SQUARE, opened, photo, refusal, save
+from own_folders import SQUARE, opened, photo, save
 from tiffs import page, written
+
+from segzoo.errors import DataError
 
 BANDS = 5
 H, W = SQUARE.shape
@@ -25,7 +27,8 @@ def paged(tmp_path):
 
 
 def test_pages_are_channels_where_the_user_says_so(paged, own_cache):
-    assert "dataset.stack=channels" in refusal(paged, own_cache)
+    with pytest.raises(DataError, match=r"dataset\.stack=channels"):
+        opened(paged, own_cache)["train"][0]
     samples = opened(paged, own_cache, stack="channels")["train"]
     image, mask = samples[0]
     np.testing.assert_array_equal(image, np.moveaxis(bands(int(samples.ids[0][4:])), 0, -1))
@@ -35,7 +38,8 @@ def test_pages_are_channels_where_the_user_says_so(paged, own_cache):
 def test_what_was_looked_up_is_of_the_stack_that_was_asked_for(paged, own_cache):
     channels = opened(paged, own_cache, stack="channels")["train"][0][0].shape[2]
     assert channels == BANDS
-    assert "dataset.stack=channels" in refusal(paged, own_cache, stack="samples")
+    with pytest.raises(DataError, match=r"dataset\.stack=channels"):
+        opened(paged, own_cache, stack="samples")["train"][0]
     assert opened(paged, own_cache, stack="channels")["train"][0][0].shape[2] == BANDS
 
 
