@@ -134,6 +134,30 @@ def compose(file: Path | None = None, words: Mapping[str, Any] = {}, settings: M
         raise ConfigError(explain(error, f"{file or 'configuration'}, key", RunConfig.model_fields)) from error
 
 
+def dataset_of(file: Path | None = None, name: str | None = None, settings: Mapping[str, Any] | None = None) -> Choice:
+    """The dataset that the TOML file of a run names, or another; settings are such as `{"dataset.root": "photos"}`.
+
+    Raises:
+        ConfigError: if none is named, the file cannot be read, or a setting is not one of a dataset.
+    """
+    table = read_table(file) if file else {}
+    section = _section(table, "dataset")
+    if name is not None:
+        section["name"] = name
+    for key, value in (settings or {}).items():
+        if not key.startswith("dataset."):
+            raise ConfigError(f"'{key}' is no setting of a dataset: they begin with dataset., as in dataset.root")
+        _assign(table, key, value)
+    if "name" not in section:
+        given = f"{file} names no dataset" if file else "no dataset given"
+        raise ConfigError(f"{given}: name one, as in `segzoo data verify shapes`; see `segzoo list datasets`")
+    try:
+        return Choice.model_validate(section)
+    except ValidationError as error:
+        where = f"{file or 'configuration'}, table dataset, key"
+        raise ConfigError(explain(error, where, Choice.model_fields)) from error
+
+
 def parse_setting(text: str) -> tuple[str, Any]:
     """`model.filters=16` to a key and a value: a TOML or JSON literal, else the text itself.
 

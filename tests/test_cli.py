@@ -255,3 +255,29 @@ def test_check_of_what_is_not_there(command):
     assert "no plugin 'uent'; did you mean 'unet'?" in command("check", "uent").err
     assert "cannot import nowhere:Net" in command("check", "nowhere:Net").err
     assert "keys begin with model." in command("check", "unet", "--set", "loss.x=1").err
+
+
+@pytest.mark.parametrize("words", [("verify", "--json"), ("stats", "--json"), ("preview", "--count", "1")])
+def test_commands_about_data_take_the_dataset_of_the_file_of_a_run(command, tmp_path, words):
+    file = tmp_path / "run.toml"
+    file.write_text(
+        'epochs = 3\n[model]\nname = "unet"\n[dataset]\nname = "shapes"\nsize = 16\ntrain = 3\nval = 2\ntest = 1\n'
+    )
+    out = ("--out", tmp_path / "look") if words[0] == "preview" else ()
+    done = command("data", *words, "--config", file, "--set", "dataset.val=4", *out)
+    assert done.code == 0, done.err
+    if out:
+        assert "val: 1 of 4" in (tmp_path / "look/index.html").read_text()
+        return
+    facts = json.loads(done.out)
+    assert facts["dataset"] == "shapes"
+    counts = facts.get("samples") or {split: figures["images"] for split, figures in facts["splits"].items()}
+    assert counts == {"train": 3, "val": 4, "test": 1}
+
+
+def test_a_file_without_a_dataset_needs_one_on_the_line(command, tmp_path):
+    (tmp_path / "run.toml").write_text('[model]\nname = "unet"\n')
+    words = ("data", "verify", "--config", tmp_path / "run.toml")
+    assert f"{tmp_path / 'run.toml'} names no dataset: name one" in command(*words).err
+    assert command(*words, "shapes", "--set", "dataset.size=16", "--set", "dataset.train=3").code == 0
+    assert "no dataset given: name one" in command("data", "stats").err

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segzoo.config import RunConfig, compose, parse_setting
+from segzoo.config import RunConfig, compose, dataset_of, parse_setting
 from segzoo.errors import ConfigError
 
 WORDS = {"model": "unet", "dataset": "shapes"}
@@ -31,6 +31,19 @@ def test_file_then_words_then_settings(tmp_path):
     assert config.model.name == "b"
     assert config.model.options == {"filters": 9, "depth": 2}
     assert (config.epochs, config.seed, config.dataset.name) == (5, 4, "d")
+
+
+def test_the_dataset_of_a_file_then_the_name_then_settings(tmp_path):
+    path = write(tmp_path, 'epochs = 3\n[dataset]\nname = "d"\nroot = "there"\n[dataset.colors]\nroad = "#000000"\n')
+    assert dataset_of(path).name == "d"
+    found = dataset_of(path, "e", {"dataset.root": "here", "dataset.colors.car": "#ffffff"})
+    assert found.name == "e"
+    assert found.options == {"root": "here", "colors": {"road": "#000000", "car": "#ffffff"}}
+    assert dataset_of(name="d").options == {}
+    with pytest.raises(ConfigError, match=r"table dataset, key 'name': input should be a valid string"):
+        dataset_of(write(tmp_path, "[dataset]\nname = 3\n"))
+    with pytest.raises(ConfigError, match=r"'model\.filters' is no setting of a dataset"):
+        dataset_of(path, settings={"model.filters": 3})
 
 
 def test_toml_and_back():

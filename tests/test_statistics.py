@@ -18,7 +18,7 @@ SETTINGS = {"dataset.size": 24, "dataset.train": 70, "dataset.val": 5, "dataset.
 @pytest.mark.parametrize("processes", [1, 2])
 def test_the_figures_are_those_of_all_pixels_at_once(tmp_path, processes):
     found = segzoo.stats("shapes", settings=SETTINGS, processes=processes)
-    samples = list(named("shapes", SETTINGS).open(tmp_path, "train"))
+    samples = list(named("shapes", SETTINGS)[1].open(tmp_path, "train"))
     images, masks = (np.stack(arrays) for arrays in zip(*samples, strict=True))
     figures = found.splits["train"]
     assert (figures["images"], figures["wrong"], figures["ignored_pixels"]) == (70, 0, 0)

@@ -21,13 +21,19 @@ SHOWN = 20
 
 app = typer.Typer(help="Verify, count and look at the data of a dataset.", no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(metavar="DATASET", help="As in `segzoo list datasets`.")]
+Name = Annotated[
+    str | None, typer.Argument(metavar="DATASET", help="As in `segzoo list datasets`; not needed with --config.")
+]
+Config = Annotated[
+    Path | None, typer.Option(metavar="FILE.toml", help="Take the dataset and its options from the file of a run.")
+]
 
 
 @app.command()
 def verify(
-    dataset: Name,
+    dataset: Name = None,
     settings: Settings = [],  # noqa: B006
+    config: Config = None,
     quarantine: Annotated[
         Path | None, typer.Option(metavar="FILE.csv", help="Write a list of the samples with errors, for --leave-out.")
     ] = None,
@@ -38,7 +44,7 @@ def verify(
     from segzoo.terminal import quiet
 
     with interruptible(), quiet():
-        found = verify_dataset(dataset, settings=_parsed(settings), quarantine=quarantine)
+        found = verify_dataset(dataset, settings=_parsed(settings), config=config, quarantine=quarantine)
     if as_json:
         print(json.dumps(found.row(), indent=2))
     else:
@@ -50,13 +56,18 @@ def verify(
 
 
 @app.command()
-def stats(dataset: Name, settings: Settings = [], as_json: AsJson = False) -> None:  # noqa: B006
+def stats(
+    dataset: Name = None,
+    settings: Settings = [],  # noqa: B006
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
     """Count sizes, classes and brightness, and suggest class weights."""
     from segzoo.data.statistics import stats as count
     from segzoo.terminal import quiet
 
     with interruptible(), quiet():
-        found = count(dataset, settings=_parsed(settings))
+        found = count(dataset, settings=_parsed(settings), config=config)
     if as_json:
         print(json.dumps(found.row(), indent=2))
     else:
@@ -65,9 +76,10 @@ def stats(dataset: Name, settings: Settings = [], as_json: AsJson = False) -> No
 
 @app.command()
 def preview(
-    dataset: Name,
     out: Annotated[Path, typer.Option(metavar="DIR", help="A new folder for the pictures.")],
+    dataset: Name = None,
     settings: Settings = [],  # noqa: B006
+    config: Config = None,
     split: Annotated[str | None, typer.Option(help="Only this split.  [default: all]")] = None,
     count: Annotated[int, typer.Option(min=1, help="Samples of a split.")] = 12,
 ) -> None:
@@ -76,7 +88,7 @@ def preview(
     from segzoo.terminal import quiet
 
     with interruptible(), quiet():
-        page = draw(dataset, out, settings=_parsed(settings), split=split, count=count)
+        page = draw(dataset, out, settings=_parsed(settings), config=config, split=split, count=count)
     print(f"{', '.join(sorted(path.name for path in out.glob('*.png')))} and {page.name} are in {out}")
 
 

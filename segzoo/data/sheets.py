@@ -68,25 +68,27 @@ class Cell:
 
 
 def preview(
-    dataset: str,
+    dataset: str | None,
     out: Path,
     *,
     settings: Mapping[str, Any] | None = None,
+    config: Path | None = None,
     split: str | None = None,
     count: int = 12,
 ) -> Path:
     """Draw samples of each split, or of one, into a new folder; what `segzoo data preview` does.
 
     The folder gets a sheet `SPLIT.png` for each split, and `index.html`, whose path is returned. The samples are spread
-    evenly over the split, from the first to the last. Settings are such as `{"dataset.root": "photos"}`.
+    evenly over the split, from the first to the last. Settings are such as `{"dataset.root": "photos"}`; what is not
+    said, be it the dataset (None), is taken from the run's file `config`.
 
     Raises:
         SegzooError: if the name, a setting, the split or the folder does not do, or a split cannot be opened. A sample
             that is wrong is shown with the reason in its place.
     """
-    found = whole(dataset, named(dataset, settings))
+    found = whole(*named(dataset, settings, config))
     if split and split not in found.samples:
-        raise ConfigError(f"dataset '{dataset}' has no split '{split}'{suggestion(split, found.samples)}")
+        raise ConfigError(f"dataset '{found.name}' has no split '{split}'{suggestion(split, found.samples)}")
     with whole_folder(out) as folder:
         cells = {
             name: [_cell(samples, index, found.ids[name][index], found.info) for index in spread(len(samples), count)]
@@ -95,9 +97,9 @@ def preview(
         }
         for name, shown in cells.items():
             with whole_file(folder / f"{name}.png") as path:
-                sheet(f"{dataset}, {name}", shown, found.info).save(path, "PNG")
+                sheet(f"{found.name}, {name}", shown, found.info).save(path, "PNG")
         totals = {name: len(found.samples[name]) for name in cells}
-        write_text(folder / "index.html", html(dataset, cells, totals, found.info))
+        write_text(folder / "index.html", html(found.name, cells, totals, found.info))
     return out / "index.html"
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from math import sqrt
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -43,21 +44,27 @@ class Statistics:
         return {**asdict(self), "definitions": DEFINITIONS}
 
 
-def stats(dataset: str, *, settings: Mapping[str, Any] | None = None, processes: int | None = None) -> Statistics:
+def stats(
+    dataset: str | None = None,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    config: Path | None = None,
+    processes: int | None = None,
+) -> Statistics:
     """Count what is in each split of a dataset; what `segzoo data stats` does.
 
-    Settings are such as `{"dataset.root": "photos"}`. Reading takes as many processes as there are processors, unless
-    another number is given.
+    Settings are such as `{"dataset.root": "photos"}`; what is not said is taken from the run's file `config`.
+    Reading takes as many processes as there are processors, unless another number is given.
 
     Raises:
         SegzooError: if the name or a setting does not fit, or a split cannot be opened.
     """
-    found = whole(dataset, named(dataset, settings))
+    found = whole(*named(dataset, settings, config))
     tallies = {split: Tally() for split in found.info.splits}
     for piece, tally in survey(found, Counting(found.samples, found.info), processes):
         tallies[piece.split].add(tally)
     figures = {split: _figures(tally, found.info) for split, tally in tallies.items()}
-    return Statistics(dataset, found.info.classes, found.info.range, figures)
+    return Statistics(found.name, found.info.classes, found.info.range, figures)
 
 
 def _figures(tally: Tally, info: Info) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from segzoo import registry
-from segzoo.config import cache_folder
+from segzoo.config import cache_folder, dataset_of
 from segzoo.data.pieces import Piece, described
 from segzoo.data.processes import in_processes
 from segzoo.errors import ConfigError, DataError, PluginError, SegzooError
@@ -63,18 +63,16 @@ class Opened:
                 yield Piece(split, indices, [ids[index] for index in indices], own, before)
 
 
-def named(name: str, settings: Mapping[str, Any] | None = None) -> Dataset:
-    """The dataset of that name, with settings such as `{"dataset.root": "photos"}`.
+def named(
+    name: str | None, settings: Mapping[str, Any] | None = None, config: Path | None = None
+) -> tuple[str, Dataset]:
+    """The dataset of that name, or of a run's file, with settings such as `{"dataset.root": "photos"}`; and its name.
 
     Raises:
-        ConfigError: if the name or a setting does not fit.
+        ConfigError: if the name, the file or a setting does not fit.
     """
-    settings = settings or {}
-    for key in settings:
-        if not key.startswith("dataset."):
-            raise ConfigError(f"'{key}' is no setting of a dataset: they begin with dataset., as in dataset.root")
-    options = {key.removeprefix("dataset."): value for key, value in settings.items()}
-    return registry.create(Dataset, name, options).resolved()
+    choice = dataset_of(config, name, settings)
+    return choice.name, registry.create(Dataset, choice.name, choice.options).resolved()
 
 
 def opened(name: str, dataset: Dataset) -> Opened:

@@ -19,22 +19,24 @@ WARNINGS = ("extension", "turned", "one class")
 
 
 def verify(
-    dataset: str,
+    dataset: str | None = None,
     *,
     settings: Mapping[str, Any] | None = None,
+    config: Path | None = None,
     quarantine: Path | None = None,
     processes: int | None = None,
 ) -> Verification:
     """Read every sample of a dataset and tell what is wrong with it; what `segzoo data verify` does.
 
-    Settings are such as `{"dataset.root": "photos"}`. With `quarantine`, the samples with errors go into a list that a
-    run can leave out. Reading takes as many processes as there are processors, unless another number is given.
+    Settings are such as `{"dataset.root": "photos"}`; what is not said is taken from the run's file `config`. With
+    `quarantine`, the samples with errors go into a list that a run can leave out. Reading takes as many processes as
+    there are processors, unless another number is given.
 
     Raises:
         SegzooError: if the name or a setting does not fit, or the list cannot be written. What is wrong with the data
             is no error, but a finding.
     """
-    found = opened(dataset, named(dataset, settings))
+    found = opened(*named(dataset, settings, config))
     findings, crosscheck = list(_of_the_whole(found)), Crosscheck(found)
     for piece, seen in survey(found, Inspector(found.samples, found.info), processes):
         findings += _of_a_piece(piece, seen)
@@ -43,7 +45,7 @@ def verify(
     kinds, splits = list(KINDS), [None, *found.info.splits]
     findings.sort(key=lambda one: (one.severity, kinds.index(one.kind), splits.index(one.split), one.id, one.what))
     counts = {split: len(samples) for split, samples in found.samples.items()}
-    verification = Verification(dataset, counts, tuple(findings))
+    verification = Verification(found.name, counts, tuple(findings))
     if quarantine:
         write_list(quarantine, verification.errors)
     return verification
