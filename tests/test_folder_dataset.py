@@ -35,7 +35,7 @@ import segzoo
 from segzoo.errors import DataError
 from segzoo.images import FORMATS
 from segzoo.plugin import IGNORE
-from segzoo_folder import ImageFolder, collection, looking, pairs, reading, walking
+from segzoo_folder import ImageFolder, looking, pairs, reading, walking
 
 SPLITS = ("train", "val", "test")
 
@@ -610,29 +610,6 @@ def test_a_pair_of_different_numbers_of_pages_is_an_error_of_its_own(tmp_path, o
         command("data", "verify", "folder", "--set", f"dataset.root={tmp_path}", "--quarantine", list_of_bad).code == 1
     )
     assert command(*words, "--leave-out", list_of_bad).code == 0
-
-
-@pytest.mark.parametrize(
-    ("sizes", "suggested"),
-    [
-        ([(512, 512)], ("crop", (256, 256))),
-        ([(2048, 1536)] * 3, ("crop", (256, 256))),
-        ([(512, 512), (512, 511)], ("resize", (256, 256))),
-        ([(511, 511)], ("resize", (256, 256))),
-        ([(64, 48)], ("resize", (64, 64))),
-        ([(375, 500), (333, 500), (500, 400)], ("resize", (192, 256))),
-        ([(8, 4000)], ("resize", (32, 256))),
-    ],
-)
-def test_large_images_of_one_size_are_seen_in_crops_and_others_resized(sizes, suggested):
-    assert collection.suggested(sizes) == suggested
-
-
-def test_the_view_is_that_of_the_images(tmp_path, own_cache):
-    mask = np.tile(SQUARE, (100, 100))[:520, :600]
-    write(tmp_path, "abc", mask=mask, image=lambda i: photo(i, (520, 600)))
-    info = ImageFolder(root=tmp_path).describe(own_cache)
-    assert (info.view, info.image_size, info.channels) == ("crop", (256, 256), 1)
 
 
 # The index

@@ -91,6 +91,7 @@ def test_one_and_two_images_say_what_to_do(tmp_path, own_cache):
     write(tmp_path, "a")
     message = refusal(tmp_path, own_cache)
     assert message.endswith("has no images, since 1 image must do for 3 splits. Add images")
+    assert notes(tmp_path, own_cache) == []
     write(tmp_path, "b")
     message = refusal(tmp_path, own_cache)
     assert "the split 'test' of" in message

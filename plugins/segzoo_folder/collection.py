@@ -7,13 +7,12 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
-from statistics import median_low
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from segzoo.errors import DataError
-from segzoo.plugin import Info, Split, View
+from segzoo.plugin import Info, Split
 from segzoo_folder import ImageFolder
 from segzoo_folder.advice import without_masks
 from segzoo_folder.files import Found, find
@@ -26,6 +25,7 @@ from segzoo_folder.pixels import pixels
 from segzoo_folder.reading import ImageFacts, Reading, look_at_image, look_at_mask
 from segzoo_folder.samples import Images, Pages
 from segzoo_folder.sorting import Sorting
+from segzoo_folder.suggestions import suggested
 from segzoo_folder.walking import stamp_of
 
 if TYPE_CHECKING:
@@ -33,10 +33,6 @@ if TYPE_CHECKING:
 
 NAMED = 3
 """Files that a message names."""
-LARGE = 512
-"""Shorter side of images, in pixels, from which on they are seen in crops if all are of one size."""
-SIDE, STEP = 256, 32
-"""The longest side that is suggested, and what suggested sides are multiples of."""
 
 
 @dataclass(frozen=True)
@@ -106,12 +102,12 @@ def _collected(options_json: str, index: Index, splits: int | None) -> Collectio
     channels = options.channels or _channels(root, images)
     objects = options.instances is not None or pairs.several
     meaning = Instances.of(options, pairs.several) if objects else labels(options, masks)
-    extents = pages.take(np.flatnonzero(sorting.owned == SPLITS.index("train"))).extents()
+    train = np.flatnonzero(sorting.owned == SPLITS.index("train"))
+    extents = pages.take(train).extents()
     reading = Reading(pixels(options, channels, images, extents), meaning)
-    view, size = suggested([size for one in images for size in [(one.facts.height, one.facts.width)] * one.files])
-    info = Info(
-        reading.labels.classes, channels, sorting.splits, image_size=size, view=view, range=reading.pixels.range
-    )
+    sizes = [size for one in images for size in [(one.facts.height, one.facts.width)] * one.files]
+    suggestion = suggested(sizes, len(train))
+    info = Info(reading.labels.classes, channels, sorting.splits, *suggestion, reading.pixels.range)
     return Collection(info, reading, pages, sorting, extents)
 
 
@@ -119,20 +115,6 @@ def _place(options: ImageFolder, cache: Path) -> Path:
     """The folder in the cache for what is known of the files."""
     name = f"{options.folder()}\0{options.listing or ''}\0{options.stack or ''}".encode("utf-8", "surrogateescape")
     return cache / "folder" / sha256(name).hexdigest()[:16]
-
-
-def suggested(sizes: Sequence[tuple[int, int]]) -> tuple[View, tuple[int, int]]:
-    """A view and an image size for images of these heights and widths.
-
-    Large images all of one size come from one instrument, at one scale: they are seen in crops. Others are resized, to
-    about the shape of the middle one.
-    """
-    if len(set(sizes)) == 1 and min(sizes[0]) >= LARGE:
-        return "crop", (SIDE, SIDE)
-    middle = [median_low(sides) for sides in zip(*sizes, strict=True)]
-    scale = min(1, SIDE / max(middle))
-    height, width = (max(STEP, round(side * scale / STEP) * STEP) for side in middle)
-    return "resize", (height, width)
 
 
 def _require_whole(options: ImageFolder, found: Found) -> None:

@@ -59,7 +59,7 @@ class Lot:
 
     def notes(self) -> Iterator[str]:
         """What a run should say of it."""
-        if 0 < self.different < FEW:
+        if len(self.rule.shares) <= self.different < FEW:
             yield (
                 f"{self._what()} are few to be dealt out, so images that are added or removed may move others to "
                 "another split. To keep the splits, name the table that a run has written: `--set "
