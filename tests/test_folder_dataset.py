@@ -380,8 +380,6 @@ def test_classes_are_found_in_the_masks(tmp_path, own_cache, masks, names, found
             """`--set 'dataset.colors={class0 = "#000000", class1 = "#ff0000"}'`""",
         ),
         ([photo(0, (6, 16, 3))[:, ::2], photo(1, (6, 16, 3))[:, ::2]], "more than 64 colours, such as masks/0.png"),
-        ([grid(0, 128, 255)], "`--set 'dataset.values=[0, 128]'`, with 255 among them unless it is to be left out"),
-        ([grid(0, 128, 255)], "`--set 'dataset.values=[0, 255]' --set dataset.nearest=true`"),
     ],
 )
 def test_masks_that_leave_open_what_is_meant_say_what_to_type(tmp_path, own_cache, masks, message):
