@@ -264,7 +264,7 @@ def _guarded(path: Path) -> Iterator[None]:
     # so is what Python warns of when NumPy has it parse the header of a .npy file.
     warnings.filterwarnings("ignore", module=r"PIL\.|tifffile\.|<unknown>")
     try:
-        _require_regular(path)
+        require_regular(path)
         yield
     except DataError:
         raise
@@ -277,7 +277,7 @@ def _guarded(path: Path) -> Iterator[None]:
         raise DataError(f"cannot read {path}: {reason}") from error
 
 
-def _require_regular(path: Path) -> None:
+def require_regular(path: Path) -> None:
     """Raise a DataError unless a path leads to a file: to open a pipe waits for ever, and devices do not end."""
     try:
         mode = path.stat().st_mode

@@ -318,6 +318,34 @@ def test_hidden_files_and_files_of_other_kinds_do_not_count(root, own_cache):
     assert sum(map(len, ids(root, own_cache).values())) == 20
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+def test_what_is_no_file_is_a_finding_that_says_what_it_is(root):
+    for name, target in {"img_0": "/nowhere/x.png", "img_1": "img_1.png", "img_2": "/dev/null"}.items():
+        (root / f"images/{name}.png").unlink()
+        (root / f"images/{name}.png").symlink_to(target)
+    (root / "masks/img_3.png").unlink()
+    os.mkfifo(root / "masks/img_3.png")
+    found = {one.id: one.what for one in segzoo.verify("folder", settings={"dataset.root": str(root)}).errors}
+    assert found == {
+        "img_0": f"cannot read {root / 'images/img_0.png'}: it is a link to /nowhere/x.png, which is not there",
+        "img_1": f"cannot read {root / 'images/img_1.png'}: it is a link to img_1.png, which is not there",
+        "img_2": f"cannot read {root / 'images/img_2.png'}: it is a device, not a file",
+        "img_3": f"cannot read {root / 'masks/img_3.png'}: it is a named pipe, not a file",
+    }
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+def test_a_table_that_is_no_file_or_names_a_link_to_nothing(root, own_cache):
+    os.mkfifo(root / "pipe.csv")
+    assert "pipe.csv: it is a named pipe, not a file" in refusal(root, own_cache, listing="pipe.csv")
+    (root / "link.csv").symlink_to("gone.csv")
+    assert "link.csv: it is a link to gone.csv, which is not there" in refusal(root, own_cache, listing="link.csv")
+    (root / "images/link.png").symlink_to("gone.png")
+    write_table(root, [("image", "mask"), ("images/link.png", "masks/img_1.png")])
+    message = f"{root / 'images/link.png'} is a link to gone.png, which is not there, but list.csv names it"
+    assert message in refusal(root, own_cache, listing="list.csv")
+
+
 def test_a_link_in_a_circle_ends(root, own_cache):
     (root / "images/again").symlink_to(root / "images", target_is_directory=True)
     assert sum(map(len, ids(root, own_cache).values())) == 20

@@ -133,4 +133,12 @@ def is_image(path: Path) -> bool:
 def folders(folder: Path) -> list[str]:
     """The names of the folders in a folder, but for what is `hidden`."""
     with os.scandir(folder) as entries:
-        return sorted(entry.name for entry in entries if not hidden(entry.name) and entry.is_dir())
+        return sorted(entry.name for entry in entries if not hidden(entry.name) and is_folder(entry))
+
+
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a folder, or leads to one."""
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself, or into a folder that must not be read
+        return False

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from segzoo.errors import DataError, suggestion
+from segzoo.images import require_regular
 from segzoo_folder.files import Found
 from segzoo_folder.layout import IMAGES, SPLITS, meant
 from segzoo_folder.pairs import UNSPLIT, Pairs, coded, columns, text
@@ -37,7 +38,7 @@ def listed(root: Path, file: Path) -> Found:
     Raises:
         DataError: if the table cannot be read, lacks a column or a value, or names a split that there is none of.
     """
-    if not file.exists():
+    if not file.exists() and not file.is_symlink():
         raise DataError(
             f"cannot read the table {file}, which is not there; the path of a listing is relative to the root"
         )
@@ -98,11 +99,15 @@ def _checked(root: Path, file: Path, pairs: Pairs) -> Found:
     kept = np.delete(order, again)
     return Found(
         pairs.take(kept[(stamps[kept] != ABSENT).all(axis=1)]),
-        tuple(f"{root / text(path)} is not there, but {file.name} names it" for path in absent),
+        tuple(f"{_absence(root / text(path))}, but {file.name} names it" for path in absent),
         tuple(doubled),
         (),
         Stamped(np.array([coded(str(file))]), np.array([stamp_of(file)], np.int64)),
     )
+
+
+def _absence(path: Path) -> str:
+    return f"{path} is {f'a link to {path.readlink()}, which is ' if path.is_symlink() else ''}not there"
 
 
 def _coded(row: Mapping[str, Any], place: str) -> tuple[bytes, bytes, bytes, int]:
@@ -137,6 +142,7 @@ def rows_of(file: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
     Raises:
         DataError: if it cannot be read.
     """
+    require_regular(file)
     try:
         text = file.read_text("utf-8-sig")
         if file.suffix.lower() == ".toml":

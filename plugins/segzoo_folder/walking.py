@@ -12,7 +12,7 @@ import numpy as np
 
 from segzoo.errors import DataError
 from segzoo_folder.kinds import PLAIN, READABLE, told
-from segzoo_folder.layout import folders, hidden
+from segzoo_folder.layout import folders, hidden, is_folder
 from segzoo_folder.pairs import coded, columns, text
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def _walk(root: Path, folder: str) -> Iterator[tuple[str, int]]:
                 name = entry.name
                 if hidden(name):
                     continue
-                if entry.is_dir():
+                if is_folder(entry):
                     waiting.append(f"{prefix}/{name}")
                 else:
                     yield f"{prefix}/{name}", stamp_of(entry)
