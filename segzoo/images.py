@@ -460,10 +460,7 @@ def _mask(image: Stored, path: Path, wide: bool) -> NDArray[Any]:
         values = values[..., : values.shape[2] - alpha]
         values = values[..., 0] if values.shape[2] == 1 else values
     if values.ndim == 3 and (values.shape[2] != 3 or values.dtype != np.uint8):
-        raise DataError(
-            f"{path} is no mask: it has {values.shape[2]} channels of {values.dtype}, instead of one with labels "
-            "or three of uint8 with colours"
-        )
+        raise _no_mask(values, path)
     return _labels(values, path, wide)
 
 
@@ -513,6 +510,31 @@ def _native(values: NDArray[Any]) -> NDArray[Any]:
     return values.astype(values.dtype.newbyteorder("="), copy=False)
 
 
+def channels_first(shape: tuple[int, ...]) -> str:
+    """What to say of an array that seems to be in the order of PyTorch, (C, H, W); empty if it does not."""
+    if len(shape) != 3 or 2 * shape[0] > min(shape[1:]):
+        return ""
+    return (
+        f". An array of the shape {shape} seems to be (channels, height, width): save it as (height, width, channels), "
+        "such as `numpy.moveaxis(array, 0, -1)`"
+    )
+
+
+def _no_mask(values: NDArray[Any], path: Path) -> DataError:
+    """What to say of an array (H, W, C) that is neither of labels nor of colours."""
+    one_hot = "If it has a channel for each class, save the labels, such as `array.argmax(-1)`"
+    if channels_first(values.shape):
+        labels = "array[0]" if values.shape[0] == 1 else "array.argmax(0)"
+        one_hot = (
+            f"Its array {values.shape} seems to be (channels, height, width): save the labels (height, width), such as "
+            f"`{labels}`"
+        )
+    return DataError(
+        f"{path} is no mask: it has {values.shape[2]} channels of {values.dtype}, instead of one with labels or three "
+        f"of uint8 with colours. {one_hot}"
+    )
+
+
 def _with_channels(values: NDArray[Any], alpha: bool, wanted: int | None, path: Path) -> NDArray[Any]:
     channels = values.shape[2]
     if wanted in (None, channels):
@@ -522,4 +544,4 @@ def _with_channels(values: NDArray[Any], alpha: bool, wanted: int | None, path: 
         return np.ascontiguousarray(colours)
     if colours.shape[2] == 1 and wanted == 3:
         return np.repeat(colours, 3, axis=2)
-    raise DataError(f"{path} has {channels} channels, not {wanted}")
+    raise DataError(f"{path} has {channels} channels, not {wanted}{channels_first(values.shape)}")

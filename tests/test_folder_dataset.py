@@ -587,6 +587,16 @@ def test_any_number_of_channels_from_arrays(tmp_path, own_cache):
     assert "differ in their channels: 5 (images/d.npy for one), 7 (images/a.npy for one)" in message
 
 
+def test_arrays_with_the_channels_first_are_named(tmp_path, own_cache):
+    write(tmp_path, "abcdef", suffix=".npy", image=lambda i: np.moveaxis(photo(i, (6, 8, 3)), -1, 0))
+    found = segzoo.verify("folder", settings={"dataset.root": str(tmp_path)}, processes=1)
+    assert [one.kind for one in found.errors] == ["size"] * 6
+    assert all("(3, 6, 8) seems to be (channels, height, width)" in one.what for one in found.errors)
+    save(tmp_path / "images/a.npy", np.moveaxis(photo(0, (6, 9, 3)), -1, 0))
+    assert "9 (images/a.npy for one); convert" in refusal(tmp_path, own_cache)
+    assert "seems to be (channels, height, width)" in refusal(tmp_path, own_cache)
+
+
 def test_channels_can_be_said(tmp_path, own_cache):
     write(tmp_path, "abc", image=lambda i: photo(i, (6, 8, 4)))
     assert one(tmp_path, own_cache, channels=3, test=0)[0].shape == (6, 8, 3)

@@ -548,3 +548,25 @@ def test_thousands_of_damaged_files_neither_crash_nor_hang_a_process(put, tmp_pa
         put(name, content)
     done = subprocess.run([sys.executable, "-c", READER, str(tmp_path)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+@pytest.mark.parametrize(
+    ("values", "hint"),
+    [
+        (LABELS[None], r"\(1, 5, 7\) seems to be \(channels, height, width\): .* `array\[0\]`$"),
+        (np.stack([LABELS] * 2), r"\(2, 5, 7\) seems to be \(channels, height, width\): .* `array.argmax\(0\)`$"),
+        (np.stack([LABELS] * 4, -1), r"it has 4 channels of uint8.* a channel for each class.* `array.argmax\(-1\)`$"),
+        (COLOUR.astype(np.float32), r"it has 3 channels of float32.* a channel for each class"),
+    ],
+)
+def test_an_array_that_is_no_mask_says_what_it_may_be(put, values, hint):
+    with pytest.raises(DataError, match=f"mask.npy is no mask: .*{hint}"):
+        read_mask(put("mask.npy", array(values)))
+
+
+def test_an_array_with_the_channels_first_is_named_where_others_are_asked_for(put):
+    path = put("image.npy", array(np.zeros((3, 6, 7), np.uint8)))
+    with pytest.raises(DataError, match=r"has 7 channels, not 3. An array of the shape \(3, 6, 7\) seems to be \(chan"):
+        read_image(path, 3)
+    with pytest.raises(DataError, match=r"has 6 channels, not 3$"):
+        read_image(put("image.npy", array(np.stack([GREY] * 6, -1))), 3)

@@ -8,13 +8,14 @@ import sys
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, features
 from tiffs import page, written
 
 import segzoo
 from segzoo import tiff_planes
 from segzoo.cli import main
 from segzoo.data.findings import KINDS
+from segzoo.data.inspection import from_header
 from segzoo.errors import ConfigError, PluginError
 from segzoo.quarantine import read_list
 
@@ -59,6 +60,10 @@ def test_nothing_is_found_where_nothing_is_wrong(root):
     assert done.samples == {"train": 18, "val": 2, "test": 6}
     shapes = segzoo.verify("shapes", settings=WHOLE)
     assert (shapes.errors, shapes.samples) == ((), {"train": 40, "val": 40, "test": 8})
+
+
+def needs(feature):
+    return pytest.mark.skipif(not features.check(feature), reason=f"this Pillow has no {feature}")
 
 
 def trimap(values, size=(24, 36)):
@@ -273,6 +278,25 @@ def test_pages_of_one_file_are_no_overlap_but_the_same_page_is(data, tmp_path):
     (one,) = segzoo.verify("data", processes=1).findings
     assert (one.kind, one.severity, one.id) == ("overlap", "error", "train/2")
     assert one.what == "the same file as 'val/4' of the split 'val'"
+
+
+@pytest.mark.parametrize(
+    ("format", "options"),
+    [("GIF", {}), ("PNG", {}), ("WEBP", {"lossless": True}), pytest.param("AVIF", {}, marks=needs("avif"))],
+)
+def test_frames_that_are_not_read_are_warned_of(tmp_path, format, options):
+    first, *others = (picture(seed) for seed in range(3))
+    for count in (0, 1, 2):
+        path = tmp_path / f"{count}.{format.lower()}"
+        first.save(path, format, save_all=True, append_images=others[:count], **options)
+        found = [one.kind for one in from_header(path)]
+        assert found == (["animated"] if count else []), count
+
+
+def test_pages_of_a_tiff_and_previews_in_a_photo_are_no_frames(tmp_path):
+    for name, format in (("pages.tif", "TIFF"), ("camera.jpg", "MPO")):
+        picture(0).save(tmp_path / name, format, save_all=True, append_images=[picture(1)])
+        assert list(from_header(tmp_path / name)) == []
 
 
 def test_what_a_dataset_warns_of_as_a_whole_is_a_finding(data):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from segzoo.errors import DataError
+from segzoo.images import channels_first
 from segzoo.plugin import Info, Split
 from segzoo_folder import ImageFolder
 from segzoo_folder.advice import without_masks
@@ -164,7 +165,9 @@ def _channels(root: Path, images: Sequence[Held[ImageFacts]]) -> int:
             return wanted
     examples = {one.facts.channels: one.path for one in reversed(images)}
     texts = [f"{channels} ({path} for one)" for channels, path in sorted(examples.items())]
+    shapes = [(one.facts.height, one.facts.width, one.facts.channels) for one in images]
+    turned = next(filter(None, map(channels_first, shapes)), "")
     raise DataError(
         f"the images below {root} differ in their channels: {', '.join(texts)}; convert them to the same, or take "
-        "those of one kind, with `--set dataset.listing=FILE.csv`"
+        f"those of one kind, with `--set dataset.listing=FILE.csv`{turned}"
     )

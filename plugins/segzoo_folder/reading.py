@@ -156,12 +156,12 @@ def hexadecimal(color: int) -> str:
     return f"#{color:06x}"
 
 
-def named(value: int) -> str:
+def named(value: int | str) -> str:
     """A value of a mask as it is typed."""
     return "nan" if value == NOT_A_NUMBER else str(value)
 
 
-def ignoring(values: Iterable[int]) -> str:
+def ignoring(values: Iterable[int | str]) -> str:
     """What leaves these values out, as it is typed."""
     return f"`--set 'dataset.ignore=[{', '.join(map(named, values))}]'`"
 

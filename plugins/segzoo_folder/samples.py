@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from segzoo.errors import DataError
+from segzoo.images import channels_first
 from segzoo.samples import OnDemand
 from segzoo_folder.index import Index
 from segzoo_folder.pairs import text
@@ -119,4 +120,7 @@ class Images:
         self.pages.require_alike(index)
         image, *masks = self.pages.files(index)
         number = max(0, int(self.pages.numbers[index]))
-        return self.reading.pixels.read(image, number), self.reading.labels.read(masks, number)
+        pixels, labels = self.reading.pixels.read(image, number), self.reading.labels.read(masks, number)
+        if labels.shape == pixels.shape[1:] != pixels.shape[:2]:
+            raise DataError(f"{image} has another size than its mask{channels_first(pixels.shape)}")
+        return pixels, labels

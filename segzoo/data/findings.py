@@ -24,6 +24,7 @@ KINDS: dict[str, str] = {
     "near duplicate": f"Images of two splits look alike: their hashes differ in at most {DISTANCE} of 64 bits.",
     "extension": "A file holds another format than its name says.",
     "turned": "A photo says that it is to be turned when it is shown; it is read as it is stored.",
+    "animated": "A file has several frames, as an animation; only the first is read.",
     "doubtful": "The dataset as a whole may not be what it seems; a run says so too.",
     "one class": "A mask has one class only, such as background with nothing on it.",
 }

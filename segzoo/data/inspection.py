@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 KINDS = {suffix: format for format, suffixes in FORMATS.items() for suffix in suffixes}
 """The format that a suffix tells of."""
+ANIMATED = "has several frames, of which only the first is read: save each as a file, if they are to be samples"
 TURNED = "is to be turned when it is shown, and is not: does its mask lie on it as it is stored?"
 
 
@@ -88,7 +89,7 @@ def inspect(
 
 
 def from_header(path: Path) -> Iterator[Remark]:
-    """Whether an image file holds another format than the suffix of its name says, and is to be turned when shown."""
+    """Whether an image file holds another format than its suffix says, is turned when shown, or has more frames."""
     expected = KINDS.get(path.suffix.lower())
     try:
         facts = header(path)
@@ -98,6 +99,8 @@ def from_header(path: Path) -> Iterator[Remark]:
         yield Remark("extension", str(path), f"is {facts.format} inside, not {expected}")
     if facts.turned:
         yield Remark("turned", str(path), TURNED)
+    if facts.animated:
+        yield Remark("animated", str(path), ANIMATED)
 
 
 def refusal(error: Exception, files: Sequence[Path]) -> Remark:

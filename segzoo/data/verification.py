@@ -14,7 +14,7 @@ from segzoo.data.pieces import Piece, described
 from segzoo.data.survey import Opened, named, noted, opened, survey
 from segzoo.quarantine import write_list
 
-WARNINGS = ("extension", "turned", "one class")
+WARNINGS = ("extension", "turned", "animated", "one class")
 """What a sample by itself may have and yet be trained on."""
 
 
