@@ -52,6 +52,8 @@ def expected(image, mask, numbers=NUMBERS):
         ("{}_training", "{}_manual1"),
         ("patient {}/image", "patient {}/mask"),
         ("a/photo ({})", "a/label ({})"),
+        ("IMG_{}A", "img_{}a_mask"),
+        ("{}", "mask_ring_{}"),
     ],
 )
 def test_names_that_differ_by_case_or_by_a_word_that_all_have(image, mask):
@@ -81,6 +83,10 @@ def test_where_a_word_says_what_it_is_some_partners_may_be_missing():
         (["1", "2", "3"], ["1_contour", "2_contour", "4_contour"], {}),
         (["left_1", "left_2"], ["right_1", "right_2"], {}),
         (["image_1", "image_2"], ["mask_3", "mask_4"], {}),
+        (["image_7"], ["mask_8"], {}),
+        (["image_cat"], ["mask_dog"], {}),
+        (["image_cat_1", "image_cat_2"], ["mask_dog_1", "mask_dog_2"], {}),
+        (["1_cat_image", "2_cat_image"], ["1_dog_mask", "2_dog_mask"], {}),
         (["IMG_1", "img_1"], ["Img_1"], {}),
         (["IMG_1"], ["img_1", "Img_1"], {}),
         (["A", "a"], ["a", "A"], {"A": "A", "a": "a"}),

@@ -7,7 +7,7 @@ images or all masks have; or, where that leaves no doubt, the same but for the c
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 from unicodedata import normalize
@@ -138,13 +138,21 @@ def _affixes(images: Names, masks: Names) -> Affixes:
 
 def _ways(images: Names, masks: Names) -> Iterator[tuple[Affix, Affix, int]]:
     """Affixes of images and masks that may be meant, and how many pairs they must give to be taken for it."""
-    image_affixes, mask_affixes = list(_shared(images)), list(_shared(masks))
-    named = [affix for affix in image_affixes if affix.has(IMAGE)]
-    for pair in product([Affix(), *named], [Affix(), *(affix for affix in mask_affixes if affix.has(MASK))]):
-        yield *pair, len(masks) // 2 + 1  # of some, the partner may be missing
-    for affix in mask_affixes:  # any word, such as _contours
+    known = [[affix for affix in _shared(names) if affix.has(word)] for names, word in ((images, IMAGE), (masks, MASK))]
+    (image_affixes, least_images), (mask_affixes, least_masks) = (([Affix(), *own], _least(own)) for own in known)
+    for own, other in product(image_affixes, mask_affixes):
+        if own in least_images or other in least_masks:  # image_cat_1 is not the image of mask_dog_1
+            yield own, other, len(masks) // 2 + 1  # of some, the partner may be missing
+    for affix in _shared(masks):  # any word, such as _contours
         if affix.end[:1] in tuple(SIGNS):
             yield Affix(), affix, len(masks)
+
+
+def _least(affixes: Sequence[Affix]) -> set[Affix]:
+    """Nothing, the shortest beginning and the shortest end."""
+    starts = sorted((affix for affix in affixes if affix.start), key=lambda affix: len(affix.start))
+    ends = sorted((affix for affix in affixes if affix.end), key=lambda affix: len(affix.end))
+    return {Affix(), *starts[:1], *ends[:1]}
 
 
 def _shared(names: Names) -> Iterator[Affix]:
