@@ -209,7 +209,7 @@ class Dataset(Plugin):
         """The samples of one split, after `prepare`. Decoding waits until a sample is asked for."""
 
     def files(self, cache: Path, split: Split) -> Sequence[tuple[Path, ...]]:
-        """The files of each sample, the image first and then the mask, in the order of the ids.
+        """The files of each sample, the image first and then the mask, in the order of the ids; others may follow.
 
         Quick, without reading any of them. By default empty: the samples are not made of files.
         """

@@ -12,12 +12,13 @@ from scipy.ndimage import distance_transform_edt
 
 import segzoo
 from segzoo.errors import DataError
+from segzoo.plugin import IGNORE
 from segzoo_folder import ImageFolder
 from segzoo_folder.instances import Instances, border
 from segzoo_folder.marks import marks
 
 SHAPES = array_shapes(min_dims=2, max_dims=2, max_side=12)
-NUMBERS = arrays(np.uint32, SHAPES, elements=st.sampled_from([0] * 12 + [1, 1, 2, 2, 3, 255, 256, 2**24 - 1]))
+NUMBERS = arrays(np.int64, SHAPES, elements=st.sampled_from([0] * 12 + [1, 1, 2, 2, 3, 255, 256, 2**53]))
 DRAWN = SHAPES.flatmap(lambda shape: st.lists(arrays(bool, shape), min_size=1, max_size=4))
 
 
@@ -78,6 +79,25 @@ def test_arrays_of_any_type_hold_numbers(tmp_path, own_cache, dtype):
         np.testing.assert_array_equal(mask, numbers > 0)
 
 
+def test_what_is_ignored_is_no_object(tmp_path, own_cache):
+    numbers = np.resize(np.array([0, 1, 255, 3]), (6, 8))
+    for suffix, void in ((".png", 255), (".npy", -1), (".npy", 2**40)):
+        drawn = np.where(numbers == 255, void, numbers).astype(np.uint8 if suffix == ".png" else np.int64)
+        root = with_masks(tmp_path / f"{suffix}{void}", drawn, suffix=suffix)
+        for mask in masks_of(root, own_cache, instances="foreground", ignore=(void,)).values():
+            np.testing.assert_array_equal(mask, np.where(numbers == 255, IGNORE, numbers > 0))
+        if void < 0:
+            with pytest.raises(DataError, match=r"has the value -1.*`--set 'dataset\.ignore=\[-1\]'`"):
+                masks_of(root, own_cache, instances="foreground")
+
+
+def test_a_value_that_is_ignored_is_no_colour(tmp_path, own_cache):
+    numbers = np.resize(np.array([0, 255]), (6, 8))
+    colors = np.stack([numbers * 0, numbers * 0, numbers], -1).astype(np.uint8)
+    for mask in masks_of(with_masks(tmp_path, colors), own_cache, instances="foreground", ignore=(255,)).values():
+        np.testing.assert_array_equal(mask, numbers > 0)
+
+
 def test_two_blobs_of_one_number_are_one_object(tmp_path, own_cache):
     numbers = np.zeros((6, 8), np.uint8)
     numbers[:, :3] = numbers[:, 4:] = 9
@@ -86,7 +106,7 @@ def test_two_blobs_of_one_number_are_one_object(tmp_path, own_cache):
 
 
 def test_objects_may_have_colours(tmp_path, own_cache):
-    numbers = np.zeros((6, 8), np.uint32)
+    numbers = np.zeros((6, 8), np.int64)
     numbers[1:4, :4], numbers[1:4, 4:] = 1, 2
     colors = np.array([[0, 0, 0], [0, 0, 1], [0, 1, 0]], np.uint8)
     for mask in masks_of(with_masks(tmp_path, colors[numbers]), own_cache, instances="border").values():

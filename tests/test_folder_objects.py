@@ -127,9 +127,9 @@ LAYOUTS = [in_folders, in_folders_of_splits, in_folders_of_each_image, in_folder
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_several_masks_are_the_objects_of_an_image(tmp_path, own_cache, layout):
     layout(tmp_path)
-    numbers = np.array([drawn > 0 for drawn in DRAWN]) * np.arange(1, 4, dtype=np.uint32)[:, None, None]
+    numbers = np.array([drawn > 0 for drawn in DRAWN]) * np.arange(1, 4)[:, None, None]
     lowest = np.where(numbers == 0, 9, numbers).min(axis=0)
-    between = border(np.where(lowest == 9, 0, lowest).astype(np.uint32), numbers.max(axis=0).astype(np.uint32))
+    between = border(np.where(lowest == 9, 0, lowest), numbers.max(axis=0))
     inside = np.any(DRAWN, axis=0)
     assert classes(tmp_path, own_cache) == ("background", "foreground")
     for options, expected in {(): inside, ("border",): np.where(between, 2, inside)}.items():
@@ -215,7 +215,7 @@ def test_an_object_of_another_size_is_a_finding(tmp_path):
     found = segzoo.verify("folder", settings={"dataset.root": str(tmp_path)}, processes=1)
     (error,) = (one for one in found.errors if one.kind != "duplicate")
     assert (error.kind, error.id) == ("size", "train/im1")
-    assert f"the mask {path} is 6x8 pixels, that of another object" in error.what
+    assert f"the mask {path} is 6x8 pixels, that of {path.with_name('0.png')} 8x6" in error.what
 
 
 def test_a_mask_that_is_added_changes_stamp_and_sample(tmp_path, own_cache):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from math import isfinite, isnan
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -59,6 +59,13 @@ def _compiles(pattern: str) -> str:
     return pattern
 
 
+def _beside(folder: str) -> str:
+    path = PurePosixPath(folder.replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts or str(path) in (".", "images", "masks"):
+        raise ValueError("it is no folder beside images and masks; give its name, such as regions")
+    return str(path)
+
+
 Level = Annotated[int, Field(ge=0, le=255)]
 Color = Annotated[tuple[Level, Level, Level], BeforeValidator(_parsed)]
 Value = Annotated[int, Field(ge=0, le=2**16 - 1)]
@@ -81,8 +88,8 @@ class ImageFolder(Dataset):
     )
     listing: str | None = Field(
         None,
-        description="A table, CSV or TOML, with the columns `image` and `mask`, and `split` and `group` if you like; "
-        "its paths are relative to `root`, and so is its own.",
+        description="A table, CSV or TOML, with the columns `image` and `mask`, and `split`, `group` and `region` if "
+        "you like; its paths are relative to `root`, and so is its own.",
     )
     allow_missing: bool = Field(
         False, description="Take the images that can be read and have a mask, instead of asking for all."
@@ -111,6 +118,11 @@ class ImageFolder(Dataset):
         description="Of masks that number objects, or draw one each: `foreground` makes all objects one class, and "
         "`border` makes pixels from which two objects are at most 2 pixels away another one. Unset, images with "
         "several masks are read as with `foreground`.",
+    )
+    regions: Annotated[str, AfterValidator(_beside)] | None = Field(
+        None,
+        description="A folder of regions of interest beside `images` and `masks`, with files of the same names: pixels "
+        "that are 0 in them are left out. A `listing` has a column `region` instead.",
     )
     stack: Literal["samples", "channels"] | None = Field(
         None,
@@ -154,6 +166,8 @@ class ImageFolder(Dataset):
         require_one_way(self.folds, self.fold, {"val": self.val, "test": self.test}, "part")
         if self.blocks and self.groups is not None:
             raise ValueError("blocks takes apart what groups keeps together: use one of the two")
+        if self.listing is not None and self.regions is not None:
+            raise ValueError("regions is for folders: with a listing, give each image its own in the column region")
         if (self.val or SHARE) + (SHARE if self.test is None else self.test) >= 1:
             raise ValueError("val and test leave no share to train on")
         return self
@@ -213,10 +227,10 @@ class ImageFolder(Dataset):
         from segzoo_folder.files import find
 
         try:
-            found = find(self.folder(), self.listing)
+            found = find(self.folder(), self.listing, self.regions)
         except DataError:  # which is for `open` to tell
             return ()
-        return [*found.doubled, *(() if self.allow_missing else (*found.unread, *found.lacking))]
+        return [*found.doubled, *found.without_region, *(() if self.allow_missing else (*found.unread, *found.lacking))]
 
     def warnings(self, cache: Path) -> Sequence[str]:
         """See `Dataset.warnings`. Of files that have changed since `describe`, what they were."""

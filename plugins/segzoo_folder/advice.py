@@ -64,7 +64,8 @@ def without_masks(root: Path) -> Iterator[str]:
             beside = f"; beside it {'are' if others[1:] else 'is'} {', '.join(others[:SHOWN])}" if others else ""
             yield (
                 f"{folder} has a folder {IMAGES}, but no {MASKS} with what is to be learnt, drawn for each image"
-                f"{beside}. Fields of view and other regions of interest are not that"
+                f"{beside}. Fields of view and other regions of interest are not that, but what `--set "
+                "dataset.regions=FOLDER` names"
             )
 
 

@@ -58,7 +58,7 @@ class Collection:
         return Images(self.pages.take(self.sorting.indices(split)), self.reading)
 
 
-_latest: dict[tuple[Path, str | None, str | None, Path], tuple[Found, Index]] = {}
+_latest: dict[tuple[Path, str | None, str | None, str | None, Path], tuple[Found, Index]] = {}
 """The folder that was looked through last."""
 
 
@@ -73,11 +73,11 @@ def collection(options: ImageFolder, cache: Path, anew: bool) -> Collection:
         DataError: if files lack their fellows, or what they hold leaves open what is meant.
     """
     root = options.folder()
-    key = root, options.listing, options.stack, cache
+    key = root, options.listing, options.regions, options.stack, cache
     found, index = _latest.get(key, (None, None))
     if anew or found is None or not found.stands(root):
         _latest.clear()
-        found, index = find(root, options.listing), None
+        found, index = find(root, options.listing, options.regions), None
     _require_whole(options, found)
     if index is None:
         index = known(root, found.pairs, _place(options, cache), options.stack)
@@ -114,7 +114,8 @@ def _collected(options_json: str, index: Index, splits: int | None) -> Collectio
 
 def _place(options: ImageFolder, cache: Path) -> Path:
     """The folder in the cache for what is known of the files."""
-    name = f"{options.folder()}\0{options.listing or ''}\0{options.stack or ''}".encode("utf-8", "surrogateescape")
+    told = (part or "" for part in (options.listing, options.stack, options.regions))
+    name = "\0".join([str(options.folder()), *told]).encode("utf-8", "surrogateescape")
     return cache / "folder" / sha256(name).hexdigest()[:16]
 
 
@@ -124,6 +125,11 @@ def _require_whole(options: ImageFolder, found: Found) -> None:
         raise DataError(
             f"{root} has {len(found.doubled):,} times two files for one sample: {some(found.doubled)}; remove one of "
             "each, or write a table of those to take, for `--set dataset.listing=FILE.csv`"
+        )
+    if found.without_region:
+        raise DataError(
+            f"{root} lacks the regions of interest of {len(found.without_region):,} images: "
+            f"{some(found.without_region)}. Each image needs one; if all of it counts, that is white all over"
         )
     if not options.allow_missing or not len(found.pairs):
         _require_complete(options, found)

@@ -8,6 +8,7 @@ import numpy as np
 
 from segzoo_folder.collection import Collection, some
 from segzoo_folder.index import Index
+from segzoo_folder.labels import left_out
 from segzoo_folder.pairs import text
 from segzoo_folder.pixels import LARGEST, number
 from segzoo_folder.reading import Labels
@@ -42,7 +43,8 @@ def _same_masks(index: Index) -> Iterator[str]:
     if len(digests) >= SEVERAL and (digests == digests[0]).all():
         yield (
             f"all {len(digests):,} masks are the same, such as {text(pairs.masks[0])}: is it a field of view, or "
-            "another region, rather than what is to be learnt? If so, put the masks that were drawn in its place"
+            "another region, rather than what is to be learnt? If so, put the masks that were drawn in its place, "
+            "and name its folder with `--set dataset.regions=FOLDER`"
         )
 
 
@@ -53,7 +55,7 @@ def _objects(collection: Collection) -> Iterator[str]:
         return
     values = {value for one in index.masks.held(index.pairs.masks) for value in one.facts.values}
     values -= set(labels.left_out)
-    if number_objects(values):
+    if number_objects(values - set(left_out(options))):
         yield (
             f"the masks below {options.folder()} hold {len(values)} values without gaps, which are read as classes. If "
             f"they number objects, as is likelier, add {TO_OBJECTS}; if they are classes, name these with the option "
@@ -74,7 +76,7 @@ def _several(collection: Collection) -> Iterator[str]:
             "class, put those of an image into one mask, with the values 0, 1, 2"
         )
     held = index.masks.held(pairs.masks)
-    crowded = [one for one in held if len(set(one.facts.values) - {0}) > 1]
+    crowded = [one for one in held if len(set(one.facts.values) - {0, *left_out(options)}) > 1]
     if pairs.several and crowded:
         yield (
             f"{sum(one.files for one in crowded):,} masks, such as {crowded[0].path}, hold more than one value besides "

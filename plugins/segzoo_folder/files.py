@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +32,8 @@ class Found:
     """Files of which two would be the same sample."""
     unread: tuple[str, ...]
     """Files of kinds that cannot be read, and may be images or masks."""
+    without_region: tuple[str, ...]
+    """Images without a region of interest, where others have one or are to have one."""
     places: Stamped
     """The folders that were looked through, or the table."""
 
@@ -40,20 +42,20 @@ class Found:
         return self.places.stand(root)
 
 
-def find(root: Path, listing: str | None) -> Found:
-    """The pairs in a folder, by their names or as a table lists them.
+def find(root: Path, listing: str | None, regions: str | None = None) -> Found:
+    """The pairs in a folder, by their names or as a table lists them; with a folder of regions of interest, or none.
 
     Raises:
         DataError: if the folder is not there or not to be read, has no layout that is known, or the table cannot be
             read.
     """
     try:
-        return _find(root, listing)
+        return _find(root, listing, regions)
     except OSError as error:
         raise DataError(f"cannot look through {error.filename}: {error.strerror}; see to the rights of it") from error
 
 
-def _find(root: Path, listing: str | None) -> Found:
+def _find(root: Path, listing: str | None, regions: str | None) -> Found:
     if not root.is_dir():
         raise DataError(f"there is no folder {root}; {expected()}")
     if listing is not None:
@@ -63,7 +65,7 @@ def _find(root: Path, listing: str | None) -> Found:
     known = places(root)
     if not known:
         raise DataError(f"{root} has no layout that the dataset 'folder' knows; {expected()}\n{there(root)}")
-    found = _together([_matched(root, place) for place in known])
+    found = _together([_matched(root, place, regions) for place in known])
     if not len(found.pairs) and not found.lacking and not found.unread:
         raise DataError(f"{root} holds no images; {expected()}\n{there(root)}")
     return found
@@ -75,15 +77,16 @@ def _together(found: list[Found]) -> Found:
         tuple(line for one in found for line in one.lacking),
         tuple(line for one in found for line in one.doubled),
         tuple(line for one in found for line in one.unread),
+        tuple(line for one in found for line in one.without_region),
         Stamped.joined([one.places for one in found]),
     )
 
 
-def _matched(root: Path, place: Place) -> Found:
+def _matched(root: Path, place: Place, regions: str | None) -> Found:
     """The pairs of one folder with images and one with masks, by the names of the files without suffix."""
     images, masks = (Files.below(root, folder) for folder in (place.images, place.masks))
     if place.each:
-        images = _in_folders(root, images)
+        images = _in_folders(root, images, "images")
     titles = _folders(masks) if place.each else owners(images.names, masks.names)
     groups, places, counts = np.unique(titles, return_inverse=True, return_counts=True)
     order, starts = np.argsort(places, kind="stable"), np.cumsum(counts) - counts
@@ -101,7 +104,30 @@ def _matched(root: Path, place: Place) -> Found:
     own = masks.take(order[spans(starts[found.masks], counts[found.masks])])
     pairs = _pairs(place, images.take(found.images), own, np.cumsum(counts[found.masks]))
     seen = Stamped.joined([images.folders, masks.folders])
-    return Found(pairs, tuple(lacking), (*images.doubled, *masks.doubled), unread, seen)
+    whole = Found(pairs, tuple(lacking), (*images.doubled, *masks.doubled), unread, (), seen)
+    return whole if regions is None else _with_regions(root, place, regions, images.take(found.images), whole)
+
+
+def _with_regions(root: Path, place: Place, folder: str, images: Files, found: Found) -> Found:
+    """What was found, with the regions of interest of the images that have masks, in a folder beside theirs."""
+    regions = Files.below(root, where := place.regions(root, folder))
+    if place.each:
+        regions = _in_folders(root, regions, "regions")
+    matched = matches(images.names, regions.names)
+    without = np.setdiff1d(np.arange(len(images.names)), matched.images, assume_unique=True)
+    lines = [
+        f"{root / path} has no region {place.beside(where, matched.mask_of(name))}"
+        for name, path in images.named(without)
+    ]
+    paths, stamps = np.zeros(len(images.names), regions.paths.dtype), np.zeros(len(images.names), np.int64)
+    paths[matched.images], stamps[matched.images] = regions.paths[matched.masks], regions.stamps[matched.masks]
+    return replace(
+        found,
+        pairs=replace(found.pairs, regions=paths, region_stamps=stamps),
+        doubled=(*found.doubled, *regions.doubled),
+        without_region=tuple(lines),
+        places=Stamped.joined([found.places, regions.folders]),
+    )
 
 
 def _folders(files: Files) -> NDArray[np.bytes_]:
@@ -109,18 +135,18 @@ def _folders(files: Files) -> NDArray[np.bytes_]:
     return columns(((name.partition(b"/")[0],) for name in files.names), (np.bytes_,))[0]
 
 
-def _in_folders(root: Path, images: Files) -> Files:
-    """Images in folders of which each has one, by the names of these; a DataError if one has several."""
-    names = _folders(images)
+def _in_folders(root: Path, files: Files, kind: str) -> Files:
+    """Images or regions in folders of which each has one, by the names of these; a DataError if one has several."""
+    names = _folders(files)
     again = np.flatnonzero(names[1:] == names[:-1])
     if len(again):
-        first, other = (root / text(path) for path in images.paths[again[0] : again[0] + 2])
+        first, other = (root / text(path) for path in files.paths[again[0] : again[0] + 2])
         raise DataError(
-            f"{first} and {other} are two images of one sample: of folders with {IMAGES} and {MASKS} in each, each "
+            f"{first} and {other} are two {kind} of one sample: of folders with {IMAGES} and {MASKS} in each, each "
             "holds one image, and a mask of each object on it. If they are patients or films, write a table with the "
             "columns image, mask and group, for `--set dataset.listing=FILE.csv`"
         )
-    return images._replace(names=names).take(np.argsort(names))
+    return files._replace(names=names).take(np.argsort(names))
 
 
 def _pairs(place: Place, images: Files, masks: Files, ends: NDArray[np.int64]) -> Pairs:

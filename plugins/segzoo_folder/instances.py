@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from segzoo.errors import ConfigError, DataError
+from segzoo.plugin import IGNORE
 from segzoo_folder import OBJECTS, ImageFolder
-from segzoo_folder.marks import marks
+from segzoo_folder.labels import left_out
+from segzoo_folder.marks import LEFT_OUT, marks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,6 +29,8 @@ class Instances:
     classes: tuple[str, ...]
     separate: bool
     """Whether each file of a sample draws one object; else values or colours number them."""
+    left_out: tuple[int, ...] = ()
+    """Values that are no objects and become IGNORE; without a word 255 is an object as any."""
 
     @classmethod
     def of(cls, options: ImageFolder, separate: bool) -> Instances:
@@ -41,7 +45,7 @@ class Instances:
                 f"dataset 'folder': images in {options.folder()} have several masks, each of which is read as one "
                 f"object, but {unfit}"
             )
-        return cls(options.classes or OBJECTS[kind], separate)
+        return cls(options.classes or OBJECTS[kind], separate, left_out(options))
 
     def read(self, paths: Sequence[Path], page: int) -> NDArray[np.uint8]:
         """A mask uint8 (H, W) of labels.
@@ -49,31 +53,29 @@ class Instances:
         Raises:
             DataError: if a file cannot be read, or is of another size than the others.
         """
-        lowest, highest = self._numbers(paths, page)
+        first = marks(paths[0], page, self.left_out)
+        void = first == LEFT_OUT
+        lowest = (first > 0).astype(np.int64) if self.separate else first.clip(min=0)
+        highest = lowest.copy()
+        for number, path in enumerate(paths[1:], 2):
+            found = marks(path, page, self.left_out)
+            if found.shape != void.shape:
+                raise DataError(f"the mask {path} is {_size(found)} pixels, that of {paths[0]} {_size(void)}")
+            void |= found == LEFT_OUT
+            highest[found > 0] = number
+            lowest[(found > 0) & (lowest == 0)] = number
         labels = (highest > 0).astype(np.uint8)
         if len(self.classes) > 2:
             labels[border(lowest, highest)] = 2
+        labels[void] = IGNORE
         return labels
 
-    def _numbers(self, paths: Sequence[Path], page: int) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
-        """The lowest and the highest number (H, W) of the objects that each pixel is in; 0 where there is none."""
-        first = marks(paths[0], page)
-        if not self.separate:
-            return first, first
-        lowest = highest = (first != 0).astype(np.uint32)
-        for number, path in enumerate(paths[1:], 2):
-            inside = marks(path, page) != 0
-            if inside.shape != lowest.shape:
-                raise DataError(
-                    f"the mask {path} is {inside.shape[1]}x{inside.shape[0]} pixels, that of another object, "
-                    f"{paths[0]}, {lowest.shape[1]}x{lowest.shape[0]}"
-                )
-            highest = np.where(inside, np.uint32(number), highest)
-            lowest = np.where(inside & (lowest == 0), np.uint32(number), lowest)
-        return lowest, highest
+
+def _size(pixels: NDArray[Any]) -> str:
+    return f"{pixels.shape[1]}x{pixels.shape[0]}"
 
 
-def border(lowest: NDArray[np.uint32], highest: NDArray[np.uint32]) -> NDArray[np.bool_]:
+def border(lowest: NDArray[np.int64], highest: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Whether the second-nearest object of each pixel (H, W) is at most REACH away, be the pixel in an object or not.
 
     Objects are given by the lowest and the highest number of those that a pixel is in, 0 for none. Two are in reach if
@@ -84,8 +86,7 @@ def border(lowest: NDArray[np.uint32], highest: NDArray[np.uint32]) -> NDArray[n
 
     rows, columns = np.ogrid[-REACH : REACH + 1, -REACH : REACH + 1]
     disk = rows**2 + columns**2 <= REACH**2
-    # Less 1, which makes 0 the largest number, so that it is the minimum only where no object is in reach.
-    least = minimum_filter(lowest - np.uint32(1), footprint=disk, mode="nearest")
-    most = maximum_filter(highest, footprint=disk, mode="nearest") - np.uint32(1)
-    differ: NDArray[np.bool_] = least != most
+    most = maximum_filter(highest, footprint=disk, mode="nearest")
+    least = minimum_filter(np.where(lowest == 0, highest.max(), lowest), footprint=disk, mode="nearest")
+    differ: NDArray[np.bool_] = least < most
     return differ

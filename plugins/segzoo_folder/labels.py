@@ -29,18 +29,23 @@ def labels(options: ImageFolder, masks: Masks) -> Labels:
         table = {name: int.from_bytes(bytes(color)) for name, color in options.colors.items()}
         order = [*kept, *(name for name in table if name == IGNORED)]
         return Labels(tuple(kept), tuple(table[name] for name in order), True, options.nearest)
-    left_out = tuple(NOT_A_NUMBER if value == "nan" else value for value in options.ignore)
+    void = left_out(options)
     if options.values is not None:
         names = options.classes or _names(len(options.values))
-        return Labels(names, options.values, nearest=options.nearest, left_out=left_out)
+        return Labels(names, options.values, nearest=options.nearest, left_out=void)
     if any(one.facts.colored for one in masks):
         raise colored(options, masks)
-    masks = [_without(left_out, one) for one in masks]
-    _require_labels(options, masks, left_out)
+    masks = [_without(void, one) for one in masks]
+    _require_labels(options, masks, void)
     _require_one_palette(options, masks)
     _require_unchanged(options, masks)
     values = _values(options, masks)
-    return Labels(options.classes or _names(len(values)), values, left_out=left_out)
+    return Labels(options.classes or _names(len(values)), values, left_out=void)
+
+
+def left_out(options: ImageFolder) -> tuple[int, ...]:
+    """The values of masks that the options leave out."""
+    return tuple(NOT_A_NUMBER if value == "nan" else value for value in options.ignore)
 
 
 def _without(left_out: Sequence[int], one: Held[MaskFacts]) -> Held[MaskFacts]:

@@ -41,6 +41,12 @@ class Place(NamedTuple):
         """What the ids of its samples begin with."""
         return "".join(f"{part}/" for part in self.images.split("/") if part not in (IMAGES, "*"))
 
+    def regions(self, root: Path, folder: str) -> str:
+        """The folder of this name beside these two, or with the same splits in it."""
+        parts = (own.split("/") for own in (self.masks, self.images))  # in which a split may be called otherwise
+        found = ["/".join(folder if part in KINDS else part for part in own) for own in parts]
+        return next((path for path in found if (root / path).is_dir()), found[0])
+
     def beside(self, folder: str, name: str) -> str:
         """Where in one of the folders the file of a sample should be."""
         return f"{folder.replace('*', name)}/*" if self.each else f"{folder}/{name}.*"

@@ -24,7 +24,7 @@ from segzoo_folder.walking import ABSENT, Stamped, stamp_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-COLUMNS, MORE = ("image", "mask"), ("split", "group")
+COLUMNS, MORE = ("image", "mask"), ("split", "group", "region")
 """What a row must have, and what it may have; others are of no concern here, unless they are almost called so."""
 ALMOST = 0.75
 """How much of a name must be alike, of 1."""
@@ -43,15 +43,15 @@ def listed(root: Path, file: Path) -> Found:
             f"cannot read the table {file}, which is not there; the path of a listing is relative to the root"
         )
     rows = (_coded(row, place) for place, row in rows_of(file))
-    images, masks, groups, splits = columns(rows, (*[np.bytes_] * 3, np.uint8))
+    images, masks, groups, regions, splits = columns(rows, (*[np.bytes_] * 4, np.uint8))
     if not len(images):
         raise DataError(f"{file} lists no images")
-    given = splits != UNSPLIT
-    if given.any() and not given.all():
-        first = text(images[np.argmin(given)])
-        raise DataError(f"{file}: some rows have a split, but not that of {first}; give all one, or none")
-    ids, ends, regions = _ids(root, file.parent, images), np.arange(1, len(images) + 1), np.zeros(len(images), "S1")
-    stamps = _stamps(root, images), _stamps(root, masks), np.zeros(len(images), np.int64)
+    for column, given in {"split": splits != UNSPLIT, "region": regions != b""}.items():
+        if given.any() and not given.all():
+            first = text(images[np.argmin(given)])
+            raise DataError(f"{file}: some rows have a {column}, but not that of {first}; give all one, or none")
+    ids, ends = _ids(root, file.parent, images), np.arange(1, len(images) + 1)
+    stamps = (_stamps(root, paths) for paths in (images, masks, regions))
     return _checked(root, file, Pairs(ids, images, masks, ends, groups, regions, splits, *stamps))
 
 
@@ -83,6 +83,8 @@ def _name(image: str, root: str, folder: str, long: bool = False) -> str:
 
 
 def _stamps(root: Path, paths: NDArray[np.bytes_]) -> NDArray[np.int64]:
+    if not paths.any():
+        return np.zeros(len(paths), np.int64)
     different, places = np.unique(paths, return_inverse=True)
     return np.array([stamp_of(root / text(path)) for path in different], np.int64)[places]
 
@@ -97,11 +99,13 @@ def _checked(root: Path, file: Path, pairs: Pairs) -> Found:
         for first, other in zip(order[again - 1].tolist(), order[again].tolist(), strict=True)
     ]
     kept = np.delete(order, again)
+    gone = np.flatnonzero((pairs.regions != b"") & (pairs.region_stamps == ABSENT)).tolist()
     return Found(
         pairs.take(kept[(stamps[kept] != ABSENT).all(axis=1)]),
         tuple(f"{_absence(root / text(path))}, but {file.name} names it" for path in absent),
         tuple(doubled),
         (),
+        tuple(f"{root / pairs[row].image} has no region {root / pairs[row].region}, as it should" for row in gone),
         Stamped(np.array([coded(str(file))]), np.array([stamp_of(file)], np.int64)),
     )
 
@@ -110,8 +114,8 @@ def _absence(path: Path) -> str:
     return f"{path} is {f'a link to {path.readlink()}, which is ' if path.is_symlink() else ''}not there"
 
 
-def _coded(row: Mapping[str, Any], place: str) -> tuple[bytes, bytes, bytes, int]:
-    """Image, mask, group and split of a row."""
+def _coded(row: Mapping[str, Any], place: str) -> tuple[bytes, bytes, bytes, bytes, int]:
+    """Image, mask, group, region and split of a row."""
     unknown = [column for column in COLUMNS if column not in row]
     if unknown:
         named = f"there are {', '.join(map(str, row))}" if row else "it has none"
@@ -126,14 +130,14 @@ def _coded(row: Mapping[str, Any], place: str) -> tuple[bytes, bytes, bytes, int
     for column, value in values.items():
         if value is not None and not isinstance(value, str):
             raise DataError(f"{place}: {column} is {value!r}; write it in quotation marks")
-    image, mask, split, group = (str(value or "").strip() for value in values.values())
+    image, mask, split, group, region = (str(value or "").strip() for value in values.values())
     if not image or not mask:
         raise DataError(f"{place}: {'mask' if image else 'image'} is empty")
     owner = meant(split)
     if split and not owner:
         raise DataError(f"{place}: there is no split '{split}'{suggestion(split, SPLITS)}")
-    image, mask = (PurePosixPath(path.replace("\\", "/")).as_posix() for path in (image, mask))
-    return coded(image), coded(mask), coded(group), SPLITS.index(owner) if owner else UNSPLIT
+    image, mask, region = (path and PurePosixPath(path.replace("\\", "/")).as_posix() for path in (image, mask, region))
+    return coded(image), coded(mask), coded(group), coded(region), SPLITS.index(owner) if owner else UNSPLIT
 
 
 def rows_of(file: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -13,7 +13,8 @@ from segzoo.errors import DataError
 from segzoo.images import channels_first
 from segzoo.samples import OnDemand
 from segzoo_folder.index import Index
-from segzoo_folder.pairs import text
+from segzoo_folder.marks import within
+from segzoo_folder.pairs import Pair, text
 from segzoo_folder.reading import EXTENTS, Reading
 
 if TYPE_CHECKING:
@@ -81,10 +82,14 @@ class Pages:
                     "are channels of one image, add `--set dataset.stack=channels`"
                 )
 
+    def pair(self, index: int) -> Pair:
+        """What it is a page of."""
+        return self.index.pairs[self.owners[index]]
+
     def files(self, index: int) -> tuple[Path, ...]:
-        """The image, then its masks."""
-        pair = self.index.pairs[self.owners[index]]
-        return tuple(self.root / path for path in (pair.image, *pair.masks))
+        """The image, its masks, and its region if it has one."""
+        pair = self.pair(index)
+        return tuple(self.root / path for path in (pair.image, *pair.masks, pair.region) if path)
 
 
 def _counted(pages: int) -> str:
@@ -105,7 +110,7 @@ class Images:
 
     @property
     def files(self) -> Sequence[tuple[Path, ...]]:
-        """Image and masks of each sample."""
+        """See `Pages.files`."""
         return OnDemand(len(self), self.pages.files)
 
     def __len__(self) -> int:
@@ -118,9 +123,15 @@ class Images:
             DataError: if a file cannot be read, or is not as others are, or image and mask do not belong together.
         """
         self.pages.require_alike(index)
-        image, *masks = self.pages.files(index)
+        root, pair = self.pages.root, self.pages.pair(index)
         number = max(0, int(self.pages.numbers[index]))
-        pixels, labels = self.reading.pixels.read(image, number), self.reading.labels.read(masks, number)
-        if labels.shape == pixels.shape[1:] != pixels.shape[:2]:
-            raise DataError(f"{image} has another size than its mask{channels_first(pixels.shape)}")
-        return pixels, labels
+        image, labels = self.reading.pixels.read(root / pair.image, number), self._labels(pair, number)
+        if labels.shape == image.shape[1:] != image.shape[:2]:
+            raise DataError(f"{root / pair.image} has another size than its mask{channels_first(image.shape)}")
+        return image, labels
+
+    def _labels(self, pair: Pair, page: int) -> NDArray[np.uint8]:
+        """A page of the masks of a pair, as far as it is in its region."""
+        root = self.pages.root
+        labels = self.reading.labels.read([root / path for path in pair.masks], page)
+        return within(labels, root / pair.region, page) if pair.region else labels

@@ -82,9 +82,8 @@ def inspect(
         return Seen((*remarks, refusal(error, files)))
     wrong = fault(image, mask, info, f"'{name}'")
     if wrong:
-        file = str(files[-1]) if files else ""
-        return Seen((*remarks, Remark(wrong.kind, file, str(wrong.error))))
-    remarks += labelling(mask, info, str(files[-1]) if files else "")
+        return Seen((*remarks, Remark(wrong.kind, mask_file(files), str(wrong.error))))
+    remarks += labelling(mask, info, mask_file(files))
     return Seen(tuple(remarks), digest(image), digest(mask, 8), perceptual_hash(image))
 
 
@@ -113,9 +112,14 @@ def refusal(error: Exception, files: Sequence[Path]) -> Remark:
             sizes.add(size_of(path))
         except Exception:
             return Remark("unreadable", str(path), what)
-    named = [str(path) for path in files if str(path) in what] or [str(path) for path in files] or [""]
+    named = [str(path) for path in files if str(path) in what] or [mask_file(files)]
     kind = "labels" if isinstance(error, LabelError) else "size" if len(sizes - {None}) > 1 else "invalid"
     return Remark(kind, named[-1], what)
+
+
+def mask_file(files: Sequence[Path]) -> str:
+    """The second of the files of a sample, if it has so many; see `Dataset.files`."""
+    return str(files[:2][-1]) if files else ""
 
 
 def size_of(path: Path) -> tuple[int, int] | None:
