@@ -81,8 +81,10 @@ def test_splits_may_be_below_images_and_masks(tmp_path, own_cache):
         write(tmp_path, [f"{split}/{name}" for name in names])
     expected = {"train": ["train/a", "train/b", "train/c"], "val": ["val/a", "val/d"], "test": ["test/e"]}
     assert ids(tmp_path, own_cache) == expected
-    write(tmp_path, ["loose"])
-    assert "holds the splits train and val and test, and other images too" in refusal(tmp_path, own_cache)
+    for name in ("loose.png", "loose.HEIC"):
+        (tmp_path / "images" / name).touch()
+        assert "holds the splits train and val and test, and other images too" in refusal(tmp_path, own_cache)
+        (tmp_path / "images" / name).unlink()
 
 
 def test_a_folder_that_is_called_train_among_others_is_no_split(tmp_path, own_cache):

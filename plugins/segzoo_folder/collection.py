@@ -140,7 +140,8 @@ def _require_complete(options: ImageFolder, found: Found) -> None:
     root, faults = options.folder(), []
     way = "To take those that are complete, add `--set dataset.allow_missing=true`" if len(found.pairs) else ""
     if found.unread:
-        faults.append(f"has {_files(found.unread)} of kinds that cannot be read: {some(found.unread)}")
+        kinds = "kinds" if len(found.unread) > 1 else "a kind"
+        faults.append(f"has {_files(found.unread)} of {kinds} that cannot be read: {some(found.unread)}")
     if found.lacking:
         together = "Images and masks belong together by their names without suffix, or as a listing says"
         if options.listing is not None:

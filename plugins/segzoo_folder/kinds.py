@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 
-from segzoo_folder.layout import SUFFIXES
+from segzoo.images import FORMATS
 
 READABLE, UNREADABLE, UNKNOWN, PLAIN = range(4)
 """Images that are read; images that are not; files that may be images; files that are certainly none."""
+SUFFIXES = frozenset(suffix for suffixes in FORMATS.values() for suffix in suffixes)
+"""Of images that are read."""
 
 PICTURE = "save it as PNG or TIFF"
 SLICES = "save its slices as PNG, or as the pages of a TIFF"

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from segzoo.errors import DataError
-from segzoo.images import FORMATS
 from segzoo.plugin import Split
+from segzoo_folder.kinds import READABLE, UNREADABLE, told
 
 KINDS = IMAGES, MASKS = "images", "masks"
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -21,7 +21,6 @@ NAMES: dict[Split, tuple[str, ...]] = {
 """What a split may be called, in any case."""
 LEFT_OUT = frozenset(["@eaDir", "#recycle", "@Recycle", "__MACOSX", "$RECYCLE.BIN", "System Volume Information"])
 """Folders that storage, archives and systems make beside what the user put there, with small copies of the images."""
-SUFFIXES = frozenset(suffix for suffixes in FORMATS.values() for suffix in suffixes)
 
 
 class Place(NamedTuple):
@@ -107,7 +106,8 @@ def _below(root: Path) -> list[Place]:
     splits = _splits(root / IMAGES, names)
     if "train" not in splits:
         return []
-    if len(splits) < len(names) or any(is_image(path) for path in (root / IMAGES).iterdir()):
+    kinds = (told(path.name)[1] for path in (root / IMAGES).iterdir() if not hidden(path.name))
+    if len(splits) < len(names) or any(kind in (READABLE, UNREADABLE) for kind in kinds):
         if len(splits) == 1:
             return []
         raise DataError(
@@ -133,7 +133,7 @@ def _splits(folder: Path, names: Sequence[str]) -> dict[Split, str]:
 
 def is_image(path: Path) -> bool:
     """Whether a file has the suffix of one that can be read."""
-    return not hidden(path.name) and path.suffix.lower() in SUFFIXES
+    return not hidden(path.name) and told(path.name)[1] == READABLE
 
 
 def folders(folder: Path) -> list[str]:

@@ -61,7 +61,8 @@ def alone(root: Path, images: Files, masks: Files, found: Matches) -> Alone:
         for line in _of_pair(root, text(own.paths[image]), own.kinds[image], text(other.paths[mask]), other.kinds[mask])
     ]
     for side, done in ((own, mine), (other, theirs)):
-        lines += [f"{root / path} {reason(path)}" for path in map(text, side.paths[side.but(done, UNREADABLE)])]
+        paths = map(text, side.paths[side.but(done, UNREADABLE)])
+        lines += [f"{root / path} {reason(path)}, or move it away" for path in paths]
     return Alone(left[own.but(mine, READABLE)], right[other.but(theirs, READABLE)], tuple(lines))
 
 
