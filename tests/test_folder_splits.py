@@ -297,7 +297,7 @@ def test_a_table_of_splits_that_does_not_fit_is_refused(tmp_path, own_cache, row
 def test_a_table_of_splits_that_is_none_is_refused(tmp_path, own_cache):
     write(tmp_path, "abc")
     table = tmp_path / "list.csv"
-    assert f"cannot read the table {table}: No such file" in refusal(tmp_path, own_cache, splits=table)
+    assert f"cannot read {table}: there is no such file" in refusal(tmp_path, own_cache, splits=table)
     write_table(tmp_path, [("image", "split"), ("a", "train")])
     assert "has no column id; there are image, split" in refusal(tmp_path, own_cache, splits=table)
     write_table(tmp_path, [("id", "split"), ("a", "val"), ("gone", "val")])
