@@ -13,6 +13,7 @@ LARGEST pixels.
 from __future__ import annotations
 
 import logging
+import os
 import re
 import stat
 import warnings
@@ -390,7 +391,7 @@ class _Picture:
     @cached_property
     def turned(self) -> bool:
         try:
-            return self._image.getexif().get(ORIENTATION, UPRIGHT) in range(UPRIGHT + 1, 9)
+            return _exif(self._image).get(ORIENTATION, UPRIGHT) in range(UPRIGHT + 1, 9)
         except Exception:  # damaged EXIF data make Pillow raise anything
             return False
 
@@ -410,6 +411,20 @@ class _Picture:
     def colours(self) -> NDArray[np.uint8]:
         colours = self._image.getpalette("RGB") if self.palette else None
         return np.array(colours or [], np.uint8).reshape(-1, 3)
+
+
+def _exif(image: Image.Image) -> Image.Exif:
+    """The EXIF data of an image that is not decoded yet, as Pillow decodes a PNG in case they are behind its pixels."""
+    if image.format != "PNG" or "exif" in image.info or image.fp is None:
+        return image.getexif()
+    start = image.fp.tell()
+    image.fp.seek(8)
+    while len(head := image.fp.read(8)) == 8 and head[4:] not in (b"eXIf", b"IEND"):
+        image.fp.seek(int.from_bytes(head[:4]) + 4, os.SEEK_CUR)
+    if head[4:] == b"eXIf":
+        image.info["exif"] = b"Exif\0\0" + image.fp.read(int.from_bytes(head[:4]))
+    image.fp.seek(start)
+    return Image.Image.getexif(image)
 
 
 def _formats_of(path: Path) -> list[str]:

@@ -570,3 +570,17 @@ def test_an_array_with_the_channels_first_is_named_where_others_are_asked_for(pu
         read_image(path, 3)
     with pytest.raises(DataError, match=r"has 6 channels, not 3$"):
         read_image(put("image.npy", array(np.stack([GREY] * 6, -1))), 3)
+
+
+@pytest.mark.parametrize("behind", [False, True])
+def test_the_orientation_of_a_png_is_found_wherever_it_stands_and_nothing_is_decoded(put, monkeypatch, behind):
+    content = saved(COLOUR, "PNG")
+    exif = b"II*\0" + struct.pack("<IHHHIII", 8, 1, 0x0112, 3, 1, 6, 0)
+    chunk = struct.pack(">I", len(exif)) + b"eXIf" + exif + struct.pack(">I", zlib.crc32(b"eXIf" + exif))
+    place = content.index(b"IEND" if behind else b"IDAT") - 4
+    path = put("turned.png", content[:place] + chunk + content[place:])
+    np.testing.assert_array_equal(read_image(path), COLOUR)
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", None)
+    assert header(path).turned
+    assert not header(put("upright.png", content)).turned
+    assert not header(put("cut.png", content[:-30])).turned
