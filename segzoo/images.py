@@ -415,15 +415,16 @@ class _Picture:
 
 def _exif(image: Image.Image) -> Image.Exif:
     """The EXIF data of an image that is not decoded yet, as Pillow decodes a PNG in case they are behind its pixels."""
-    if image.format != "PNG" or "exif" in image.info or image.fp is None:
+    file: Any = getattr(image, "fp", None)
+    if image.format != "PNG" or "exif" in image.info or file is None:
         return image.getexif()
-    start = image.fp.tell()
-    image.fp.seek(8)
-    while len(head := image.fp.read(8)) == 8 and head[4:] not in (b"eXIf", b"IEND"):
-        image.fp.seek(int.from_bytes(head[:4]) + 4, os.SEEK_CUR)
+    start = file.tell()
+    file.seek(8)
+    while len(head := file.read(8)) == 8 and head[4:] not in (b"eXIf", b"IEND"):
+        file.seek(int.from_bytes(head[:4]) + 4, os.SEEK_CUR)
     if head[4:] == b"eXIf":
-        image.info["exif"] = b"Exif\0\0" + image.fp.read(int.from_bytes(head[:4]))
-    image.fp.seek(start)
+        image.info["exif"] = b"Exif\0\0" + file.read(int.from_bytes(head[:4]))
+    file.seek(start)
     return Image.Image.getexif(image)
 
 
