@@ -54,8 +54,8 @@ def comparison(
 ) -> Image.Image:
     """Image (H, W, C), truth and prediction (H, W) side by side, with captions and a legend.
 
-    Of the channels the first three are shown as red, green and blue, of fewer the first as grey; other values than
-    uint8 are stretched from their minimum to their maximum. Raises ValueError for shapes or labels that do not fit.
+    Of the channels the first three are shown as red, green and blue, of fewer the first as grey, and 16 bits as a
+    network sees them: what is dark to it is dark. Raises ValueError for shapes or labels that do not fit.
     """
     check(image, {"truth": truth, "prediction": prediction}, len(classes))
     photo, colours = photograph(image), palette(len(classes))
@@ -116,12 +116,9 @@ def panel_size(width: int, height: int, largest: int = LARGEST) -> tuple[int, in
 
 
 def rgb(image: npt.NDArray[Any]) -> Pixels:
-    """Any image (H, W, C) as uint8 (H, W, 3)."""
+    """An image uint8 or uint16 (H, W, C) as uint8 (H, W, 3); not stretched, which would hide how little it may use."""
     shown = image[..., :3] if image.shape[-1] >= 3 else image[..., [0, 0, 0]]
-    if shown.dtype == np.uint8:
-        return np.ascontiguousarray(shown)
-    low, high = float(shown.min()), float(shown.max())
-    return np.rint((shown.astype(np.float64) - low) * (255 / ((high - low) or 1))).astype(np.uint8)
+    return np.ascontiguousarray(shown if shown.dtype == np.uint8 else np.rint(shown / 257).astype(np.uint8))
 
 
 def drawn(photo: Image.Image, mask: npt.NDArray[Any], colours: Pixels, plain: int | None = None) -> Image.Image:

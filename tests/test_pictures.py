@@ -191,10 +191,10 @@ def test_of_many_channels_the_first_three_are_shown():
     assert picture.tobytes() == pictures.comparison(image[..., :3], mask, prediction, CLASSES).tobytes()
 
 
-def test_sixteen_bits_are_stretched_to_the_whole_range():
-    image = np.array([[[100], [2147]], [[4194], [100]]], np.uint16)  # 12 bits in 16, as cameras give
-    assert pictures.rgb(image)[..., 0].tolist() == [[0, 128], [255, 0]]
-    assert pictures.rgb(np.full((2, 2, 1), 900, np.uint16)).max() == 0
+def test_sixteen_bits_are_shown_as_dark_as_they_are():
+    image = np.array([[[0], [257]], [[128 * 257 + 128], [65535]]], np.uint16)
+    assert pictures.rgb(image)[..., 0].tolist() == [[0, 1], [128, 255]]
+    assert pictures.rgb(np.full((2, 2, 1), 900, np.uint16)).max() == 4  # 10 bits in 16: nearly black
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.int64])
