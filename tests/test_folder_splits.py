@@ -195,7 +195,9 @@ def test_folds_of_blocks(tmp_path, own_cache):
     assert numbered(found["test"], 15, 20, "a")
     assert numbered(found["val"], 0, 5, "a")
     message = refusal(tmp_path, own_cache, blocks=True, folds=21, fold=10)
-    assert "since its share is less than a page of any file: take fewer folds, or leave out" in message
+    assert "since no file has enough pages to be split in blocks. Take fewer folds, or leave out the option" in message
+    stack(tmp_path, "a", 2)
+    assert "Add pages, or leave out the option blocks" in refusal(tmp_path, own_cache, blocks=True)
 
 
 def test_blocks_leave_other_files_where_they_were(tmp_path, own_cache):

@@ -68,14 +68,16 @@ class Lot:
 
     def why_empty(self, split: Split) -> str:
         """Why a split that has a share got no sample, and what to do."""
-        fewer = "fewer folds" if isinstance(self.rule, Folds) else "a larger share"
+        folds = isinstance(self.rule, Folds)
         if (self.sizes > 1).any():
-            return f"since its share is less than a page of any file: take {fewer}, or leave out the option blocks"
+            way = "Take fewer folds" if folds else "Add pages"
+            return f"since no file has enough pages to be split in blocks. {way}, or leave out the option blocks"
         if self.different < FEW:
             return f"since {self._what()} must do for {len(self.rule.shares)} splits. {self._way_out()}"
+        way, other = "fewer folds" if folds else "a larger share", self.options.split_seed + 1
         return (
             f"since its share of {self._what()} is only {self.rule.shares[split]:.2%}, and chance gave it none: take "
-            f"{fewer}, or another seed, as with `--set dataset.split_seed={self.options.split_seed + 1}`"
+            f"{way}, or another seed, as with `--set dataset.split_seed={other}`"
         )
 
     def _require_folds(self) -> None:
