@@ -55,7 +55,7 @@ class Instances:
         """
         first = marks(paths[0], page, self.left_out)
         void = first == LEFT_OUT
-        lowest = (first > 0).astype(np.int64) if self.separate else first.clip(min=0)
+        lowest = (first > 0 if self.separate else first.clip(min=0)).astype(np.int64)
         highest = lowest.copy()
         for number, path in enumerate(paths[1:], 2):
             found = marks(path, page, self.left_out)

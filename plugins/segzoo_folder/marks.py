@@ -21,7 +21,7 @@ LEFT_OUT = -1
 """In place of a value that is to be left out."""
 
 
-def marks(path: Path, page: int, left_out: Sequence[int] = ()) -> NDArray[np.int64]:
+def marks(path: Path, page: int, left_out: Sequence[int] = ()) -> NDArray[Any]:
     """The values of a mask (H, W), of one in colour 0xRRGGBB: 0, or black, marks nothing. Some may be LEFT_OUT.
 
     Raises:
@@ -35,9 +35,11 @@ def marks(path: Path, page: int, left_out: Sequence[int] = ()) -> NDArray[np.int
             "little: save the original as PNG"
         )
     if values.ndim == 3:
-        return packed(values).astype(np.int64)
+        return packed(values)
     if first.palette:
         _require_black_outside(values, palette(path, page), path)
+    if values.dtype.kind == "u" and not left_out:
+        return values
     found, void = values.astype(np.int64), np.isin(values, left_out)
     if wrong := np.unique(found[(found < 0) & ~void]).tolist():
         raise LabelError(

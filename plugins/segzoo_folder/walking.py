@@ -137,24 +137,24 @@ def _walk(root: Path, folder: str) -> Iterator[tuple[str, int]]:
 
     Links are followed, though not in a circle.
     """
-    waiting, seen = [folder], set()
+    try:
+        waiting, seen = [(folder, (root / folder).stat())], set()
+    except FileNotFoundError:
+        yield f"{folder}/", ABSENT  # a split may have images only; each of them lacks its mask
+        return
     while waiting:
-        prefix = waiting.pop()
-        yield f"{prefix}/", stamp_of(root / prefix)
-        try:
-            place = (root / prefix).stat()
-        except FileNotFoundError:
-            continue  # a split may have images only; each of them lacks its mask
-        if (place.st_dev, place.st_ino) in seen:
+        prefix, facts = waiting.pop()
+        yield f"{prefix}/", _stamp(facts)
+        if (facts.st_dev, facts.st_ino) in seen:
             continue
-        seen.add((place.st_dev, place.st_ino))
-        with os.scandir(root / prefix) as entries:
+        seen.add((facts.st_dev, facts.st_ino))
+        with os.scandir(f"{root}/{prefix}") as entries:
             for entry in entries:
                 name = entry.name
                 if hidden(name):
                     continue
                 if is_folder(entry):
-                    waiting.append(f"{prefix}/{name}")
+                    waiting.append((f"{prefix}/{name}", entry.stat()))
                 else:
                     yield f"{prefix}/{name}", stamp_of(entry)
 
@@ -165,8 +165,11 @@ def stamp_of(file: os.DirEntry[str] | Path) -> int:
     ABSENT for a link that leads nowhere.
     """
     try:
-        facts = file.stat()
+        return _stamp(file.stat())
     except OSError:
         return ABSENT
+
+
+def _stamp(facts: os.stat_result) -> int:
     # Of whole numbers Python's hash is the same in every process.
     return hash((facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns))
