@@ -310,15 +310,15 @@ def _reader(path: Path, stack: Stack | None) -> Iterator[_Reader]:
         yield _Alone("NPY", _Array(path))
         return
     with path.open("rb") as file:
-        is_tiff = file.read(4) in TIFF_BEGINNINGS
-    if is_tiff:
-        from segzoo.tiff import TiffReader  # imported late: photos do without it
+        if file.read(4) not in TIFF_BEGINNINGS:
+            file.seek(0)
+            with Image.open(file, formats=_formats_of(path)) as image:
+                yield _Alone("JPEG" if image.format == "MPO" else str(image.format), _Picture(image, path))
+            return
+    from segzoo.tiff import TiffReader  # imported late: photos do without it
 
-        with TiffReader(path, stack) as reader:
-            yield reader
-        return
-    with Image.open(path, formats=_formats_of(path)) as image:
-        yield _Alone("JPEG" if image.format == "MPO" else str(image.format), _Picture(image, path))
+    with TiffReader(path, stack) as reader:
+        yield reader
 
 
 def _sample(reader: _Reader, page: int, path: Path) -> Stored:
