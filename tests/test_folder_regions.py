@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from own_folders import opened, pages, photo, refusal, save, write, write_table
+from own_folders import doubts, opened, pages, photo, refusal, save, write, write_table
 from PIL import Image
 from pydantic import ValidationError
 
@@ -235,3 +235,12 @@ def test_regions_that_are_taken_for_masks_are_doubted(tmp_path, own_cache):
     write(tmp_path, NAMES, mask=VIEW)
     (line,) = ImageFolder(root=tmp_path).warnings(own_cache)
     assert "`--set dataset.regions=FOLDER`" in line
+
+
+@pytest.mark.parametrize("layout", [flat, splits_above, splits_below])
+def test_regions_that_nobody_asks_for_are_told_of(tmp_path, own_cache, layout):
+    layout(tmp_path)
+    told = [line for line in doubts(tmp_path, own_cache) if "regions" in line and "not looked at" in line]
+    assert len(told) == 1
+    assert "`--set dataset.regions=fov`" in told[0]
+    assert not [line for line in doubts(tmp_path, own_cache, regions="fov") if "not looked at" in line]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from segzoo_folder import ImageFolder
 from segzoo_folder.collection import Collection, some
 from segzoo_folder.index import Index
 from segzoo_folder.labels import left_out
@@ -18,6 +19,8 @@ SEVERAL = 3
 """Masks from which on it is no chance if all are the same."""
 LITTLE = 0.1
 """Share of the range of which images should use more, lest all of it looks the same to a network."""
+REGIONS = ("regions", "region", "rois", "roi", "fovs", "fov")
+"""What folders of regions of interest are called."""
 ODD = 0.05
 """Share of the images that may be darker or brighter than the others."""
 
@@ -29,6 +32,7 @@ def doubts(collection: Collection) -> Iterator[str]:
     yield from _same_masks(collection.pages.index)
     yield from _objects(collection)
     yield from _several(collection)
+    yield from _regions(collection.sorting.options)
     yield from _narrow(collection)
 
 
@@ -87,6 +91,19 @@ def _several(collection: Collection) -> Iterator[str]:
             "no mask holds the numbers of two objects, so there is no border between any. Masks of 0 and 255 number "
             "nothing: leave out instances"
         )
+
+
+def _regions(options: ImageFolder) -> Iterator[str]:
+    """Whether there are regions of interest that nobody has asked for."""
+    if options.regions is not None or options.listing is not None:
+        return
+    root = options.folder()
+    for folder in (root / start / name for start in ("", "train") for name in REGIONS):
+        if folder.is_dir():
+            yield (
+                f"{folder} is not looked at: if it holds regions of interest, add "
+                f"`--set dataset.regions={folder.name}`, and what is outside of them counts nowhere"
+            )
 
 
 def _narrow(collection: Collection) -> Iterator[str]:
