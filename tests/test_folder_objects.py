@@ -271,7 +271,9 @@ def test_masks_that_number_nothing_have_no_border(tmp_path):
 
 
 @pytest.mark.parametrize("folder", [".", "benign"])
-@pytest.mark.parametrize(("image", "mask"), [("x ({}).png", "x ({})_mask.png"), ("{}.jpg", "{}.png")])
+@pytest.mark.parametrize(
+    ("image", "mask"), [("x ({}).png", "x ({})_mask.png"), ("{}.png", "{}_cp_masks_1.tif"), ("{}.jpg", "{}.png")]
+)
 def test_images_and_masks_in_one_folder_are_told_apart_in_words(tmp_path, own_cache, folder, image, mask):
     for number in range(6):
         save(tmp_path / folder / image.format(number), photo(number))

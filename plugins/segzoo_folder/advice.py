@@ -14,8 +14,8 @@ SHOWN = 8
 """Folders that a message names."""
 DEPTH = 4
 """Folders inside each other that are looked into."""
-MARKED = re.compile(rf"(.+?)[-_. ]+(?:{MASK.pattern})(?:[-_. ]?[0-9]+)?", re.IGNORECASE)
-"""The name of a mask that begins with that of its image."""
+MARKED = re.compile(rf".+[-_. ](?:{MASK.pattern})(?:[-_. ]?[0-9]+)?", re.IGNORECASE)
+"""The name of a mask, which may begin with that of its image."""
 
 
 def expected() -> str:
@@ -92,5 +92,7 @@ def _together(files: list[Path]) -> Iterator[tuple[Path, Path]]:
     for stem, paths in by_stem.items():
         if len(paths) == 2:
             yield paths[0], paths[1]
-        elif (found := MARKED.fullmatch(stem)) and found[1] in by_stem:
-            yield by_stem[found[1]][0], paths[0]
+        elif MARKED.fullmatch(stem):
+            starts = (stem[: sign.start()] for sign in re.finditer("[-_. ]", stem))
+            if (image := next((start for start in starts if start in by_stem), None)) is not None:
+                yield by_stem[image][0], paths[0]

@@ -110,6 +110,8 @@ def colored(options: ImageFolder, masks: Masks) -> DataError:
     first = f"{files(own)} {'is' if sum(one.files for one in own) == 1 else 'are'} in colour:"
     if places(own).keys() <= ONE_HOT:
         first += " if they have a channel for each class, save the numbers of the classes, `mask.argmax(-1)`; else,"
+    elif len(places(own)) > FEW and 0 in places(own):
+        first += f" if each object has a colour, and the background is black, add {TO_OBJECTS}; else,"
     return DataError(
         f"of the masks below {options.folder()}, {first} name the class of each colour, such as "
         f"`--set 'dataset.colors={color_table(own)}'`, and `{IGNORED}` for what is to be left out"
