@@ -25,7 +25,9 @@ def coded(*names):
 def grouped(images, masks):
     """For each mask what it has in common with others."""
     names = coded(*masks)
-    return {mask.decode(): title.decode() for mask, title in zip(names, owners(coded(*images), names), strict=True)}
+    return {
+        mask.decode(): title.decode() for mask, title in zip(names, owners(coded(*images), names).names, strict=True)
+    }
 
 
 # Which belong together

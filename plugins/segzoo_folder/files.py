@@ -12,7 +12,7 @@ from segzoo.errors import DataError
 from segzoo_folder.advice import expected, there
 from segzoo_folder.layout import IMAGES, MASKS, SPLITS, Place, places
 from segzoo_folder.matching import matches
-from segzoo_folder.objects import owners
+from segzoo_folder.objects import Owners, owners
 from segzoo_folder.pairs import UNSPLIT, Pairs, coded, columns, merged, spans, text
 from segzoo_folder.unread import alone
 from segzoo_folder.walking import Files, Stamped
@@ -87,11 +87,10 @@ def _matched(root: Path, place: Place, regions: str | None) -> Found:
     images, masks = (Files.below(root, folder) for folder in (place.images, place.masks))
     if place.each:
         images = _in_folders(root, images, "images")
-    titles = _folders(masks) if place.each else owners(images.names, masks.names)
+    titles, found = Owners.of(images.names, _folders(masks)) if place.each else owners(images.names, masks.names)
     groups, places, counts = np.unique(titles, return_inverse=True, return_counts=True)
     order, starts = np.argsort(places, kind="stable"), np.cumsum(counts) - counts
     titled = masks.take(order[starts])._replace(names=groups)
-    found = matches(images.names, groups)
     images_alone, masks_alone, unread = alone(root, images, titled, found)
     lacking = [
         f"{root / path} has no mask {place.beside(place.masks, found.mask_of(name))}"
