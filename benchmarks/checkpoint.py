@@ -23,7 +23,7 @@ from generated import write_pets
 from measure import origin, spread, table
 
 import segzoo
-from segzoo.checkpoints import Checkpoints
+from segzoo.training.checkpoints import Checkpoints
 from segzoo_keras import KerasTrainer
 
 

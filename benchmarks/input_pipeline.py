@@ -17,9 +17,9 @@ from pathlib import Path
 from article import BATCH_SIZE, Pets, split
 from measure import interleaved, origin, ratios, seconds, spread, table
 
-from segzoo.arrays import Arrays, order
-from segzoo.frame import Frame
-from segzoo.pipeline import prepare
+from segzoo.networks.frame import Frame
+from segzoo.training.batches import Arrays, order
+from segzoo.training.pipeline import prepare
 from segzoo_oxford_pets import OxfordPets
 from segzoo_unet import UNet
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from segzoo.manifest import manifest
+from segzoo.runs.manifest import manifest
 
 Figure = TypeVar("Figure")
 

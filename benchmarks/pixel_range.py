@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import segzoo
-from segzoo.terminal import quiet
+from segzoo.processes.terminal import quiet
 
 SIDE = 64
 """Height and width of the scenes and of what the network sees of the photos."""

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from turns import BATCH_SIZE, Pace, Training, main
 
-from segzoo.config import compose
-from segzoo.experiment import conduct, resolve
 from segzoo.plugin import Job, Samples, Trainer
+from segzoo.runs.config import compose
+from segzoo.runs.experiment import conduct, resolve
 
 if TYPE_CHECKING:
     import keras

@@ -21,9 +21,9 @@ import numpy as np
 import tomli_w
 from measure import origin, spread, table
 
-from segzoo.manifest import manifest
-from segzoo.metrics import scores
-from segzoo.records import csv_text
+from segzoo.runs.manifest import manifest
+from segzoo.runs.tables import csv_text
+from segzoo.scoring.overlap import scores
 
 CLASSES = ("background", "circle", "square", "triangle")
 BY_IMAGE = ("iou", "boundary_iou", "hd95")

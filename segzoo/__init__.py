@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from segzoo.benchmarking.benchmark import benchmark
     from segzoo.benchmarking.comparison import Comparison, compare
-    from segzoo.data.findings import Finding, Verification
-    from segzoo.data.sheets import preview
-    from segzoo.data.statistics import Statistics, stats
-    from segzoo.data.verification import verify
-    from segzoo.experiment import Result, run
+    from segzoo.data.inspection.findings import Finding, Verification
+    from segzoo.data.inspection.sheets import preview
+    from segzoo.data.inspection.statistics import Statistics, stats
+    from segzoo.data.inspection.verification import verify
+    from segzoo.runs.experiment import Result, run
 
 __all__ = [
     "Comparison",
@@ -33,11 +33,11 @@ __all__ = [
 _HOMES = {
     "benchmarking.benchmark": ("benchmark",),
     "benchmarking.comparison": ("Comparison", "compare"),
-    "experiment": ("Result", "run"),
-    "data.findings": ("Finding", "Verification"),
-    "data.sheets": ("preview",),
-    "data.statistics": ("Statistics", "stats"),
-    "data.verification": ("verify",),
+    "runs.experiment": ("Result", "run"),
+    "data.inspection.findings": ("Finding", "Verification"),
+    "data.inspection.sheets": ("preview",),
+    "data.inspection.statistics": ("Statistics", "stats"),
+    "data.inspection.verification": ("verify",),
 }
 
 

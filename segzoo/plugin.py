@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import keras
     import numpy as np
 
-    from segzoo.frame import Frame
+    from segzoo.networks.frame import Frame
 
 __all__ = [
     "IGNORE",
@@ -240,10 +240,10 @@ class Dataset(Plugin):
         """A text that changes whenever a sample of the split may have changed, quick to make without decoding any.
 
         With it, what was prepared of a split too large for memory is found again by the next run. By default made of
-        `files`, by `segzoo.samples.stamp_of`; where there are none it is empty: nothing is known, and each run prepares
-        anew.
+        `files`, by `segzoo.data.samples.stamp_of`; where there are none it is empty: nothing is known, and each run
+        prepares prepares anew.
         """
-        from segzoo.samples import stamp_of
+        from segzoo.data.samples import stamp_of
 
         files = self.files(cache, split)
         return stamp_of(path for paths in files for path in paths) if files else ""
@@ -283,7 +283,7 @@ class Job:
     loss: Loss
     num_classes: int
     frame: Frame
-    """What of images of any size the network sees, and how its output maps back; see `segzoo.frame`."""
+    """What of images of any size the network sees, and how its output maps back; see `segzoo.networks.frame`."""
     epochs: int | None
     """Passes over the training images, or over as many crops as have their pixels; None if only `steps` or `seconds`
     end the training. What comes first counts, and the epoch that it cuts short is validated and reported as any other.
@@ -307,7 +307,7 @@ class Job:
     say: Callable[[str], None] = unheard
     """To be called with a line that the user should see."""
     cache: Path | None = None
-    """Where `segzoo.pipeline.prepare` keeps what does not fit in memory."""
+    """Where `segzoo.training.pipeline.prepare` keeps what does not fit in memory."""
     resume: bool = False
     """Whether to go on from what an earlier call left in `folder`; if that is nothing, to begin at the beginning."""
     steps: int | None = None

@@ -17,9 +17,9 @@ from damage import damaged
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segzoo import archives
-from segzoo.archives import Limit, unpack
 from segzoo.errors import DataError, SegzooError
+from segzoo.files import archives
+from segzoo.files.archives import Limit, unpack
 
 CONTENT = random.Random(0).randbytes(10_000)
 

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segzoo.frame import Frame
-from segzoo.pipeline import prepare
+from segzoo.networks.frame import Frame
 from segzoo.plugin import IGNORE, Loss
+from segzoo.training.pipeline import prepare
 from segzoo_losses import BorderWeightedCrossEntropy
 
 SIZES = [(40, 30), (8, 50), (6, 5), (16, 16), (16, 20), (33, 9), (70, 41)]

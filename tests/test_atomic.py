@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from segzoo.atomic import whole, whole_folder, write_text
 from segzoo.errors import ConfigError, SegzooError
+from segzoo.files.atomic import whole, whole_folder, write_text
 
 
 def names(folder):

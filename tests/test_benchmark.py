@@ -59,7 +59,7 @@ LAB = '''
         """Counts epochs, and keeps the count."""
 
         def fit(self, build, train, val, job):
-            from segzoo.pipeline import prepare
+            from segzoo.training.pipeline import prepare
 
             for samples in (train, val):
                 prepare(samples, job.frame)

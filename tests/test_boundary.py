@@ -10,8 +10,8 @@ from scipy.spatial.distance import cdist
 from skimage.metrics import hausdorff_distance
 from skimage.segmentation import find_boundaries
 
-from segzoo import boundary
 from segzoo.plugin import IGNORE
+from segzoo.scoring import boundary
 
 CLASSES = 4
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from segzoo import calibration
 from segzoo.plugin import IGNORE
+from segzoo.scoring import calibration
 
 error, reliability = calibration.expected_calibration_error, calibration.reliability
 

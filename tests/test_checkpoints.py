@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segzoo import checkpoints
-from segzoo.checkpoints import Checkpoints
 from segzoo.errors import SegzooError
+from segzoo.training import checkpoints
+from segzoo.training.checkpoints import Checkpoints
 
 ARRAYS = {
     "model": [np.arange(6, dtype=np.float32).reshape(2, 3), np.array(7, np.int64), np.zeros((0, 4), np.float32)],

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from segzoo.benchmarking.children import run_child
+from segzoo.processes.children import run_child
 
 WORK = """
 import os, signal, subprocess, sys, threading, time
@@ -36,7 +36,7 @@ elif what == "wait":
 """
 PARENT = """
 import sys
-from segzoo.benchmarking.children import run_child
+from segzoo.processes.children import run_child
 run_child("work", ["wait", sys.argv[1]])
 """
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segzoo.config import RunConfig, compose, dataset_of, parse_setting
 from segzoo.errors import ConfigError
+from segzoo.runs.config import RunConfig, compose, dataset_of, parse_setting
 
 WORDS = {"model": "unet", "dataset": "shapes"}
 

@@ -8,9 +8,9 @@ import pytest
 import tensorflow as tf
 
 from segzoo import registry
-from segzoo.benchmarking.cost import flops, parameters, traced, training_cost
 from segzoo.errors import PluginError
-from segzoo.frame import Frame
+from segzoo.networks.cost import flops, parameters, traced, training_cost
+from segzoo.networks.frame import Frame
 from segzoo.plugin import Model
 
 layers = keras.layers

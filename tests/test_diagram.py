@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers
 
-from segzoo.diagram import LIMIT, diagram
-from segzoo.drawing import Block, Drawing
 from segzoo.errors import ConfigError
+from segzoo.networks.diagram import LIMIT, diagram
+from segzoo.networks.drawing import Block, Drawing
 from segzoo_unet import UNet
 
 SVG = "{http://www.w3.org/2000/svg}"

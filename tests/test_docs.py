@@ -25,12 +25,13 @@ from stored_runs import write_benchmark, write_cell, write_run, write_timing
 
 import segzoo
 import segzoo.benchmarking.tables
-from segzoo import catalog, cli, errors, plugin, registry
+from segzoo import cli, errors, plugin, registry
 from segzoo.benchmarking.definition import read_definition
 from segzoo.benchmarking.plan import decide
-from segzoo.config import compose
-from segzoo.data import findings
-from segzoo.records import csv_text
+from segzoo.cli import facts
+from segzoo.data.inspection import findings
+from segzoo.runs.config import compose
+from segzoo.runs.tables import csv_text
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -218,7 +219,7 @@ def test_toml_is_a_package_or_a_configuration(block, tmp_path, monkeypatch):
     if "models" in tomllib.loads(block.text):
         decide(read_definition(tmp_path / "config.toml"))
     else:
-        segzoo.experiment.resolve(compose(tmp_path / "config.toml"))
+        segzoo.runs.experiment.resolve(compose(tmp_path / "config.toml"))
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -256,7 +257,7 @@ def section(kind, name):
     rows = [
         f"| `{option['name']}` | {kinds(option['type'])} | {value(option['default'])} | {option['range']} "
         f"| {option['description']} |"
-        for option in catalog.option_table(cls())
+        for option in facts.option_table(cls())
     ]
     heading = ["| Option | Type | Default | Range | Meaning |", "|---|---|---|---|---|"]
     return "\n".join([*lines, *([*heading, *rows] if rows else ["No options."])]) + "\n"
@@ -298,8 +299,8 @@ def test_every_file_and_key_of_a_run_is_in_the_reference(finished_run):
     for table in finished_run.glob("*.csv"):
         columns = table.read_text().splitlines()[0].split(",")
         names |= {re.sub("^(iou|boundary_iou|hd95)_.*", r"\1_CLASS", name) for name in columns}
-    for facts in finished_run.glob("*.json"):
-        names |= set(json.loads(facts.read_text()))
+    for file in finished_run.glob("*.json"):
+        names |= set(json.loads(file.read_text()))
     names |= set(json.loads((finished_run / "manifest.json").read_text())["machine"])
     assert [name for name in sorted(names) if f"`{name}`" not in page] == []
 
@@ -390,11 +391,11 @@ def test_every_network_has_a_page_with_its_diagram_paper_options_and_count(name)
     assert f"../../images/networks/{name}.svg" in page
     assert cls.paper.rpartition(" ")[2].removeprefix("arXiv:") in page
     assert f"{cls.parameters.trainable:,}" in page
-    for option in catalog.option_table(cls()):
+    for option in facts.option_table(cls()):
         assert f"| `{option['name']}` |" in page, option["name"]
 
 
 @pytest.mark.parametrize("name", [name for kind, name in SHIPPED if kind is plugin.Model])
 def test_the_diagram_of_every_network_is_the_one_that_is_drawn_today(name):
-    drawn = catalog.draw(name, {})
+    drawn = facts.draw(name, {})
     assert drawn == (ROOT / "docs" / "images" / "networks" / f"{name}.svg").read_text("utf-8")

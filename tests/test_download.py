@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from serving import Server, body, cut, dripping, moved, plain, ranged, silent, stalling, status
 
-from segzoo import download
-from segzoo.archives import Limit
-from segzoo.download import fetch, fetch_folder, progress
 from segzoo.errors import DataError, SegzooError
+from segzoo.files import download
+from segzoo.files.archives import Limit
+from segzoo.files.download import fetch, fetch_folder, progress
 
 CONTENT = random.Random(0).randbytes(10_000)
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
@@ -454,7 +454,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path, nobody):
 READY = """
 import sys
 from pathlib import Path
-from segzoo import download
+from segzoo.files import download
 download.TIMEOUT = None  # the server lets one wait until the other has started, which may take long
 print("ready", flush=True)
 """

@@ -7,10 +7,10 @@ import keras
 import numpy as np
 import pytest
 
-from segzoo import evaluation
-from segzoo.evaluation import classify, evaluate, predict, softmax
-from segzoo.frame import Frame
-from segzoo.scoring import Tally
+from segzoo.networks.frame import Frame
+from segzoo.scoring import evaluation
+from segzoo.scoring.evaluation import classify, evaluate, predict, softmax
+from segzoo.scoring.scores import Tally
 
 
 def brightness_network(margin=0):

@@ -16,9 +16,9 @@ import pytest
 from PIL import Image
 
 import segzoo
-from segzoo import experiment
-from segzoo.config import compose
 from segzoo.errors import ConfigError, DataError, PluginError, TrainingError
+from segzoo.runs import experiment
+from segzoo.runs.config import compose
 from segzoo_shapes.drawing import Drawings
 
 SMALL = {

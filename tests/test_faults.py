@@ -20,14 +20,14 @@ import psutil
 import pytest
 from serving import Server, ranged
 
-from segzoo import download
-from segzoo.archives import unpack
-from segzoo.download import fetch
+from segzoo.data.samples import CheckedSamples
 from segzoo.errors import SegzooError
-from segzoo.frame import Frame
-from segzoo.pipeline import prepare
+from segzoo.files import download
+from segzoo.files.archives import unpack
+from segzoo.files.download import fetch
+from segzoo.networks.frame import Frame
 from segzoo.plugin import Info
-from segzoo.samples import CheckedSamples
+from segzoo.training.pipeline import prepare
 
 INFO = Info(("a", "b", "c"), 3, ("train", "val"))
 FILES = {f"deep/{i}/{i}.bin": random.Random(i).randbytes(6000) for i in range(40)}
@@ -149,7 +149,7 @@ import os, sys
 import psutil
 from types import SimpleNamespace
 import test_faults
-from segzoo import archives, download
+from segzoo.files import archives, download
 psutil.virtual_memory = lambda: SimpleNamespace(available=10)
 download.CHUNK = archives.CHUNK = 2048  # as slow as a large archive
 for line in sys.stdin:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segzoo.filenames import LONGEST, file_names
+from segzoo.files.filenames import LONGEST, file_names
 
 ORDINARY = st.from_regex(r"[S-Zs-z0-9_][A-Za-z0-9_# .]{0,30}[a-z0-9]", fullmatch=True)
 NEAR = st.text("aAbB/-\\.é\u0301eﬀ\u200d\u017fsK:", max_size=6)

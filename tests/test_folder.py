@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from segzoo.errors import ConfigError, SegzooError
-from segzoo.folder import run_folder
+from segzoo.runs.folder import run_folder
 
 
 def leave(folder, *names):
@@ -78,7 +78,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
 
 def test_another_process_is_kept_out_until_this_one_ends(tmp_path):
     code = (
-        "import sys, pathlib; from segzoo.folder import run_folder\n"
+        "import sys, pathlib; from segzoo.runs.folder import run_folder\n"
         "with run_folder(pathlib.Path(sys.argv[1]), '', resume=True): pass"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "run")]

@@ -32,8 +32,8 @@ from PIL import Image
 from pydantic import ValidationError
 
 import segzoo
+from segzoo.data.images import FORMATS
 from segzoo.errors import DataError
-from segzoo.images import FORMATS
 from segzoo.plugin import IGNORE
 from segzoo_folder import ImageFolder, looking, pairs, reading, walking
 

@@ -3,7 +3,7 @@
 import pytest
 from own_folders import SQUARE, ids, photo, refusal, save, write
 
-from segzoo.images import FORMATS
+from segzoo.data.images import FORMATS
 from segzoo_folder import ImageFolder
 from segzoo_folder.kinds import PLAIN, READABLE, UNKNOWN, UNREADABLE, reason, told
 

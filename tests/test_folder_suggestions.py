@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from own_folders import SQUARE, photo, save, write
 
 import segzoo
-from segzoo.frame import Frame
-from segzoo.pipeline import prepare
+from segzoo.networks.frame import Frame
+from segzoo.training.pipeline import prepare
 from segzoo_folder import ImageFolder
 from segzoo_folder.suggestions import EPOCHS, STEPS, epochs, suggested
 from segzoo_keras import KerasTrainer

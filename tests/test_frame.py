@@ -5,7 +5,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from segzoo.frame import Frame, mirrored
+from segzoo.networks.frame import Frame, mirrored
 from segzoo.plugin import IGNORE
 from segzoo_unet import UNet
 

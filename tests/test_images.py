@@ -16,8 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, TiffImagePlugin, features
 
-from segzoo.errors import DataError
-from segzoo.images import (
+from segzoo.data.images import (
     FORMATS,
     NOT_A_NUMBER,
     header,
@@ -29,7 +28,8 @@ from segzoo.images import (
     read_pages,
     read_values,
 )
-from segzoo.terminal import quiet
+from segzoo.errors import DataError
+from segzoo.processes.terminal import quiet
 
 H, W = 5, 7
 GREY = np.arange(H * W, dtype=np.uint8).reshape(H, W) * 7
@@ -520,7 +520,7 @@ import random, resource, sys
 from pathlib import Path
 
 from segzoo.errors import DataError
-from segzoo.images import header, pages, read_image, read_mask
+from segzoo.data.images import header, pages, read_image, read_mask
 
 resource.setrlimit(resource.RLIMIT_CPU, (300, 300))  # it takes some twenty seconds
 resource.setrlimit(resource.RLIMIT_AS, (2**32, 2**32))

@@ -5,11 +5,11 @@ from hypothesis import strategies as st
 from PIL import Image
 from pydantic import ValidationError
 
-from segzoo.arrays import crops_of
-from segzoo.config import compose
 from segzoo.errors import ConfigError, DataError
-from segzoo.experiment import resolve
-from segzoo.frame import Frame
+from segzoo.networks.frame import Frame
+from segzoo.runs.config import compose
+from segzoo.runs.experiment import resolve
+from segzoo.training.batches import crops_of
 from segzoo_isbi_em import SLICES, IsbiEM
 
 SPLITS = ("train", "val", "test")

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from segzoo.arrays import order
 from segzoo.errors import ConfigError
-from segzoo.evaluation import classify, predict
-from segzoo.frame import Frame
-from segzoo.metrics import confusion, mean_iou
-from segzoo.pipeline import prepare
+from segzoo.networks.frame import Frame
 from segzoo.plugin import IGNORE, Job
+from segzoo.scoring.evaluation import classify, predict
+from segzoo.scoring.overlap import confusion, mean_iou
+from segzoo.training.batches import order
+from segzoo.training.pipeline import prepare
 from segzoo_keras import KerasTrainer, engine
 from segzoo_losses import CrossEntropy
 from segzoo_shapes import Shapes

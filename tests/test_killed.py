@@ -73,23 +73,23 @@ main(arguments)
 """
 
 BUILDING = [
-    ("segzoo.layouts:resize_image", 5),  # half of the cache is built
-    ("segzoo.prepared:write_text", 2),  # the second split has its arrays, but is not declared whole
+    ("segzoo.training.store:resize_image", 5),  # half of the cache is built
+    ("segzoo.training.disk_cache:write_text", 2),  # the second split has its arrays, but is not declared whole
 ]
-APPENDING = ("segzoo.layouts:Layout.decode_alike", 9)  # some samples are in the files, and no note of them
+APPENDING = ("segzoo.training.store:Layout.decode_alike", 9)  # some samples are in the files, and no note of them
 TRAINING = [
     ("segzoo_keras.checkpoint:Progress.end_step", 1),  # the first step, nothing saved
-    ("segzoo.checkpoints:_write", 6),  # the second checkpoint is half written
-    ("segzoo.checkpoints:_sync_folder", 4),  # the second checkpoint is swapped in
+    ("segzoo.training.checkpoints:_write", 6),  # the second checkpoint is half written
+    ("segzoo.training.checkpoints:_sync_folder", 4),  # the second checkpoint is swapped in
 ]
 MIDDLE = ("segzoo_keras.checkpoint:Progress.end_step", 5)  # of an epoch
 ENDING = [
     ("segzoo_keras.engine:validate", 1),
     ("segzoo_keras.checkpoint:Keeper.end_epoch", 1),  # history.csv is ahead of the checkpoint
     MIDDLE,
-    ("segzoo.records:write_text", 4),  # history.csv is ahead of timings.csv
-    ("segzoo.experiment:_score", 1),
-    ("segzoo.experiment:_draw", 1),
+    ("segzoo.runs.tables:write_text", 4),  # history.csv is ahead of timings.csv
+    ("segzoo.runs.experiment:_score", 1),
+    ("segzoo.runs.experiment:_draw", 1),
 ]
 
 

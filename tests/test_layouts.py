@@ -6,8 +6,8 @@ import pytest
 from test_arrays import CROP, SIZES, Positions, Sized, native
 
 from segzoo.errors import DataError
-from segzoo.frame import Frame
-from segzoo.pipeline import prepare
+from segzoo.networks.frame import Frame
+from segzoo.training.pipeline import prepare
 
 
 @pytest.fixture(params=["memory", "disk"])

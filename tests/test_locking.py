@@ -9,9 +9,9 @@ import threading
 
 import pytest
 
-from segzoo import locking
 from segzoo.errors import SegzooError
-from segzoo.locking import holding
+from segzoo.files import locking
+from segzoo.files.locking import holding
 
 
 def test_who_must_wait_is_told_so(tmp_path, monkeypatch):
@@ -43,7 +43,7 @@ def test_who_must_wait_is_told_so(tmp_path, monkeypatch):
 HOLDER = """
 import errno, sys
 from pathlib import Path
-from segzoo.locking import holding
+from segzoo.files.locking import holding
 
 def lockless(file, operation):
     raise OSError(errno.ENOSYS, "Function not implemented")

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from segzoo import metrics
 from segzoo.errors import DataError
 from segzoo.plugin import IGNORE
+from segzoo.scoring import overlap
 
 CLASSES = ("cat", "dog", "sky")
 
@@ -47,14 +47,14 @@ def known_mean(values):
 @given(segmentations())
 def test_scores_are_those_of_a_walk_over_the_pixels(case):
     iou, dice, accuracy = brute_force(*case)
-    counts = metrics.confusion(*case)
+    counts = overlap.confusion(*case)
     assert counts.dtype == np.int64
-    np.testing.assert_allclose(metrics.iou(counts), iou)
-    np.testing.assert_allclose(metrics.dice(counts), dice)
-    np.testing.assert_allclose(metrics.pixel_accuracy(counts), accuracy)
-    np.testing.assert_allclose(metrics.mean_iou(counts), known_mean(iou))
-    np.testing.assert_allclose(metrics.mean_dice(counts), known_mean(dice))
-    assert metrics.absent(counts).tolist() == [math.isnan(value) for value in iou]
+    np.testing.assert_allclose(overlap.iou(counts), iou)
+    np.testing.assert_allclose(overlap.dice(counts), dice)
+    np.testing.assert_allclose(overlap.pixel_accuracy(counts), accuracy)
+    np.testing.assert_allclose(overlap.mean_iou(counts), known_mean(iou))
+    np.testing.assert_allclose(overlap.mean_dice(counts), known_mean(dice))
+    assert overlap.absent(counts).tolist() == [math.isnan(value) for value in iou]
 
 
 @given(segmentations(), st.randoms(use_true_random=False), st.integers(1, 5))
@@ -63,89 +63,89 @@ def test_neither_batches_nor_order_matter(case, random, batch):
     order = random.sample(range(labels.size), labels.size)
     truth, predicted = labels.ravel()[order], predictions.ravel()[order]
     parts = [slice(start, start + batch) for start in range(0, labels.size, batch)]
-    total = sum(metrics.confusion(truth[part], predicted[part], num_classes) for part in parts)
-    np.testing.assert_array_equal(total, metrics.confusion(labels, predictions, num_classes))
+    total = sum(overlap.confusion(truth[part], predicted[part], num_classes) for part in parts)
+    np.testing.assert_array_equal(total, overlap.confusion(labels, predictions, num_classes))
 
 
 @given(segmentations())
 def test_ignored_pixels_count_for_nothing_whatever_is_predicted_there(case):
     labels, predictions, num_classes = case
     wild = np.where(labels == IGNORE, 200, predictions)
-    counts = metrics.confusion(labels, wild, num_classes)
-    np.testing.assert_array_equal(counts, metrics.confusion(labels, predictions, num_classes))
+    counts = overlap.confusion(labels, wild, num_classes)
+    np.testing.assert_array_equal(counts, overlap.confusion(labels, predictions, num_classes))
     assert counts.sum() == np.count_nonzero(labels != IGNORE)
 
 
 @given(segmentations())
 def test_dice_is_a_function_of_iou(case):
-    counts = metrics.confusion(*case)
-    iou = metrics.iou(counts)
-    np.testing.assert_allclose(metrics.dice(counts), 2 * iou / (1 + iou))
+    counts = overlap.confusion(*case)
+    iou = overlap.iou(counts)
+    np.testing.assert_allclose(overlap.dice(counts), 2 * iou / (1 + iou))
 
 
 @given(segmentations())
 def test_a_perfect_prediction_scores_one(case):
     _, predictions, num_classes = case
-    perfect = metrics.confusion(predictions, predictions, num_classes)
-    assert metrics.mean_iou(perfect) == metrics.mean_dice(perfect) == metrics.pixel_accuracy(perfect) == 1
+    perfect = overlap.confusion(predictions, predictions, num_classes)
+    assert overlap.mean_iou(perfect) == overlap.mean_dice(perfect) == overlap.pixel_accuracy(perfect) == 1
 
 
 @given(segmentations())
 def test_renaming_the_classes_renames_the_scores(case):
     labels, predictions, num_classes = case
     renamed = np.where(labels == IGNORE, labels, num_classes - 1 - labels)
-    counts = metrics.confusion(renamed, num_classes - 1 - predictions, num_classes)
-    np.testing.assert_array_equal(counts[::-1, ::-1], metrics.confusion(labels, predictions, num_classes))
+    counts = overlap.confusion(renamed, num_classes - 1 - predictions, num_classes)
+    np.testing.assert_array_equal(counts[::-1, ::-1], overlap.confusion(labels, predictions, num_classes))
 
 
 def test_numbers_worked_by_hand():
     labels = np.array([[0, 0, 0, 1], [1, 1, 255, 255]], np.uint8)
     predictions = np.array([[0, 0, 1, 1], [1, 0, 2, 0]], np.uint8)
-    counts = metrics.confusion(labels, predictions, 3)
+    counts = overlap.confusion(labels, predictions, 3)
     assert counts.tolist() == [[2, 1, 0], [1, 2, 0], [0, 0, 0]]  # rows are the truth
-    assert metrics.iou(counts).tolist()[:2] == [2 / 4, 2 / 4]
-    assert metrics.dice(counts).tolist()[:2] == [4 / 6, 4 / 6]
-    assert metrics.pixel_accuracy(counts) == 4 / 6
-    assert metrics.mean_iou(counts) == 0.5
+    assert overlap.iou(counts).tolist()[:2] == [2 / 4, 2 / 4]
+    assert overlap.dice(counts).tolist()[:2] == [4 / 6, 4 / 6]
+    assert overlap.pixel_accuracy(counts) == 4 / 6
+    assert overlap.mean_iou(counts) == 0.5
 
 
 def test_rows_are_truth_and_columns_prediction():
-    assert metrics.confusion(np.array([0, 0, 0]), np.array([1, 1, 0]), 2).tolist() == [[1, 2], [0, 0]]
+    assert overlap.confusion(np.array([0, 0, 0]), np.array([1, 1, 0]), 2).tolist() == [[1, 2], [0, 0]]
 
 
 def test_a_class_only_predicted_scores_zero_and_is_in_the_mean():
-    counts = metrics.confusion(np.array([0, 0]), np.array([0, 1]), 3)
-    np.testing.assert_array_equal(metrics.iou(counts), [0.5, 0, np.nan])
-    assert metrics.mean_iou(counts) == 0.25
-    assert metrics.absent(counts).tolist() == [False, False, True]
+    counts = overlap.confusion(np.array([0, 0]), np.array([0, 1]), 3)
+    np.testing.assert_array_equal(overlap.iou(counts), [0.5, 0, np.nan])
+    assert overlap.mean_iou(counts) == 0.25
+    assert overlap.absent(counts).tolist() == [False, False, True]
 
 
 def test_a_stack_of_images_has_scores_of_each():
     right, wrong = np.array([[4, 0], [0, 0]]), np.array([[0, 2], [2, 0]])
     nothing = np.zeros((2, 2), np.int64)
     stack = np.stack([right, wrong, nothing])
-    np.testing.assert_array_equal(metrics.mean_iou(stack), [1, 0, np.nan])
-    np.testing.assert_array_equal(metrics.pixel_accuracy(stack), [1, 0, np.nan])
-    assert metrics.image_mean_iou(stack) == 0.5  # the image without a labelled pixel has no say
-    np.testing.assert_allclose(metrics.mean_iou(stack.sum(0)), (4 / 8 + 0 / 4) / 2)
+    np.testing.assert_array_equal(overlap.mean_iou(stack), [1, 0, np.nan])
+    np.testing.assert_array_equal(overlap.pixel_accuracy(stack), [1, 0, np.nan])
+    assert overlap.image_mean_iou(stack) == 0.5  # the image without a labelled pixel has no say
+    np.testing.assert_allclose(overlap.mean_iou(stack.sum(0)), (4 / 8 + 0 / 4) / 2)
 
 
 def test_counts_beyond_32_bits_stay_exact():
     part = np.array([[2**33 + 1, 1], [0, 2**33]])
     counts = sum([part] * 4)
-    result = metrics.scores(counts, ("a", "b"))
+    result = overlap.scores(counts, ("a", "b"))
     assert result["confusion"] == [[2**35 + 4, 4], [0, 2**35]]
     assert result["iou"]["a"] == (2**35 + 4) / (2**35 + 8)
 
 
 def test_255_classes_fit_in_labels_of_eight_bits():
     labels = np.arange(256, dtype=np.uint8)
-    counts = metrics.confusion(labels, labels, 255)
+    counts = overlap.confusion(labels, labels, 255)
     assert np.array_equal(counts, np.eye(255))
 
 
 def test_scores_are_ready_for_json():
-    result = metrics.scores(metrics.confusion(np.array([0, 1, 1, 1]), np.array([0, 1, 1, 0]), 3), CLASSES)
+    result = overlap.scores(overlap.confusion(np.array([0, 1, 1, 1]), np.array([0, 1, 1, 0]), 3), CLASSES)
     again = json.loads(json.dumps(result, allow_nan=False))
     assert again == result
     assert result["iou"] == {"cat": 1 / 2, "dog": 2 / 3, "sky": None}
@@ -159,56 +159,56 @@ def test_scores_are_ready_for_json():
 
 
 def test_with_everything_ignored_there_are_no_scores(recwarn):
-    counts = metrics.confusion(np.full((2, 3), IGNORE, np.uint8), np.zeros((2, 3), np.uint8), 3)
-    result = metrics.scores(counts, CLASSES)
+    counts = overlap.confusion(np.full((2, 3), IGNORE, np.uint8), np.zeros((2, 3), np.uint8), 3)
+    result = overlap.scores(counts, CLASSES)
     assert result["mean_iou"] is result["mean_dice"] is result["pixel_accuracy"] is None
     assert result["absent_classes"] == list(CLASSES)
     assert not recwarn
 
 
 def test_every_definition_is_one_sentence():
-    for sentence in metrics.DEFINITIONS.values():
+    for sentence in overlap.DEFINITIONS.values():
         assert sentence[0].isupper()
         assert sentence.endswith(".")
         assert sentence.count(". ") == 0
 
 
 def test_no_pixels_are_no_counts():
-    assert metrics.confusion(np.empty((0, 4, 4), np.uint8), np.empty((0, 4, 4), np.uint8), 2).tolist() == [[0, 0]] * 2
+    assert overlap.confusion(np.empty((0, 4, 4), np.uint8), np.empty((0, 4, 4), np.uint8), 2).tolist() == [[0, 0]] * 2
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32, np.uint64])
 def test_labels_that_are_no_class_are_named(dtype):
     labels = np.array([[0, 7], [9, 255]], dtype)
     with pytest.raises(DataError, match=r"labels 7, 9; with 3 classes they must be 0 to 2, or 255"):
-        metrics.confusion(labels, np.zeros((2, 2), np.uint8), 3)
+        overlap.confusion(labels, np.zeros((2, 2), np.uint8), 3)
 
 
 def test_negative_labels_are_no_class():
     with pytest.raises(DataError, match="-1"):
-        metrics.confusion(np.array([-1, 0]), np.array([0, 0]), 3)
+        overlap.confusion(np.array([-1, 0]), np.array([0, 0]), 3)
 
 
 def test_a_long_list_of_wrong_labels_is_cut():
     with pytest.raises(DataError, match=r"3, 4, .*12, …;"):
-        metrics.confusion(np.arange(100), np.zeros(100, np.int64), 3)
+        overlap.confusion(np.arange(100), np.zeros(100, np.int64), 3)
 
 
 def test_predictions_that_are_no_class_are_named():
     with pytest.raises(ValueError, match="3 are not among 0 to 2"):
-        metrics.confusion(np.array([0, 1]), np.array([0, 3]), 3)
+        overlap.confusion(np.array([0, 1]), np.array([0, 3]), 3)
 
 
 def test_shapes_must_agree():
     with pytest.raises(ValueError, match=r"\(1, 2\), predictions \(2,\)"):
-        metrics.confusion(np.zeros((1, 2), np.uint8), np.zeros(2, np.uint8), 3)
+        overlap.confusion(np.zeros((1, 2), np.uint8), np.zeros(2, np.uint8), 3)
 
 
 def test_probabilities_are_not_taken_for_classes():
     with pytest.raises(TypeError):
-        metrics.confusion(np.array([0, 1]), np.array([0.2, 0.9]), 2)
+        overlap.confusion(np.array([0, 1]), np.array([0.2, 0.9]), 2)
 
 
 def test_class_names_must_fit_the_matrix():
     with pytest.raises(ValueError, match="3 class names"):
-        metrics.scores(np.eye(2, dtype=np.int64), CLASSES)
+        overlap.scores(np.eye(2, dtype=np.int64), CLASSES)

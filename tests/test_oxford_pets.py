@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import segzoo_oxford_pets
-from segzoo import download
 from segzoo.errors import ConfigError, DataError, SegzooError
+from segzoo.files import download
 from segzoo.plugin import IGNORE
 from segzoo_oxford_pets import Archive, OxfordPets
 from segzoo_oxford_pets.files import divide

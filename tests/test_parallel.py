@@ -1,6 +1,6 @@
 import pytest
 
-from segzoo.parallel import ahead, in_parallel
+from segzoo.processes.threads import ahead, in_parallel
 
 
 def test_the_first_error_of_a_thread_is_raised():

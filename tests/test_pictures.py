@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageChops, ImageFont
 
-from segzoo import pictures
 from segzoo.plugin import IGNORE
+from segzoo.reporting import pictures
 
 CLASSES = ("background", "disc", "square")
 

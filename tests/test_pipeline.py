@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from segzoo.arrays import order
-from segzoo.frame import Frame
-from segzoo.pipeline import prepare
+from segzoo.networks.frame import Frame
 from segzoo.plugin import IGNORE, Loss
+from segzoo.training.batches import order
+from segzoo.training.pipeline import prepare
 
 
 def test_an_order_is_a_permutation_that_seed_and_epoch_decide():

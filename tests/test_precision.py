@@ -9,11 +9,11 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from segzoo import experiment
-from segzoo.config import compose
 from segzoo.errors import ConfigError, PluginError, TrainingError
-from segzoo.frame import Frame
+from segzoo.networks.frame import Frame
 from segzoo.plugin import Job
+from segzoo.runs import experiment
+from segzoo.runs.config import compose
 from segzoo_keras import KerasTrainer, precision
 from segzoo_losses import CrossEntropy
 from segzoo_shapes import Shapes

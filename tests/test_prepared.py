@@ -10,17 +10,17 @@ import numpy as np
 import psutil
 import pytest
 
-from segzoo import prepared, ragged
+from segzoo.data.samples import CheckedSamples, stamp_of
 from segzoo.errors import SegzooError
-from segzoo.frame import Frame
-from segzoo.pipeline import prepare
+from segzoo.networks.frame import Frame
 from segzoo.plugin import Info, Loss
-from segzoo.samples import CheckedSamples, stamp_of
+from segzoo.training import disk_cache, native_store
+from segzoo.training.pipeline import prepare
 
 INFO = Info(("a", "b", "c"), 3, ("train", "val"))
 FRAME = Frame((6, 5))
 CROPS = Frame((6, 5), view="crop")
-FIRST = {FRAME: 1, CROPS: 1 + ragged.PROBES}
+FIRST = {FRAME: 1, CROPS: 1 + native_store.PROBES}
 """Samples that are decoded to know what is coming."""
 
 
@@ -77,7 +77,7 @@ def decoded(cache, add=0, count=20, frame=FRAME, **facts):
 @pytest.mark.parametrize(("frame", "name"), [(FRAME, "6x5"), (CROPS, "native")])
 def test_what_was_decoded_once_is_found_again(tmp_path, frame, name):
     assert decoded(tmp_path, frame=frame) == 20 + FIRST[frame]
-    assert decoded(tmp_path, frame=frame) <= FIRST[frame] + prepared.PROBES
+    assert decoded(tmp_path, frame=frame) <= FIRST[frame] + disk_cache.PROBES
     (folder,) = (tmp_path / "prepared").iterdir()
     assert folder.name == f"numbered-train-{name}"
     assert {path.name for path in folder.iterdir()} - {".lock"} == {"facts.json", "images.raw", "masks.raw"}
@@ -93,7 +93,7 @@ def test_crops_of_any_size_are_of_the_same_files(tmp_path):
     decoded(tmp_path, frame=CROPS)
     samples = checked(Numbered())
     prepare(samples, Frame((4, 4), view="crop"), None, tmp_path)
-    assert sum(samples.source.decoded) <= FIRST[CROPS] + prepared.PROBES
+    assert sum(samples.source.decoded) <= FIRST[CROPS] + disk_cache.PROBES
     assert len(list((tmp_path / "prepared").iterdir())) == 1
 
 
@@ -106,7 +106,7 @@ def test_crops_of_any_size_are_of_the_same_files(tmp_path):
 def test_other_samples_are_prepared_anew(tmp_path, change, frame):
     decoded(tmp_path, frame=frame)
     assert decoded(tmp_path, frame=frame, **change) >= 19
-    assert decoded(tmp_path, frame=frame, **change) <= FIRST[frame] + prepared.PROBES
+    assert decoded(tmp_path, frame=frame, **change) <= FIRST[frame] + disk_cache.PROBES
 
 
 @pytest.mark.parametrize("frame", [FRAME, CROPS])
@@ -151,7 +151,7 @@ def test_a_disk_that_fills_with_images_of_unknown_sizes_is_one_message(tmp_path,
         images.write(b"some")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(ragged.Ragged, "write", filling)
+    monkeypatch.setattr(native_store.Ragged, "write", filling)
     with pytest.raises(SegzooError, match=r"the disk of .*prepared.* is full: make room"):
         prepare(checked(Numbered(), stamp), CROPS, None, tmp_path)
     assert not [path for path in tmp_path.rglob("*") if path.suffix in (".raw", ".part", ".json")]
@@ -199,10 +199,10 @@ from types import SimpleNamespace
 import numpy as np
 import psutil
 
-from segzoo.frame import Frame
-from segzoo.pipeline import prepare
+from segzoo.networks.frame import Frame
+from segzoo.training.pipeline import prepare
 from segzoo.plugin import Info
-from segzoo.samples import CheckedSamples
+from segzoo.data.samples import CheckedSamples
 
 psutil.virtual_memory = lambda: SimpleNamespace(available=10)
 decoded, turns = [], count()

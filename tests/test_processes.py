@@ -12,8 +12,8 @@ from multiprocessing import active_children
 
 import pytest
 
-from segzoo.data.processes import in_processes
 from segzoo.errors import PluginError, SegzooError
+from segzoo.processes.pool import in_processes
 
 
 @pytest.mark.parametrize("processes", [1, 2])
@@ -71,7 +71,7 @@ def test_a_script_without_a_guard_is_run_once(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(
         "from math import sqrt\n"
-        "from segzoo.data.processes import in_processes\n"
+        "from segzoo.processes.pool import in_processes\n"
         "print('begun')\n"
         "print(sorted(in_processes(sqrt, [4, 9], 2)))\n"
     )

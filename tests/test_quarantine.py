@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import segzoo
-from segzoo.data.findings import Finding
-from segzoo.data.survey import named
+from segzoo.data.inspection.findings import Finding
+from segzoo.data.inspection.survey import named
+from segzoo.data.leave_out import read_list, write_list
 from segzoo.errors import ConfigError
-from segzoo.quarantine import read_list, write_list
 
 SETTINGS = {
     "model.filters": 2,
@@ -55,7 +55,7 @@ def test_what_is_no_list_is_refused(tmp_path, content, message):
 
 @pytest.fixture
 def ids(tmp_path):
-    dataset = named("shapes", {key: value for key, value in SETTINGS.items() if "dataset" in key})
+    _, dataset = named("shapes", {key: value for key, value in SETTINGS.items() if "dataset" in key})
     return {split: list(dataset.open(tmp_path, split).ids) for split in ("train", "val", "test")}
 
 

@@ -4,7 +4,7 @@ import csv
 
 import pytest
 
-from segzoo.records import History, read_history, write_splits
+from segzoo.runs.tables import History, read_history, write_splits
 
 
 def times(folder):

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from segzoo.data.resizing import resize_channels, resize_image, resize_mask, to_pixels
 from segzoo.plugin import IGNORE
-from segzoo.resizing import resize_channels, resize_image, resize_mask, to_pixels
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 60), st.integers(1, 60), st.integers(0, 2**32 - 1))

@@ -12,10 +12,11 @@ import tensorflow as tf
 from test_keras_trainer import CROPS, Blocks, Recorder, Unequal, linear_network, unpadded_network
 
 import segzoo
-from segzoo import checkpoints, experiment
-from segzoo.checkpoints import Checkpoints
 from segzoo.errors import ConfigError, SegzooError
-from segzoo.terminal import Bar
+from segzoo.processes.terminal import Bar
+from segzoo.runs import experiment
+from segzoo.training import checkpoints
+from segzoo.training.checkpoints import Checkpoints
 from segzoo_keras import checkpoint
 from segzoo_shapes.drawing import Drawings
 
@@ -416,7 +417,7 @@ def test_killed_after_its_training_a_run_only_scores(tmp_path, done, monkeypatch
         raise EndedError
 
     with monkeypatch.context() as patch:
-        patch.setattr(segzoo.experiment, "_score", stop)
+        patch.setattr(segzoo.runs.experiment, "_score", stop)
         with pytest.raises(EndedError):
             run(tmp_path / "run")
     capsys.readouterr()
@@ -499,7 +500,7 @@ def test_two_processes_do_not_work_in_one_folder(tmp_path, monkeypatch):
         refused.append(error)
         raise SegzooError("enough")
 
-    monkeypatch.setattr(segzoo.experiment, "_conduct", meanwhile)
+    monkeypatch.setattr(segzoo.runs.experiment, "_conduct", meanwhile)
     with pytest.raises(SegzooError, match="enough"):
         run(tmp_path / "run")
     assert refused

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from segzoo.data.samples import CheckedSamples, OnDemand, stamp_of
 from segzoo.errors import DataError, PluginError
 from segzoo.plugin import IGNORE, Dataset, Info
-from segzoo.samples import CheckedSamples, OnDemand, stamp_of
 
 INFO = Info(("sky", "sea"), 3, ("train", "val"))
 

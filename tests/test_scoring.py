@@ -7,10 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segzoo import boundary, calibration, metrics
 from segzoo.errors import PluginError
 from segzoo.plugin import IGNORE
-from segzoo.scoring import DEFINITIONS, Tally, image_scores, own_scores, split_scores
+from segzoo.scoring.scores import (
+    DEFINITIONS,
+    Tally,
+    boundary,
+    calibration,
+    image_scores,
+    overlap,
+    own_scores,
+    split_scores,
+)
 
 CLASSES = ("ground", "cat", "dog")
 
@@ -29,12 +37,12 @@ def test_scores_of_a_split_follow_from_all_its_images(cases):
     tallies = [Tally.of(*case) for case in cases]
     scores = split_scores(sum(tallies, Tally.none(3)), CLASSES)
     assert set(scores["definitions"]) == set(scores) - {"definitions"} | {"image_mean_iou"}
-    confusion = sum(metrics.confusion(mask, classes, 3) for mask, classes, _ in cases)
+    confusion = sum(overlap.confusion(mask, classes, 3) for mask, classes, _ in cases)
     bands = sum(boundary.band_counts(mask, classes, 3) for mask, classes, _ in cases)
     bins = sum(calibration.reliability(mask, classes, p.max(-1)) for mask, classes, p in cases)
     distances = np.array([boundary.hd95(mask, classes, 3) for mask, classes, _ in cases])
     assert scores["confusion"] == confusion.tolist()
-    expected = metrics.number(calibration.expected_calibration_error(bins))
+    expected = overlap.number(calibration.expected_calibration_error(bins))
     assert scores["expected_calibration_error"] == expected
     for label, name in enumerate(CLASSES):
         known = distances[~np.isnan(distances[:, label]), label]
@@ -54,7 +62,7 @@ def test_scores_of_an_image_are_those_of_a_split_of_it_alone(case):
     row, scores = image_scores(tally, CLASSES), split_scores(tally, CLASSES)
     flat = {f"{key}_{name}": scores[key][name] for key in ("iou", "boundary_iou", "hd95") for name in CLASSES}
     flat |= {key: scores[key] for key in row.keys() - flat.keys()}
-    assert {key: metrics.number(value) for key, value in row.items()} == flat
+    assert {key: overlap.number(value) for key, value in row.items()} == flat
 
 
 def test_the_columns_of_an_image():

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from segzoo import registry
-from segzoo.config import compose
 from segzoo.plugin import Model
+from segzoo.runs.config import compose
 
 FOLDER = Path(__file__).parent.parent / "benchmarks" / "small"
 SHIPPED = [entry.name for entry in registry.entries(Model) if entry.distribution == "segzoo"]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segzoo.splits import FEW, Folds, Shares, different, divide, position, require_one_way
+from segzoo.data.splits import FEW, Folds, Shares, different, divide, position, require_one_way
 
 NAMES = st.lists(st.text(max_size=8), min_size=1, max_size=30, unique=True)
 SEEDS = st.integers(0, 2**32 - 1)

@@ -6,13 +6,13 @@ import sys
 
 import pytest
 
-from segzoo.records import csv_text
-from segzoo.terminal import chatter_to, messages_to
+from segzoo.processes.terminal import chatter_to, messages_to
+from segzoo.runs.tables import csv_text
 
 SCRIPT = """
 import os, sys
 from pathlib import Path
-from segzoo.terminal import chatter_to
+from segzoo.processes.terminal import chatter_to
 with chatter_to(Path(sys.argv[1])):
     os.write(2, b"chatter\\n")
     print("for the user", file=sys.stderr)

@@ -8,9 +8,9 @@ import tifffile
 from PIL import Image
 from tiffs import page, tags_of, written
 
-from segzoo import tiff_planes
+from segzoo.data import tiff_planes
+from segzoo.data.images import header, pages, palette, read_image, read_mask, read_masks, read_values
 from segzoo.errors import DataError
-from segzoo.images import header, pages, palette, read_image, read_mask, read_masks, read_values
 
 H, W = 20, 18
 RANDOM = np.random.default_rng(0)

@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segzoo.frame import Frame
-from segzoo.tiles import corners, starts, tiled, weight
+from segzoo.networks.frame import Frame
+from segzoo.networks.tiles import corners, starts, tiled, weight
 
 sides = st.integers(1, 120)
 frames = st.builds(

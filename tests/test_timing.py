@@ -12,9 +12,9 @@ import tensorflow as tf
 
 from segzoo.benchmarking import timing
 from segzoo.benchmarking.timing import BATCH, DEFINITIONS, Racer, Times, load, measure, race
-from segzoo.config import compose
 from segzoo.errors import SegzooError
-from segzoo.experiment import resolve
+from segzoo.runs.config import compose
+from segzoo.runs.experiment import resolve
 
 SMALL = {"dataset.size": 16, "dataset.train": 4, "dataset.val": 2, "dataset.test": 2}
 SUBCLASSED = """

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from segzoo.data.splits import Folds, Rule, Shares, require_one_way
 from segzoo.errors import ConfigError, DataError
 from segzoo.plugin import IGNORE, Dataset, File, Folder, Info, Split
-from segzoo.splits import Folds, Rule, Shares, require_one_way
 
 if TYPE_CHECKING:
     from segzoo_folder.collection import Collection

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from segzoo.data.images import channels_first
 from segzoo.errors import DataError
-from segzoo.images import channels_first
 from segzoo.plugin import Info, Split
 from segzoo_folder import ImageFolder
 from segzoo_folder.advice import without_masks

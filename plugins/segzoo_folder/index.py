@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple
 
 import numpy as np
 
-from segzoo.atomic import whole
 from segzoo.errors import DataError
+from segzoo.files.atomic import whole
 from segzoo_folder.pairs import Pairs, text
 from segzoo_folder.reading import DIGESTS, EXTENTS, Facts, ImageFacts, MaskFacts
 

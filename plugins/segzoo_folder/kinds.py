@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from segzoo.images import FORMATS
+from segzoo.data.images import FORMATS
 
 READABLE, UNREADABLE, UNKNOWN, PLAIN = range(4)
 """Images that are read; images that are not; files that may be images; files that are certainly none."""

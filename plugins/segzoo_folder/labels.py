@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from segzoo.data.images import LAST_LABEL, NOT_A_NUMBER
 from segzoo.errors import DataError
-from segzoo.images import LAST_LABEL, NOT_A_NUMBER
 from segzoo.plugin import IGNORE
 from segzoo_folder import IGNORED, ImageFolder
 from segzoo_folder.index import Held

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from segzoo.data.images import require_regular
 from segzoo.errors import DataError, suggestion
-from segzoo.images import require_regular
 from segzoo_folder.files import Found
 from segzoo_folder.layout import IMAGES, SPLITS, meant
 from segzoo_folder.pairs import UNSPLIT, Pairs, coded, columns, text

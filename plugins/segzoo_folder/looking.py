@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from segzoo.data.processes import in_processes
 from segzoo.errors import DataError
-from segzoo.locking import holding
-from segzoo.manifest import threads
-from segzoo.terminal import Bar
+from segzoo.files.locking import holding
+from segzoo.processes.pool import in_processes
+from segzoo.processes.terminal import Bar
+from segzoo.runs.manifest import threads
 from segzoo_folder.index import KINDS, MEASURES, UNKNOWN, Index, Kind, Known, load, mapped, save
 from segzoo_folder.pairs import Pairs, spans, text
 from segzoo_folder.reading import Look, look_at_image, look_at_mask
@@ -22,7 +22,7 @@ from segzoo_folder.reading import Look, look_at_image, look_at_mask
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from segzoo.tiff_planes import Stack
+    from segzoo.data.tiff_planes import Stack
 
 PIECE = 64
 """Files that are handed to a process at a time."""

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from segzoo.data.samples import OnDemand
+from segzoo.data.splits import FEW, Folds, Rule, Shares, different, divide
 from segzoo.errors import ConfigError
 from segzoo.plugin import Split
-from segzoo.samples import OnDemand
-from segzoo.splits import FEW, Folds, Rule, Shares, different, divide
 from segzoo_folder import ImageFolder
 from segzoo_folder.samples import Pages
 

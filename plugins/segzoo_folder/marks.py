@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from segzoo.data.images import header, pages, palette, read_mask
 from segzoo.errors import DataError, LabelError
-from segzoo.images import header, pages, palette, read_mask
 from segzoo.plugin import IGNORE
 from segzoo_folder.reading import LOSSY, NAMED, gray, hexadecimal, ignoring, named, packed
 

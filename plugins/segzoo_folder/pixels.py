@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from segzoo.data.images import header, read_image, read_values
 from segzoo.errors import DataError
-from segzoo.images import header, read_image, read_values
 from segzoo_folder import ImageFolder
 from segzoo_folder.index import Held
 from segzoo_folder.reading import ImageFacts
@@ -20,7 +20,7 @@ from segzoo_folder.reading import ImageFacts
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from segzoo.tiff_planes import Stack
+    from segzoo.data.tiff_planes import Stack
 
 LARGEST = {"uint8": 255, "uint16": 65535}
 """The largest pixel value of each type; the smallest is 0."""

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
+from segzoo.data.images import NOT_A_NUMBER, header, palette, read_image, read_mask, read_masks, read_pages
 from segzoo.errors import DataError, LabelError
-from segzoo.images import NOT_A_NUMBER, header, palette, read_image, read_mask, read_masks, read_pages
 from segzoo.plugin import IGNORE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from segzoo.tiff_planes import Stack
+    from segzoo.data.tiff_planes import Stack
     from segzoo_folder.instances import Instances
     from segzoo_folder.pixels import Pixels
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from segzoo.data.images import channels_first
+from segzoo.data.samples import OnDemand
 from segzoo.errors import DataError
-from segzoo.images import channels_first
-from segzoo.samples import OnDemand
 from segzoo_folder.index import Index
 from segzoo_folder.marks import within
 from segzoo_folder.pairs import Pair, text

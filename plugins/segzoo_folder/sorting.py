@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from segzoo.data.splits import Shares
 from segzoo.errors import ConfigError, DataError
 from segzoo.plugin import Split
-from segzoo.splits import Shares
 from segzoo_folder import SHARE, ImageFolder
 from segzoo_folder.kept import kept
 from segzoo_folder.layout import SPLITS

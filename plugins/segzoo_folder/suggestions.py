@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from segzoo.arrays import crops_of
 from segzoo.plugin import View
+from segzoo.training.batches import crops_of
 
 LARGE = 512
 """Shorter side of images, in pixels, from which on they are seen in crops if all are of one size."""

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from pydantic import Field, model_validator
 
+from segzoo.data.splits import require_one_way
 from segzoo.errors import ConfigError
 from segzoo.plugin import Dataset, Folder, Info, Split
-from segzoo.splits import require_one_way
 
 if TYPE_CHECKING:
     from segzoo_isbi_em.challenge import Challenge

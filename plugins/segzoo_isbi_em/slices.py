@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from segzoo.data.images import pages, read_image, read_mask
 from segzoo.errors import DataError
-from segzoo.images import pages, read_image, read_mask
 from segzoo_isbi_em import SLICES
 
 if TYPE_CHECKING:

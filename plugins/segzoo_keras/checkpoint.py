@@ -13,10 +13,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from segzoo.checkpoints import Checkpoints
 from segzoo.errors import ConfigError
-from segzoo.manifest import processor, threads
 from segzoo.plugin import Job
+from segzoo.runs.manifest import processor, threads
+from segzoo.training.checkpoints import Checkpoints
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -11,13 +11,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from segzoo.arrays import Arrays
 from segzoo.errors import ConfigError, TrainingError
-from segzoo.metrics import confusion, mean_iou
-from segzoo.network import clean_state
-from segzoo.parallel import ahead
-from segzoo.pipeline import prepare
+from segzoo.networks.build import clean_state
 from segzoo.plugin import Job, Samples
+from segzoo.processes.threads import ahead
+from segzoo.scoring.overlap import confusion, mean_iou
+from segzoo.training.batches import Arrays
+from segzoo.training.pipeline import prepare
 from segzoo_keras.checkpoint import Keeper, Progress
 from segzoo_keras.normalization import with_stand_ins
 from segzoo_keras.precision import build_network, scale_is_used_up

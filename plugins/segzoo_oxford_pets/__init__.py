@@ -84,7 +84,7 @@ class OxfordPets(Dataset):
         """See `Dataset.prepare`."""
         if self.root:
             return
-        from segzoo.download import fetch_folder
+        from segzoo.files.download import fetch_folder
 
         servers = (self.mirror.rstrip("/"), *SERVERS) if self.mirror else SERVERS
         for archive in ARCHIVES:
@@ -110,7 +110,7 @@ class OxfordPets(Dataset):
 
     def files(self, cache: Path, split: Split) -> Sequence[tuple[Path, ...]]:
         """See `Dataset.files`."""
-        from segzoo.samples import OnDemand
+        from segzoo.data.samples import OnDemand
 
         pairs = self.open(cache, split)
         return OnDemand(len(pairs), lambda index: pairs.files(pairs.names[index]))

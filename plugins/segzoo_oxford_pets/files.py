@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from segzoo.data.images import read_image, read_mask
 from segzoo.errors import ConfigError, DataError
-from segzoo.images import read_image, read_mask
 from segzoo.plugin import IGNORE, Split
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from segzoo.atomic import write_text
 from segzoo.benchmarking.cell import repeating
-from segzoo.benchmarking.children import Ended, nothing, run_child
+from segzoo.files.atomic import write_text
+from segzoo.processes.children import Ended, nothing, run_child
 
 FILE = "cell.json"
 THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")

@@ -9,21 +9,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segzoo import registry
-from segzoo.atomic import leftovers, write_text
 from segzoo.benchmarking import plan as plans
 from segzoo.benchmarking import timing
 from segzoo.benchmarking.attempts import Task, one_by_one, read_record
-from segzoo.benchmarking.children import run_child
 from segzoo.benchmarking.cluster import on_cluster, require_dask
 from segzoo.benchmarking.definition import read_definition
 from segzoo.benchmarking.plan import Cell, Plan, decide, read_plan
 from segzoo.benchmarking.progress import CellsBar
-from segzoo.config import cache_folder, compose
+from segzoo.data.samples import remaining
 from segzoo.errors import ConfigError, SegzooError
-from segzoo.folder import LOCK, alone
+from segzoo.files.atomic import leftovers, write_text
 from segzoo.plugin import Dataset
-from segzoo.samples import remaining
-from segzoo.terminal import note
+from segzoo.processes.children import run_child
+from segzoo.processes.terminal import note
+from segzoo.runs.config import cache_folder, compose
+from segzoo.runs.folder import LOCK, alone
 
 if TYPE_CHECKING:
     from segzoo.benchmarking.tables import Benchmark

@@ -16,7 +16,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from segzoo.errors import SegzooError
-from segzoo.folder import LOCK
+from segzoo.runs.folder import LOCK
 
 PATIENCE = 60.0
 """Seconds in which a process ends whose parent has ended."""
@@ -32,7 +32,7 @@ def repeating(folder: Path) -> list[str]:
 
 def main() -> None:
     """Run the cell; exit code 2 for an error of segzoo's, 1 for any other."""
-    from segzoo.experiment import conduct, plan
+    from segzoo.runs.experiment import conduct, plan
 
     faulthandler.enable()  # what it was at when the system ended it, for the log
     folder = Path(sys.argv[1])

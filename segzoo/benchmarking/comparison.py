@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from segzoo.atomic import whole_folder
 from segzoo.benchmarking.agreement import require_same_data, require_same_definitions, unlike
 from segzoo.benchmarking.attempts import THREADS
 from segzoo.benchmarking.outcomes import Outcome, Timing, read_facts
@@ -19,6 +18,7 @@ from segzoo.benchmarking.results import Results
 from segzoo.benchmarking.runs import Run, read_run
 from segzoo.benchmarking.standings import Standing, standings
 from segzoo.errors import ConfigError, suggestion
+from segzoo.files.atomic import whole_folder
 
 Flat = Mapping[str, Any]
 """Options by their full names, such as `model.filters`."""

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from segzoo.benchmarking.cost import TrainingCost, training_cost
 from segzoo.benchmarking.outcomes import Outcome, Timing
 from segzoo.benchmarking.runs import Run
+from segzoo.networks.cost import TrainingCost, training_cost
 
 LATENCY = ("latency_p50_ms", "latency_p95_ms", "throughput_images_per_s", "throughput_batch")
 """What the timing phase measures of a model."""

@@ -8,15 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from segzoo.benchmarking.ranking import (
-    LEVEL,
-    class_rows,
-    cost_rows,
-    difference_rows,
-    heading,
-    ranked_rows,
-    score_rows,
-)
+from segzoo.benchmarking.ranking import LEVEL, class_rows, cost_rows, difference_rows, heading, ranked_rows, score_rows
 from segzoo.benchmarking.runs import FACTS, Run
 from segzoo.benchmarking.standings import Standing
 

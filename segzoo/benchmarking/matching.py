@@ -11,11 +11,10 @@ from math import sqrt
 
 from pydantic import ValidationError
 
-from segzoo import network
-from segzoo.benchmarking.cost import parameters
 from segzoo.errors import PluginError
-from segzoo.frame import Frame
-from segzoo.network import clean_state
+from segzoo.networks.build import build_network, clean_state
+from segzoo.networks.cost import parameters
+from segzoo.networks.frame import Frame
 from segzoo.plugin import Model
 
 WIDEST = 1 << 14
@@ -72,7 +71,7 @@ def count_parameters(model: Model, name: str, channels: int, classes: int, image
     """
     frame = Frame.around(image_size if model.fixed_size else (1, 1), model)
     with clean_state():
-        return parameters(network.build(model, name, frame, channels, classes))
+        return parameters(build_network(model, name, frame, channels, classes))
 
 
 def _matched(name: str, model: Model, target: int, count: Callable[[str, Model], int]) -> Match:

@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 import tomli_w
 
 from segzoo import registry
-from segzoo.atomic import write_text
 from segzoo.benchmarking.definition import BUDGET, OF_A_RUN, DatasetEntry, Definition, ModelEntry, parse
-from segzoo.config import Choice, RunConfig, read_table, table_differences
 from segzoo.errors import ConfigError
-from segzoo.experiment import resolve
-from segzoo.manifest import threads
+from segzoo.files.atomic import write_text
 from segzoo.plugin import Loss, Plugin, Trainer
+from segzoo.runs.config import Choice, RunConfig, read_table, table_differences
+from segzoo.runs.experiment import resolve
+from segzoo.runs.manifest import threads
 
 FILE = "benchmark.toml"
 

@@ -17,14 +17,14 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from segzoo.atomic import whole, write_text
 from segzoo.benchmarking import expenses
 from segzoo.benchmarking import standings as comparisons
 from segzoo.benchmarking.leaderboard import leaderboard
 from segzoo.benchmarking.outcomes import Outcome, Timing
 from segzoo.benchmarking.runs import Run, image_columns, image_rows
 from segzoo.benchmarking.standings import Standing
-from segzoo.records import csv_text
+from segzoo.files.atomic import whole, write_text
+from segzoo.runs.tables import csv_text
 
 
 @dataclass(frozen=True)

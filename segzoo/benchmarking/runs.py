@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from segzoo.config import SECTIONS
 from segzoo.errors import ConfigError
+from segzoo.runs.config import SECTIONS
 
 FACTS = ("split", "selected_on_this_split", "images", "absent_classes", "confusion", "hd95_images", "definitions")
 """Keys of `metrics.json` that are no scores."""

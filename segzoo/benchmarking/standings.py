@@ -11,7 +11,7 @@ import numpy as np
 from segzoo.benchmarking.runs import Run, again, image_scores
 from segzoo.benchmarking.statistics import Difference, Interval, difference, holm, mean_interval
 from segzoo.errors import ConfigError
-from segzoo.metrics import number
+from segzoo.scoring.overlap import number
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

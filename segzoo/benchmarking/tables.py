@@ -13,8 +13,8 @@ from segzoo.benchmarking.plan import FILE, Plan, read_plan
 from segzoo.benchmarking.results import Results
 from segzoo.benchmarking.runs import Run
 from segzoo.benchmarking.standings import Standing, standings
-from segzoo.config import read_table
 from segzoo.errors import ConfigError
+from segzoo.runs.config import read_table
 
 
 @dataclass(frozen=True)

@@ -26,15 +26,14 @@ from typing import Any
 import numpy as np
 import psutil
 
-from segzoo import network
-from segzoo.atomic import write_text
-from segzoo.benchmarking import cost
-from segzoo.config import compose
 from segzoo.errors import ConfigError, PluginError, SegzooError
-from segzoo.experiment import resolve
-from segzoo.manifest import manifest
-from segzoo.network import clean_state
-from segzoo.terminal import note, quiet
+from segzoo.files.atomic import write_text
+from segzoo.networks import cost
+from segzoo.networks.build import build_network, clean_state
+from segzoo.processes.terminal import note, quiet
+from segzoo.runs.config import compose
+from segzoo.runs.experiment import resolve
+from segzoo.runs.manifest import manifest
 
 ROUNDS = 10
 SECONDS = 20.0
@@ -223,7 +222,7 @@ def load(folder: Path) -> Racer:
     experiment = resolve(compose(folder / "config.toml"))
     name, frame, info = experiment.config.model.name, experiment.frame, experiment.info
     with clean_state(experiment.config.seed):
-        built = network.build(experiment.model, name, frame, info.channels, len(info.classes))
+        built = build_network(experiment.model, name, frame, info.channels, len(info.classes))
     shape = (*frame.input_size, info.channels)
     functions = {count: cost.traced(built, (count, *shape)) for count in (1, BATCH)}
     one, many = (_call(function, count, shape) for count, function in functions.items())

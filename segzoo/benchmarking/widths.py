@@ -12,8 +12,8 @@ from typing import Any
 
 from segzoo.benchmarking.plan import Plan, read_plan
 from segzoo.errors import SegzooError
-from segzoo.experiment import resolve
-from segzoo.terminal import quiet
+from segzoo.processes.terminal import quiet
+from segzoo.runs.experiment import resolve
 
 
 def matched(plan: Plan) -> Plan:

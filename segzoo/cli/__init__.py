@@ -16,7 +16,7 @@ from segzoo.cli.shared import AsJson, Settings, interruptible, options_of
 from segzoo.errors import ConfigError, SegzooError, suggestion
 
 if TYPE_CHECKING:
-    from segzoo.experiment import Result
+    from segzoo.runs.experiment import Result
     from segzoo.testing import Outcome
 
 app = typer.Typer(
@@ -73,16 +73,17 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show one plugin: its options, its paper; of a network also its parameters and shapes."""
-    from segzoo import catalog, registry
-    from segzoo.atomic import write_text
+    from segzoo import registry
+    from segzoo.cli import facts
+    from segzoo.files.atomic import write_text
 
     options = options_of(name, registry.locate(name)[0].kind, settings)
     size = _size(image_size) or (256, 256)
     if diagram:
-        write_text(diagram, catalog.draw(name, options, size, classes))
+        write_text(diagram, facts.draw(name, options, size, classes))
         return
-    facts = catalog.show(name, options, size, classes)
-    print(json.dumps(facts, indent=2) if as_json else _facts_text(facts))
+    shown = facts.show(name, options, size, classes)
+    print(json.dumps(shown, indent=2) if as_json else _facts_text(shown))
 
 
 @app.command()
@@ -114,9 +115,9 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Train MODEL on DATASET, score it and draw what it sees."""
-    from segzoo import experiment
-    from segzoo.config import parse_setting
-    from segzoo.quarantine import read_list
+    from segzoo.data.leave_out import read_list
+    from segzoo.runs import experiment
+    from segzoo.runs.config import parse_setting
 
     names = {"model": model, "dataset": dataset, "trainer": trainer, "loss": loss}
     budget = {"epochs": epochs, "steps": steps, "seconds": seconds}
@@ -143,8 +144,8 @@ def check(
     """Find out whether a plugin keeps its promises; exit code 1 if not."""
     from dataclasses import asdict
 
-    from segzoo.config import parse_setting
-    from segzoo.terminal import quiet
+    from segzoo.processes.terminal import quiet
+    from segzoo.runs.config import parse_setting
     from segzoo.testing import find, run_checks
 
     if ":" in name:

@@ -13,8 +13,8 @@ from segzoo.cli.shared import AsJson, Settings, interruptible
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from segzoo.data.findings import Finding, Verification
-    from segzoo.data.statistics import Statistics
+    from segzoo.data.inspection.findings import Finding, Verification
+    from segzoo.data.inspection.statistics import Statistics
 
 SHOWN = 20
 """Findings of a kind that are printed."""
@@ -40,8 +40,8 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Read every sample and name what is wrong with it; exit code 1 if there are errors."""
-    from segzoo.data.verification import verify as verify_dataset
-    from segzoo.terminal import quiet
+    from segzoo.data.inspection.verification import verify as verify_dataset
+    from segzoo.processes.terminal import quiet
 
     with interruptible(), quiet():
         found = verify_dataset(dataset, settings=_parsed(settings), config=config, quarantine=quarantine)
@@ -63,8 +63,8 @@ def stats(
     as_json: AsJson = False,
 ) -> None:
     """Count sizes, classes and brightness, and suggest class weights."""
-    from segzoo.data.statistics import stats as count
-    from segzoo.terminal import quiet
+    from segzoo.data.inspection.statistics import stats as count
+    from segzoo.processes.terminal import quiet
 
     with interruptible(), quiet():
         found = count(dataset, settings=_parsed(settings), config=config)
@@ -84,8 +84,8 @@ def preview(
     count: Annotated[int, typer.Option(min=1, help="Samples of a split.")] = 12,
 ) -> None:
     """Draw samples with their masks: a sheet of each split, and a page of HTML."""
-    from segzoo.data.sheets import preview as draw
-    from segzoo.terminal import quiet
+    from segzoo.data.inspection.sheets import preview as draw
+    from segzoo.processes.terminal import quiet
 
     with interruptible(), quiet():
         page = draw(dataset, out, settings=_parsed(settings), config=config, split=split, count=count)
@@ -93,7 +93,7 @@ def preview(
 
 
 def _parsed(settings: list[str]) -> dict[str, Any]:
-    from segzoo.config import parse_setting
+    from segzoo.runs.config import parse_setting
 
     return dict(map(parse_setting, settings))
 
@@ -108,7 +108,7 @@ def _quarantined(count: int, file: Path) -> str:
 def _print_findings(found: Verification) -> None:
     from rich.console import Console
 
-    from segzoo.data.findings import KINDS
+    from segzoo.data.inspection.findings import KINDS
 
     console = Console(highlight=False, markup=False, soft_wrap=True)
     if found.findings:
@@ -151,7 +151,7 @@ def _line(one: Finding) -> str:
 def _print_statistics(found: Statistics) -> None:
     from rich.console import Console
 
-    from segzoo.data.statistics import DEFINITIONS
+    from segzoo.data.inspection.statistics import DEFINITIONS
 
     console = Console(highlight=False, markup=False, soft_wrap=True)
     if found.range:

@@ -19,7 +19,7 @@ Settings = Annotated[
 
 def options_of(name: str, kind: str, settings: list[str]) -> dict[str, Any]:
     """The options that `--set` names of one plugin, whose kind begins each key."""
-    from segzoo.config import parse_setting
+    from segzoo.runs.config import parse_setting
 
     options = {}
     for key, value in map(parse_setting, settings):

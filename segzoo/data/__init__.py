@@ -1,1 +1,1 @@
-"""Datasets looked at as a whole: are they right, what is in them, and what do they look like."""
+"""Samples and where they come from: files, sizes, splits, and a look at all of them."""

@@ -11,10 +11,10 @@ from unittest import SkipTest
 
 import numpy as np
 
-from segzoo.config import cache_folder
-from segzoo.metrics import outside
 from segzoo.plugin import IGNORE, Dataset, Judge, Samples, Split
-from segzoo.scoring import own_scores
+from segzoo.runs.config import cache_folder
+from segzoo.scoring.overlap import outside
+from segzoo.scoring.scores import own_scores
 from segzoo.testing.processes import elsewhere
 
 if TYPE_CHECKING:

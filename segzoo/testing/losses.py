@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from segzoo.network import clean_state
+from segzoo.networks.build import clean_state
 from segzoo.plugin import IGNORE, Loss
 from segzoo.testing.networks import compiled
 

@@ -7,7 +7,7 @@ from unittest import SkipTest
 
 import numpy as np
 
-from segzoo.frame import Frame
+from segzoo.networks.frame import Frame
 from segzoo.plugin import Model
 from segzoo.testing.networks import CLASSES, build, frame_of, noise, run, spread, stirred
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from segzoo.frame import Frame
-from segzoo.network import clean_state
+from segzoo.networks.build import clean_state
+from segzoo.networks.frame import Frame
 from segzoo.plugin import Model
 
 if TYPE_CHECKING:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from segzoo import registry
-from segzoo.config import DEFAULTS, cache_folder
-from segzoo.frame import Frame
-from segzoo.network import clean_state
-from segzoo.pipeline import prepare
+from segzoo.networks.build import clean_state
+from segzoo.networks.frame import Frame
 from segzoo.plugin import Dataset, Job, Loss, Samples, Split, Trainer
+from segzoo.runs.config import DEFAULTS, cache_folder
+from segzoo.training.pipeline import prepare
 
 if TYPE_CHECKING:
     import keras

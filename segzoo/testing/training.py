@@ -10,8 +10,8 @@ from unittest import SkipTest
 
 import numpy as np
 
-from segzoo.frame import Frame
-from segzoo.network import clean_state
+from segzoo.networks.build import clean_state
+from segzoo.networks.frame import Frame
 from segzoo.plugin import Model
 from segzoo.testing.models import assert_close
 from segzoo.testing.networks import CLASSES, SIDE, build, compiled, frame_of, noise, run, stirred

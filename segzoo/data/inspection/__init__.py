@@ -1,0 +1,1 @@
+"""Datasets looked at as a whole: are they right, what is in them, and what do they look like."""

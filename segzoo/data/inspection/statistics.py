@@ -1,0 +1,137 @@
+"""What a dataset is made of: sizes, classes, and the brightness of its channels, counted exactly."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from math import sqrt
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from segzoo.data.inspection.survey import named, survey, whole
+from segzoo.data.inspection.tally import UNIT, Counting, Tally
+from segzoo.plugin import IGNORE, Info, Split
+
+DEFINITIONS: dict[str, str] = {
+    "share": "Of a class: its pixels over all labelled pixels of the split.",
+    "images": "Of a class: images with at least one pixel of it.",
+    "weight": "Of a class: the median over classes of f, divided by its own f, where f is its pixels over the labelled "
+    "pixels of the images that have it (median frequency balancing, Eigen and Fergus 2015, arXiv:1411.4734).",
+    "mean": "Of a channel: over all pixels of all images, in pixel values 0 to 255; 16 bits are scaled to that.",
+    "std": "Of a channel: the standard deviation about that mean, over all pixels of all images.",
+    "range": "The values in the files that the smallest and the largest pixel value stand for; null for the range of "
+    "their type.",
+}
+"""What each figure means, in a sentence. Images that are unreadable or wrong are in none of them."""
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What was counted in a dataset."""
+
+    dataset: str
+    classes: tuple[str, ...]
+    range: tuple[float, float] | None
+    """See `Info.range`."""
+    splits: dict[Split, dict[str, Any]]
+    """The figures of each split; `segzoo data stats` describes them."""
+
+    def row(self) -> dict[str, Any]:
+        """All of it, ready for JSON."""
+        return {**asdict(self), "definitions": DEFINITIONS}
+
+
+def stats(
+    dataset: str | None = None,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    config: Path | None = None,
+    processes: int | None = None,
+) -> Statistics:
+    """Count what is in each split of a dataset; what `segzoo data stats` does.
+
+    Settings are such as `{"dataset.root": "photos"}`; what is not said is taken from the run's file `config`.
+    Reading takes as many processes as there are processors, unless another number is given.
+
+    Raises:
+        SegzooError: if the name or a setting does not fit, or a split cannot be opened.
+    """
+    found = whole(*named(dataset, settings, config))
+    tallies = {split: Tally() for split in found.info.splits}
+    for piece, tally in survey(found, Counting(found.samples, found.info), processes):
+        tallies[piece.split].add(tally)
+    figures = {split: _figures(tally, found.info) for split, tally in tallies.items()}
+    return Statistics(found.name, found.info.classes, found.info.range, figures)
+
+
+def _figures(tally: Tally, info: Info) -> dict[str, Any]:
+    labelled = sum(tally.pixels.values()) - tally.pixels[IGNORE]
+    labels = range(len(info.classes))
+    weights = class_weights([tally.pixels[label] for label in labels], [tally.around[label] for label in labels])
+    return {
+        "images": tally.images,
+        "wrong": tally.wrong,
+        "sizes": _sizes(tally.sizes),
+        "types": dict(sorted(tally.types.items())),
+        "channels": [
+            {"mean": mean, "std": std} for mean, std in (_moments(tally, channel) for channel in range(info.channels))
+        ],
+        "labelled_pixels": labelled,
+        "ignored_pixels": tally.pixels[IGNORE],
+        "classes": {
+            name: {
+                "pixels": tally.pixels[label],
+                "share": tally.pixels[label] / labelled if labelled else None,
+                "images": tally.present[label],
+                "weight": weights[label],
+            }
+            for label, name in enumerate(info.classes)
+        },
+    }
+
+
+def class_weights(pixels: list[int], around: list[int]) -> list[float | None]:
+    """Weights by median frequency balancing, from each class's pixels and the labelled ones of the images that have it.
+
+    None for a class that does not occur. Source: Eigen and Fergus 2015, arXiv:1411.4734.
+    """
+    shares = [Fraction(own, all_) if own else None for own, all_ in zip(pixels, around, strict=True)]
+    middle = median([share for share in shares if share] or [Fraction(1)])
+    return [float(middle / share) if share else None for share in shares]
+
+
+def _sizes(sizes: Counter[tuple[int, int]]) -> dict[str, Any]:
+    """Of heights and widths, the extremes and the middle; and the sizes that are most common."""
+    if not sizes:
+        return {"different": 0, "height": None, "width": None, "most_common": []}
+    sides = {}
+    for axis, name in enumerate(("height", "width")):
+        counts: Counter[int] = Counter()
+        for size, count in sizes.items():
+            counts[size[axis]] += count
+        sides[name] = {"least": min(counts), "median": _median(counts), "most": max(counts)}
+    common = sorted(sizes.items(), key=lambda item: (-item[1], item[0]))[:5]
+    most = [{"height": height, "width": width, "images": count} for (height, width), count in common]
+    return {"different": len(sizes), **sides, "most_common": most}
+
+
+def _median(counts: Counter[int]) -> int:
+    """The lower median of values by their counts."""
+    left = (counts.total() + 1) // 2
+    for value in sorted(counts):
+        left -= counts[value]
+        if left <= 0:
+            return value
+    raise ValueError("nothing to take the median of")
+
+
+def _moments(tally: Tally, channel: int) -> tuple[float | None, float | None]:
+    """Mean and standard deviation of a channel, in pixel values 0..255."""
+    count, total, squares = (tally.values[channel, power] for power in range(3))
+    if not count:
+        return None, None
+    variance = Fraction(count * squares - total * total, count * count)  # exact: no digits cancel out
+    return total / count / UNIT["uint8"], sqrt(variance) / UNIT["uint8"]

@@ -1,0 +1,187 @@
+"""Samples that are checked whenever they are read, whoever reads them, and that know their fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, overload
+
+import numpy as np
+
+from segzoo.errors import ConfigError, DataError, PluginError, SegzooError
+from segzoo.plugin import IGNORE, Info, Samples, Split
+from segzoo.processes.threads import in_parallel
+from segzoo.scoring.overlap import outside
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class CheckedSamples:
+    """The samples of a split, each checked against what the dataset says of itself before anyone sees it."""
+
+    source: Samples
+    info: Info
+    split: Split
+    label: str = ""
+    """A file name for what is prepared of them: the same for the same options of the dataset and the same split."""
+    stamp: Callable[[], str] = str
+    """See `Dataset.stamp`."""
+    files: Callable[[], Sequence[tuple[Path, ...]]] = tuple
+    """See `Dataset.files`; asked for only when a sample is wrong."""
+    _digests: dict[int, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if len(self.source) == 0:
+            raise DataError(f"the split '{self.split}' has no images")
+        if len(set(self.ids)) != len(self.source):
+            raise PluginError(f"the split '{self.split}' has {len(self.source)} samples, but not as many different ids")
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """The ids of the source."""
+        return self.source.ids
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, index: int, /) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+        image, mask = self.source[index]
+        if wrong := fault(image, mask, self.info, f"'{self.ids[index]}' of the split '{self.split}'"):
+            raise type(wrong.error)(f"{wrong.error}{self._of_files(index)}")
+        self._digests[index] = hashlib.sha256(repr(image.shape).encode() + image.tobytes() + mask.tobytes()).hexdigest()
+        return image, mask
+
+    def fingerprint(self) -> str:
+        """SHA-256 over ids, sizes and pixels, in order; reads only samples that nobody has read yet."""
+        total = hashlib.sha256()
+        for name, digest in zip(self.ids, self.digests(range(len(self))), strict=True):
+            total.update(name.encode() + b"\0" + bytes.fromhex(digest))
+        return total.hexdigest()
+
+    def digests(self, indices: Iterable[int]) -> list[str]:
+        """SHA-256 of size and pixels of these samples; reads only those that nobody has read yet."""
+
+        def read(index: int) -> None:
+            self[index]  # and lets go of it: a whole split need not fit in memory
+
+        indices = list(indices)
+        in_parallel(read, [index for index in indices if index not in self._digests])
+        return [self._digests[index] for index in indices]
+
+    def recall(self, digests: Mapping[int, str]) -> None:
+        """Take over the digests of samples that an earlier process has read and checked."""
+        self._digests.update(digests)
+
+    def _of_files(self, index: int) -> str:
+        files = self.files()
+        return f" (in {', '.join(map(str, files[index]))})" if files else ""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Some samples of a split, in an order of their own."""
+
+    source: Samples
+    indices: Sequence[int]
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """Those of the samples chosen."""
+        names = self.source.ids
+        return OnDemand(len(self), lambda index: names[self.indices[index]])
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, index: int, /) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+        return self.source[self.indices[index]]
+
+
+def remaining(ids: Mapping[Split, Sequence[str]], left_out: Collection[str]) -> dict[Split, Sequence[int]]:
+    """The indices of the samples of each split that are not left out.
+
+    Raises:
+        ConfigError: if one of the ids to leave out is in no split.
+    """
+    unknown = set(left_out)
+    for names in ids.values():
+        unknown.difference_update(names)
+    if unknown:
+        first = sorted(unknown)[:3]
+        raise ConfigError(
+            f"leave_out: {len(unknown):,} of {len(left_out):,} ids are in no split of the dataset, such as "
+            f"{', '.join(map(repr, first))}; make the list anew, with `segzoo data verify --quarantine`"
+        )
+    gone = frozenset(left_out)
+    return {
+        split: [index for index, name in enumerate(names) if name not in gone] if gone else range(len(names))
+        for split, names in ids.items()
+    }
+
+
+class Fault(NamedTuple):
+    """What is wrong with a sample."""
+
+    kind: Literal["invalid", "size", "labels"]
+    error: SegzooError
+
+
+def fault(image: NDArray[Any], mask: NDArray[Any], info: Info, name: str) -> Fault | None:
+    """The first thing that is wrong with a sample of that name; None if it is what the dataset says of itself."""
+    if image.dtype not in (np.uint8, np.uint16) or image.ndim != 3:
+        text = f"image {name} is {image.dtype} {image.shape}, not uint8 or uint16 (H, W, C)"
+        return Fault("invalid", PluginError(text))
+    if mask.dtype != np.uint8 or mask.ndim != 2:
+        return Fault("invalid", PluginError(f"the mask of {name} is {mask.dtype} {mask.shape}, not uint8 (H, W)"))
+    if image.shape[2] != info.channels:
+        text = f"image {name} has {image.shape[2]} channels, the dataset says {info.channels}"
+        return Fault("invalid", DataError(text))
+    if image.shape[:2] != mask.shape:
+        return Fault("size", DataError(f"image {name} is {_size(image)} pixels, its mask {_size(mask)}"))
+    if wrong := outside(mask[mask != IGNORE], len(info.classes)):
+        text = (
+            f"the mask of {name} has labels that are no class: {wrong}; allowed are 0 to {len(info.classes) - 1}, "
+            f"and {IGNORE} for pixels to leave out"
+        )
+        return Fault("labels", DataError(text))
+    return None
+
+
+class OnDemand(Sequence[T]):
+    """A sequence whose items are made when they are asked for, such as the paths of a dataset with a million ids."""
+
+    def __init__(self, length: int, make: Callable[[int], T]) -> None:
+        self._indices, self._make = range(length), make
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    @overload
+    def __getitem__(self, index: int, /) -> T: ...
+
+    @overload
+    def __getitem__(self, index: slice, /) -> list[T]: ...
+
+    def __getitem__(self, index: int | slice, /) -> T | list[T]:
+        found = self._indices[index]
+        return self._make(found) if isinstance(found, int) else [self._make(each) for each in found]
+
+
+def stamp_of(paths: Iterable[Path]) -> str:
+    """A text that changes whenever one of these files does: from their names, sizes and times, without reading them."""
+    total = hashlib.sha256()
+    for path in paths:
+        facts = path.stat()
+        # The time of the last change of the inode as well: tools that copy files set back the other one.
+        total.update(f"{path}\0{facts.st_size} {facts.st_mtime_ns} {facts.st_ctime_ns}\n".encode())
+    return total.hexdigest()
+
+
+def _size(array: NDArray[Any]) -> str:
+    return f"{array.shape[1]}x{array.shape[0]}"

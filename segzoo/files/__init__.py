@@ -1,0 +1,1 @@
+"""Files that are whole or not there: written, locked, downloaded, unpacked and named."""

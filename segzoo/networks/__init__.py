@@ -1,0 +1,1 @@
+"""Networks: built, framed, tiled, drawn and counted."""

@@ -1,0 +1,73 @@
+"""Building the network of a model plugin: seeded, without a trace, and checked to keep the plugin's promise."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from segzoo.errors import PluginError, SegzooError
+from segzoo.networks.frame import Frame
+from segzoo.plugin import Model
+
+if TYPE_CHECKING:
+    import keras
+
+
+@contextmanager
+def clean_state(seed: int = 0, policy: str = "float32") -> Iterator[None]:
+    """Seeded and under Keras' dtype policy inside, and as it was found outside; for trainers.
+
+    Keras draws the seeds of initializers and dropout from Python's `random`. `keras.utils.set_random_seed` would do as
+    well, but there is no way to undo it.
+    """
+    import keras
+
+    found, python, numpy = keras.config.dtype_policy(), random.getstate(), np.random.get_state()
+    keras.config.set_dtype_policy(policy)
+    random.seed(seed)
+    np.random.seed(seed)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(found)
+        random.setstate(python)
+        np.random.set_state(numpy)
+
+
+def build_network(model: Model, name: str, frame: Frame, channels: int, num_classes: int) -> keras.Model:
+    """The network of the plugin called `name`, for images of any size unless it is one of `fixed_size`.
+
+    Raises:
+        PluginError: if it cannot be built, or does not make of the frame's input what the frame expects.
+    """
+    images = "x".join(map(str, (*frame.input_size, channels)))
+    try:
+        network, output = _build(model, frame, channels, num_classes)
+    except SegzooError:
+        raise
+    except Exception as error:
+        size, why = "x".join(map(str, frame.image_size)), _first_line(error)
+        raise PluginError(
+            f"model '{name}' cannot take {images}, made of image size {size}; try another --image-size ({why})"
+        ) from error
+    promised = (1, *frame.output_size, num_classes)
+    if output != promised:
+        raise PluginError(f"model '{name}' makes {output} of {images}, but should make {promised}")
+    return network
+
+
+def _build(model: Model, frame: Frame, channels: int, num_classes: int) -> tuple[keras.Model, tuple[int, ...]]:
+    size = frame.input_size if model.fixed_size else (None, None)
+    network = model.build((*size, channels), num_classes)
+    # One real image: symbolic shapes would not notice feature maps that do not fit each other.
+    output = network(np.zeros((1, *frame.input_size, channels), np.float32))
+    return network, tuple(output.shape)
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

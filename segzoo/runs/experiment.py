@@ -1,0 +1,317 @@
+"""One run, from a configuration to a folder with a trained network, its scores and pictures."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from segzoo import registry
+from segzoo.scoring import overlap
+from segzoo.networks.build import build_network
+from segzoo.files.atomic import whole, write_text
+from segzoo.runs.config import RunConfig, cache_folder, compose
+from segzoo.errors import ConfigError, PluginError
+from segzoo.scoring.evaluation import classify, evaluate, predict
+from segzoo.files.filenames import file_names
+from segzoo.runs.folder import run_folder
+from segzoo.networks.frame import Frame
+from segzoo.runs.manifest import manifest
+from segzoo.reporting.pictures import comparison
+from segzoo.plugin import Dataset, Info, Job, Loss, Model, Samples, Split, Trainer, View
+from segzoo.runs.tables import History, csv_text, read_history, write_splits
+from segzoo.data.samples import CheckedSamples, Chosen, remaining
+from segzoo.scoring.scores import Tally, image_scores, own_scores, split_scores
+from segzoo.processes.terminal import Bar, chatter_to, messages_to, note
+
+if TYPE_CHECKING:
+    import keras
+
+PICTURES = 8
+"""Samples of the evaluated split that are drawn."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run left behind."""
+
+    folder: Path
+    metrics: dict[str, Any]
+    history: list[dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A configuration with every value filled in, and the plugins it names."""
+
+    config: RunConfig
+    model: Model
+    dataset: Dataset
+    trainer: Trainer
+    loss: Loss
+    info: Info
+    epochs: int | None
+    """None if only steps or seconds end the training."""
+    frame: Frame
+
+
+def run(
+    model: str | None = None,
+    dataset: str | None = None,
+    *,
+    trainer: str | None = None,
+    loss: str | None = None,
+    config: Path | None = None,
+    settings: Mapping[str, Any] | None = None,
+    epochs: int | None = None,
+    steps: int | None = None,
+    seconds: float | None = None,
+    image_size: tuple[int, int] | None = None,
+    view: View | None = None,
+    seed: int | None = None,
+    leave_out: Sequence[str] | None = None,
+    out: Path | None = None,
+    resume: bool = False,
+) -> Result:
+    """Train a network on a dataset and score it; what `segzoo run` does.
+
+    Options come from the TOML file `config`, then from the names and numbers given here and from `settings` such as
+    `{"model.filters": 16}`. Samples whose ids are in `leave_out` are neither trained on nor scored. The results go to
+    the new folder `out`, by default below `runs/`.
+
+    Training ends at whichever of `epochs`, `steps` and `seconds` of training comes first; if none is given, after as
+    many epochs as the dataset suggests.
+
+    With `resume`, the run in `out` goes on where it was when its process ended. Its options may be left out or
+    repeated, but not changed, except for `epochs`.
+
+    Raises:
+        SegzooError: if a name, an option, the data or the folder does not do; before there is anything to show or to go
+            on from, nothing is left behind then.
+    """
+    budget = {"epochs": epochs, "steps": steps, "seconds": seconds}
+    numbers = budget | {"image_size": image_size, "view": view, "seed": seed, "leave_out": leave_out}
+    names = {"model": model, "dataset": dataset, "trainer": trainer, "loss": loss}
+    return conduct(plan(config, names | numbers, settings or {}, out, resume), out, resume)
+
+
+def plan(
+    file: Path | None,
+    words: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    out: Path | None = None,
+    resume: bool = False,
+) -> Experiment:
+    """What `compose` makes of its arguments, with every value filled in; what is not said, as in the run to go on with.
+
+    Raises:
+        SegzooError: as `compose` and `resolve`, or if the run in `out` was begun with other options.
+    """
+    if resume and out is None:
+        raise ConfigError("--resume: say which run is to go on, with --out DIR")
+    if not resume or out is None or not (begun := out / "config.toml").exists():
+        return resolve(compose(file, words, settings))
+    earlier = resolve(compose(begun))
+    named = file or words.get("model") or words.get("dataset")
+    config = compose(file if named else begun, words, settings)
+    experiment = resolve(config if config.epochs else config.model_copy(update={"epochs": earlier.epochs}))
+    _require_same(out, earlier, experiment)
+    return experiment
+
+
+def _require_same(folder: Path, earlier: Experiment, later: Experiment) -> None:
+    if changed := earlier.config.differences(later.config.model_copy(update={"epochs": earlier.epochs})):
+        raise ConfigError(
+            f"the run in {folder} was begun with other options: {'; '.join(changed)}; give it the same ones, "
+            "or begin a run with another --out"
+        )
+    if later.epochs and (done := len(read_history(folder))) > later.epochs:
+        raise ConfigError(f"the run in {folder} has {done} epochs already; --epochs {later.epochs} is less than that")
+
+
+def resolve(config: RunConfig) -> Experiment:
+    """The plugins that a configuration names, and every value it leaves open. Needs no data.
+
+    TensorFlow is imported only if a plugin has to ask it about the machine.
+    """
+    model = registry.create(Model, config.model.name, config.model.options).resolved()
+    dataset = registry.create(Dataset, config.dataset.name, config.dataset.options).resolved()
+    trainer = registry.create(Trainer, config.trainer.name, config.trainer.options).resolved()
+    loss = registry.create(Loss, config.loss.name, config.loss.options).resolved()
+    info = dataset.describe(cache_folder())
+    bounded = config.epochs or config.steps or config.seconds
+    epochs, image_size = config.epochs if bounded else info.epochs, config.image_size or info.image_size
+    view = config.view or info.view
+    plugins = {"model": model, "dataset": dataset, "trainer": trainer, "loss": loss}
+    choices = {
+        key: getattr(config, key).model_copy(update={"options": plugin.model_dump(mode="json", exclude_none=True)})
+        for key, plugin in plugins.items()
+    }
+    full = config.model_copy(update={**choices, "epochs": epochs, "image_size": image_size, "view": view})
+    return Experiment(full, model, dataset, trainer, loss, info, epochs, Frame.around(image_size, model, view))
+
+
+def conduct(experiment: Experiment, out: Path | None = None, resume: bool = False) -> Result:
+    """Train, score and draw, into a new folder or, with `resume`, into that of a run that has stopped."""
+    name = f"{experiment.config.model.name}-{experiment.config.dataset.name}"
+    plugins = (experiment.model, experiment.dataset, experiment.trainer, experiment.loss)
+    packages = {type(plugin).__module__.partition(".")[0] for plugin in plugins}
+    with run_folder(out, name, resume) as folder:
+        config, log = folder / "config.toml", folder / "log.txt"
+        # The manifest is written last.
+        if (folder / "manifest.json").exists() and compose(config).epochs == experiment.epochs:
+            note(f"the run in {folder} is finished; to train it longer, add --epochs")
+            return Result(folder, json.loads((folder / "metrics.json").read_text("utf-8")), read_history(folder))
+        (folder / "manifest.json").unlink(missing_ok=True)
+        write_text(config, experiment.config.to_toml())
+        with chatter_to(log), messages_to(log, packages):
+            return _conduct(experiment, folder, resume)
+
+
+def _conduct(experiment: Experiment, folder: Path, resume: bool) -> Result:
+    splits = _open(experiment)
+    write_splits(folder, {split: samples.ids for split, samples in splits.items()})
+    scored: Split = "test" if "test" in splits else "val"
+    # Training reads, and so checks, the other splits; this one should not turn out bad after hours.
+    prints: dict[str, str] = {scored: splits[scored].fingerprint()} if scored == "test" else {}
+    history = History(folder, experiment.epochs)
+    with Bar(None) as bar:
+        model = _train(experiment, splits, folder, history, bar, resume)
+        if line := history.waiting():
+            bar.line(line)
+        with whole(folder / "model.keras") as path:
+            model.save(path)
+        prints |= {split: splits[split].fingerprint() for split in ("train", "val")}
+        scores = _score(experiment, model, splits[scored], scored, folder, bar)
+    _draw(experiment, model, splits[scored], folder)
+    facts = manifest(experiment.config.seed, prints) | {"dataset": asdict(experiment.info)}
+    write_text(folder / "manifest.json", _json(facts))
+    return Result(folder, scores, history.rows)
+
+
+def _open(experiment: Experiment) -> dict[Split, CheckedSamples]:
+    dataset, info, cache = experiment.dataset, experiment.info, cache_folder()
+    missing = {"train", "val"} - set(info.splits)
+    if missing:
+        raise PluginError(f"dataset '{experiment.config.dataset.name}' has no split '{missing.pop()}'")
+    dataset.prepare(cache)
+    for line in dataset.warnings(cache):
+        note(f"warning: {line}")
+    for line in dataset.notes(cache):
+        note(line)
+    opened = {split: dataset.open(cache, split) for split in info.splits}
+    kept = remaining({split: samples.ids for split, samples in opened.items()}, experiment.config.leave_out or ())
+    if experiment.config.leave_out:
+        totals = {split: len(samples) for split, samples in opened.items()}
+        counts = [f"{total - len(kept[split]):,} of {total:,} in '{split}'" for split, total in totals.items()]
+        note(f"left out: {', '.join(counts)}")
+    return {split: _checked(experiment, split, samples, kept[split]) for split, samples in opened.items()}
+
+
+def _checked(experiment: Experiment, split: Split, samples: Samples, kept: Sequence[int]) -> CheckedSamples:
+    config, dataset, cache = experiment.config, experiment.dataset, cache_folder()
+    facts = json.dumps([config.dataset.options, config.leave_out], sort_keys=True)
+    label = f"{config.dataset.name}-{hashlib.sha256(facts.encode()).hexdigest()[:16]}-{split}"
+
+    def files() -> Sequence[tuple[Path, ...]]:
+        found = dataset.files(cache, split)
+        return [found[index] for index in kept] if found else ()
+
+    chosen = samples if len(kept) == len(samples) else Chosen(samples, kept)
+    return CheckedSamples(chosen, experiment.info, split, label, partial(dataset.stamp, cache, split), files)
+
+
+def _train(
+    experiment: Experiment,
+    splits: Mapping[Split, CheckedSamples],
+    folder: Path,
+    history: History,
+    bar: Bar,
+    resume: bool,
+) -> keras.Model:
+    def report(figures: Mapping[str, float]) -> None:
+        bar.line(history.add(figures))
+
+    def timed(times: Mapping[str, float]) -> None:
+        history.times = times
+
+    def restored(figures: Sequence[Mapping[str, float]], times: Sequence[Mapping[str, float]], images: int) -> None:
+        bar.line(history.restore(figures, times, images))
+        bar.start_at(round(sum(row.get("images", 0) for row in times)) + images)
+
+    def counted(images: int) -> None:
+        # How many images so many steps or seconds are, nobody knows.
+        if experiment.epochs and not (config.steps or config.seconds):
+            bar.expect(experiment.epochs * images + len(splits.get("test", splits["val"])))
+
+    def advance(images: int) -> None:
+        history.images += images
+        bar.advance(images, f"epoch {history.place(len(history.rows) + 1)}")
+
+    info, config, name = experiment.info, experiment.config, experiment.config.model.name
+
+    def build() -> keras.Model:
+        return build_network(experiment.model, name, experiment.frame, info.channels, len(info.classes))
+
+    job = Job(
+        loss=experiment.loss,
+        num_classes=len(info.classes),
+        frame=experiment.frame,
+        epochs=experiment.epochs,
+        seed=config.seed,
+        folder=folder,
+        report=report,
+        advance=advance,
+        counted=counted,
+        timed=timed,
+        restored=restored,
+        say=bar.line,
+        cache=cache_folder(),
+        resume=resume,
+        steps=config.steps,
+        seconds=config.seconds,
+    )
+    return experiment.trainer.fit(build, splits["train"], splits["val"], job)
+
+
+def _score(
+    experiment: Experiment, model: keras.Model, samples: CheckedSamples, split: Split, folder: Path, bar: Bar
+) -> dict[str, Any]:
+    classes, judge = experiment.info.classes, experiment.dataset.judge()
+    total, own, rows = Tally.none(len(classes)), [], []
+    tallies = evaluate(model, experiment.frame, samples, judge, lambda n: bar.advance(n, f"scoring {split}"))
+    for name, (tally, count) in zip(samples.ids, tallies, strict=True):
+        total += tally
+        own.append(count)
+        rows.append({"id": name} | image_scores(tally, classes) | (own_scores(judge, [count]) if judge else {}))
+    write_text(folder / "images.csv", csv_text(rows))
+    each = overlap.mean(np.array([row["mean_iou"] for row in rows]))
+    facts = {"split": split, "selected_on_this_split": split == "val", "images": len(samples)}
+    scores = facts | split_scores(total, classes) | {"image_mean_iou": overlap.number(each)}
+    if judge:
+        figures = {name: overlap.number(value) for name, value in own_scores(judge, own).items()}
+        scores |= {"dataset_scores": figures, "definitions": {**scores["definitions"], **judge.definitions}}
+    write_text(folder / "metrics.json", _json(scores))
+    return scores
+
+
+def _draw(experiment: Experiment, model: keras.Model, samples: CheckedSamples, folder: Path) -> None:
+    (folder / "samples").mkdir(exist_ok=True)
+    indices = np.linspace(0, len(samples) - 1, min(PICTURES, len(samples))).round().astype(int).tolist()
+    names = file_names(samples.ids[index] for index in indices)
+    for index in indices:
+        image, truth = samples[index]
+        prediction = classify(predict(model, experiment.frame, [image])[0])
+        picture = comparison(image, truth, prediction, experiment.info.classes)
+        with whole(folder / "samples" / f"{names[samples.ids[index]]}.png") as path:
+            picture.save(path, "PNG")
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2, allow_nan=False) + "\n"
