@@ -20,7 +20,7 @@ from measure import interleaved, origin, seconds, spread, table
 from segzoo.benchmarking.attempts import Task, attempt
 from segzoo.benchmarking.definition import parse
 from segzoo.benchmarking.plan import Plan, decide
-from segzoo.runs.config import cache_folder
+from segzoo.files.cache import cache_folder
 
 DEFINITION = {
     "models": [{"name": "unet", "filters": 4, "depth": 2}],

@@ -22,8 +22,8 @@ import psutil
 from generated import BACKGROUND, BORDER, PET, write_pets
 from measure import interleaved, origin, ratios, seconds, spread, table
 
-from segzoo.data.inspection.verification import verify
-from segzoo.runs.manifest import threads
+from segzoo.inspection.verification import verify
+from segzoo.processes.processors import threads
 
 SIZE = (24, 32)
 """Height and width of generated photos: small, so that hundreds of thousands fit on a disk."""

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from segzoo.benchmarking.benchmark import benchmark
     from segzoo.benchmarking.comparison import Comparison, compare
-    from segzoo.data.inspection.findings import Finding, Verification
-    from segzoo.data.inspection.sheets import preview
-    from segzoo.data.inspection.statistics import Statistics, stats
-    from segzoo.data.inspection.verification import verify
+    from segzoo.inspection.findings import Finding, Verification
+    from segzoo.inspection.sheets import preview
+    from segzoo.inspection.statistics import Statistics, stats
+    from segzoo.inspection.verification import verify
     from segzoo.runs.experiment import Result, run
 
 __all__ = [
@@ -34,10 +34,10 @@ _HOMES = {
     "benchmarking.benchmark": ("benchmark",),
     "benchmarking.comparison": ("Comparison", "compare"),
     "runs.experiment": ("Result", "run"),
-    "data.inspection.findings": ("Finding", "Verification"),
-    "data.inspection.sheets": ("preview",),
-    "data.inspection.statistics": ("Statistics", "stats"),
-    "data.inspection.verification": ("verify",),
+    "inspection.findings": ("Finding", "Verification"),
+    "inspection.sheets": ("preview",),
+    "inspection.statistics": ("Statistics", "stats"),
+    "inspection.verification": ("verify",),
 }
 
 

@@ -240,10 +240,10 @@ class Dataset(Plugin):
         """A text that changes whenever a sample of the split may have changed, quick to make without decoding any.
 
         With it, what was prepared of a split too large for memory is found again by the next run. By default made of
-        `files`, by `segzoo.data.samples.stamp_of`; where there are none it is empty: nothing is known, and each run
+        `files`, by `segzoo.files.stamps.stamp_of`; where there are none it is empty: nothing is known, and each run
         prepares prepares anew.
         """
-        from segzoo.data.samples import stamp_of
+        from segzoo.files.stamps import stamp_of
 
         files = self.files(cache, split)
         return stamp_of(path for paths in files for path in paths) if files else ""

@@ -4,6 +4,7 @@ import ast
 import inspect
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from importlib import import_module
 from pathlib import Path
 
@@ -17,6 +18,24 @@ ROOT = Path(__file__).parent.parent
 CORE = sorted((ROOT / "segzoo").rglob("*.py"))
 PLUGINS = sorted((ROOT / "plugins").iterdir())
 REGISTERED = [(kind, entry.name) for kind in registry.KINDS for entry in registry.entries(kind)]
+ROOMS = (
+    "errors",
+    "files",
+    "processes",
+    "plugin",
+    "registry",
+    "reporting",
+    "data",
+    "networks",
+    "scoring",
+    "training",
+    "runs",
+    "inspection",
+    "benchmarking",
+    "testing",
+    "cli",
+)
+"""The modules and packages of the core, from the lowest on: each imports only those before it."""
 ALLOWED = set(sys.stdlib_module_names) | {"pydantic", "segzoo"}
 
 
@@ -29,6 +48,58 @@ def imports(path, top_only=False):
             yield from (alias.name.partition(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             yield (node.module or "").partition(".")[0]
+
+
+def imported_modules(path):
+    """The modules of segzoo that a file imports when it runs, as names without `segzoo.`; with their lines."""
+    tree = ast.parse(path.read_text("utf-8"))
+    types_only = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and id(node) not in types_only:
+            base = (node.module or "").split(".")
+            for alias in node.names if base[0] == "segzoo" else ():
+                name = ".".join([*base[1:], alias.name])
+                yield name if module_file(name) else ".".join(base[1:]), node.lineno
+
+
+def module_file(name):
+    """The file of a module or package of segzoo; None if there is none."""
+    place = ROOT / "segzoo" / name.replace(".", "/")
+    return next((file for file in (place.with_suffix(".py"), place / "__init__.py") if file.exists()), None)
+
+
+def test_every_entry_of_the_core_is_known():
+    entries = {
+        path.stem for path in (ROOT / "segzoo").iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
+    }
+    assert entries == {*ROOMS, "__init__", "__main__"}
+    taken = {"run", "predict", "export", "report", "evaluate", "preview"}  # by functions of the package
+    assert not taken & {path.stem for path in CORE}
+
+
+@pytest.mark.parametrize("path", CORE, ids=lambda path: str(path.relative_to(ROOT / "segzoo")))
+def test_imports_go_down(path):
+    room = path.relative_to(ROOT / "segzoo").parts[0].removesuffix(".py")
+    if room in ("__init__", "__main__"):
+        return
+    for name, line in imported_modules(path):
+        other = name.partition(".")[0]
+        assert ROOMS.index(other) <= ROOMS.index(room), f"{path}:{line} imports {other}, which is above {room}"
+
+
+@pytest.mark.parametrize("room", [room for room in ROOMS if (ROOT / "segzoo" / room).is_dir()])
+def test_the_modules_of_a_room_import_each_other_without_circles(room):
+    graph = {
+        f"{room}.{path.stem}": {name for name, _ in imported_modules(path) if name.startswith(f"{room}.")}
+        for path in (ROOT / "segzoo" / room).glob("*.py")
+        if path.stem != "__init__"
+    }
+    assert [*TopologicalSorter(graph).static_order()]
 
 
 @pytest.mark.parametrize("path", CORE, ids=lambda path: path.name)

@@ -29,7 +29,7 @@ from segzoo import cli, errors, plugin, registry
 from segzoo.benchmarking.definition import read_definition
 from segzoo.benchmarking.plan import decide
 from segzoo.cli import facts
-from segzoo.data.inspection import findings
+from segzoo.inspection import findings
 from segzoo.runs.config import compose
 from segzoo.runs.tables import csv_text
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from segzoo.networks.frame import Frame
+from segzoo.networks.prediction import classify, predict, softmax
 from segzoo.scoring import evaluation
-from segzoo.scoring.evaluation import classify, evaluate, predict, softmax
+from segzoo.scoring.evaluation import evaluate
 from segzoo.scoring.scores import Tally
 
 

@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from segzoo.errors import ConfigError
 from segzoo.networks.frame import Frame
+from segzoo.networks.prediction import classify, predict
 from segzoo.plugin import IGNORE, Job
-from segzoo.scoring.evaluation import classify, predict
 from segzoo.scoring.overlap import confusion, mean_iou
 from segzoo.training.batches import order
 from segzoo.training.pipeline import prepare

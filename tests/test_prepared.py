@@ -10,8 +10,9 @@ import numpy as np
 import psutil
 import pytest
 
-from segzoo.data.samples import CheckedSamples, stamp_of
+from segzoo.data.samples import CheckedSamples
 from segzoo.errors import SegzooError
+from segzoo.files.stamps import stamp_of
 from segzoo.networks.frame import Frame
 from segzoo.plugin import Info, Loss
 from segzoo.training import disk_cache, native_store

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import segzoo
-from segzoo.data.inspection.findings import Finding
-from segzoo.data.inspection.survey import named
-from segzoo.data.leave_out import read_list, write_list
 from segzoo.errors import ConfigError
+from segzoo.inspection.findings import Finding
+from segzoo.inspection.leave_out import read_list, write_list
+from segzoo.inspection.survey import named
 
 SETTINGS = {
     "model.filters": 2,

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from segzoo.data.samples import CheckedSamples, OnDemand, stamp_of
+from segzoo.data.samples import CheckedSamples, OnDemand
 from segzoo.errors import DataError, PluginError
+from segzoo.files.stamps import stamp_of
 from segzoo.plugin import IGNORE, Dataset, Info
 
 INFO = Info(("sky", "sea"), 3, ("train", "val"))

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 import segzoo
-from segzoo.data.inspection import sheets
-from segzoo.data.inspection.sheets import spread
 from segzoo.errors import ConfigError
+from segzoo.inspection import sheets
+from segzoo.inspection.sheets import spread
 from segzoo.reporting.pictures import palette
 
 SETTINGS = {"dataset.size": 32, "dataset.train": 30, "dataset.val": 3, "dataset.test": 5}
@@ -61,7 +61,7 @@ def test_every_split_has_a_sheet_and_all_are_on_one_page_without_other_files(tmp
 def test_the_mask_has_the_colours_of_its_classes_and_the_photo_its_own(tmp_path):
     path = segzoo.preview("shapes", tmp_path / "look", settings=SETTINGS, split="val", count=1)
     assert not (tmp_path / "look" / "train.png").exists()
-    image, mask = segzoo.data.inspection.survey.named("shapes", SETTINGS)[1].open(tmp_path, "val")[0]
+    image, mask = segzoo.inspection.survey.named("shapes", SETTINGS)[1].open(tmp_path, "val")[0]
     photo, painted, overlay = map(shown, Page(path.read_text("utf-8")).images)
     factor = photo.shape[0] // 32
     np.testing.assert_array_equal(photo[::factor, ::factor], image)

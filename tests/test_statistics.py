@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import segzoo
-from segzoo.data.inspection.statistics import DEFINITIONS, class_weights
-from segzoo.data.inspection.survey import named
-from segzoo.data.inspection.tally import Tally
+from segzoo.inspection.statistics import DEFINITIONS, class_weights
+from segzoo.inspection.survey import named
+from segzoo.inspection.tally import Tally
 from segzoo.plugin import IGNORE, Info
 
 SETTINGS = {"dataset.size": 24, "dataset.train": 70, "dataset.val": 5, "dataset.test": 5}
@@ -156,7 +156,7 @@ def test_the_command_prints_tables_or_json(command):
 
 
 def test_an_empty_split_has_no_figures():
-    figures = segzoo.data.inspection.statistics._figures(Tally(wrong=2), Info(("a", "b"), 2, ("train", "val")))
+    figures = segzoo.inspection.statistics._figures(Tally(wrong=2), Info(("a", "b"), 2, ("train", "val")))
     assert figures["channels"] == [{"mean": None, "std": None}] * 2
     assert figures["classes"]["a"] == {"pixels": 0, "share": None, "images": 0, "weight": None}
     assert figures["sizes"]["height"] is None

@@ -13,8 +13,8 @@ import numpy as np
 from segzoo.errors import DataError
 from segzoo.files.locking import holding
 from segzoo.processes.pool import in_processes
+from segzoo.processes.processors import threads
 from segzoo.processes.terminal import Bar
-from segzoo.runs.manifest import threads
 from segzoo_folder.index import KINDS, MEASURES, UNKNOWN, Index, Kind, Known, load, mapped, save
 from segzoo_folder.pairs import Pairs, spans, text
 from segzoo_folder.reading import Look, look_at_image, look_at_mask

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from segzoo.errors import ConfigError
 from segzoo.plugin import Job
-from segzoo.runs.manifest import processor, threads
+from segzoo.processes.processors import processor, threads
 from segzoo.training.checkpoints import Checkpoints
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from segzoo.benchmarking.definition import BUDGET, OF_A_RUN, DatasetEntry, Defin
 from segzoo.errors import ConfigError
 from segzoo.files.atomic import write_text
 from segzoo.plugin import Loss, Plugin, Trainer
+from segzoo.processes.processors import threads
 from segzoo.runs.config import Choice, RunConfig, read_table, table_differences
 from segzoo.runs.experiment import resolve
-from segzoo.runs.manifest import threads
 
 FILE = "benchmark.toml"
 

@@ -115,7 +115,7 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Train MODEL on DATASET, score it and draw what it sees."""
-    from segzoo.data.leave_out import read_list
+    from segzoo.inspection.leave_out import read_list
     from segzoo.runs import experiment
     from segzoo.runs.config import parse_setting
 

@@ -13,8 +13,8 @@ from segzoo.cli.shared import AsJson, Settings, interruptible
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from segzoo.data.inspection.findings import Finding, Verification
-    from segzoo.data.inspection.statistics import Statistics
+    from segzoo.inspection.findings import Finding, Verification
+    from segzoo.inspection.statistics import Statistics
 
 SHOWN = 20
 """Findings of a kind that are printed."""
@@ -40,7 +40,7 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Read every sample and name what is wrong with it; exit code 1 if there are errors."""
-    from segzoo.data.inspection.verification import verify as verify_dataset
+    from segzoo.inspection.verification import verify as verify_dataset
     from segzoo.processes.terminal import quiet
 
     with interruptible(), quiet():
@@ -63,7 +63,7 @@ def stats(
     as_json: AsJson = False,
 ) -> None:
     """Count sizes, classes and brightness, and suggest class weights."""
-    from segzoo.data.inspection.statistics import stats as count
+    from segzoo.inspection.statistics import stats as count
     from segzoo.processes.terminal import quiet
 
     with interruptible(), quiet():
@@ -84,7 +84,7 @@ def preview(
     count: Annotated[int, typer.Option(min=1, help="Samples of a split.")] = 12,
 ) -> None:
     """Draw samples with their masks: a sheet of each split, and a page of HTML."""
-    from segzoo.data.inspection.sheets import preview as draw
+    from segzoo.inspection.sheets import preview as draw
     from segzoo.processes.terminal import quiet
 
     with interruptible(), quiet():
@@ -108,7 +108,7 @@ def _quarantined(count: int, file: Path) -> str:
 def _print_findings(found: Verification) -> None:
     from rich.console import Console
 
-    from segzoo.data.inspection.findings import KINDS
+    from segzoo.inspection.findings import KINDS
 
     console = Console(highlight=False, markup=False, soft_wrap=True)
     if found.findings:
@@ -151,7 +151,7 @@ def _line(one: Finding) -> str:
 def _print_statistics(found: Statistics) -> None:
     from rich.console import Console
 
-    from segzoo.data.inspection.statistics import DEFINITIONS
+    from segzoo.inspection.statistics import DEFINITIONS
 
     console = Console(highlight=False, markup=False, soft_wrap=True)
     if found.range:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from segzoo import registry
 from segzoo.errors import ConfigError, PluginError, SegzooError
+from segzoo.files.cache import cache_folder
 from segzoo.networks import cost
 from segzoo.networks.build import build_network
 from segzoo.networks.diagram import diagram
 from segzoo.networks.frame import Frame
 from segzoo.plugin import Dataset, Model, Plugin
 from segzoo.processes.terminal import quiet
-from segzoo.runs.config import cache_folder
 
 if TYPE_CHECKING:
     import keras

@@ -13,7 +13,6 @@ import numpy as np
 from segzoo.errors import ConfigError, DataError, PluginError, SegzooError
 from segzoo.plugin import IGNORE, Info, Samples, Split
 from segzoo.processes.threads import in_parallel
-from segzoo.scoring.overlap import outside
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -173,15 +172,11 @@ class OnDemand(Sequence[T]):
         return self._make(found) if isinstance(found, int) else [self._make(each) for each in found]
 
 
-def stamp_of(paths: Iterable[Path]) -> str:
-    """A text that changes whenever one of these files does: from their names, sizes and times, without reading them."""
-    total = hashlib.sha256()
-    for path in paths:
-        facts = path.stat()
-        # The time of the last change of the inode as well: tools that copy files set back the other one.
-        total.update(f"{path}\0{facts.st_size} {facts.st_mtime_ns} {facts.st_ctime_ns}\n".encode())
-    return total.hexdigest()
-
-
 def _size(array: NDArray[Any]) -> str:
     return f"{array.shape[1]}x{array.shape[0]}"
+
+
+def outside(values: NDArray[Any], num_classes: int) -> str:
+    """The first of the values that are no class, as text; empty if all are classes."""
+    wrong = np.unique(values[(values < 0) | (values >= num_classes)])
+    return ", ".join(map(str, wrong[:10])) + (", …" if len(wrong) > 10 else "")

@@ -170,11 +170,6 @@ def parse_setting(text: str) -> tuple[str, Any]:
     return key.strip(), _literal(value.strip())
 
 
-def cache_folder() -> Path:
-    """Where datasets and prepared data are kept: `$SEGZOO_CACHE`, else the platform's cache folder."""
-    return Path(os.environ.get("SEGZOO_CACHE") or user_cache_path("segzoo")).expanduser().absolute()
-
-
 def _literal(text: str) -> Any:
     try:
         parsed = tomllib.loads(f"value = {text}")

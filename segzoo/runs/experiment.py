@@ -16,9 +16,11 @@ from segzoo import registry
 from segzoo.scoring import overlap
 from segzoo.networks.build import build_network
 from segzoo.files.atomic import whole, write_text
-from segzoo.runs.config import RunConfig, cache_folder, compose
+from segzoo.runs.config import RunConfig, compose
+from segzoo.files.cache import cache_folder
 from segzoo.errors import ConfigError, PluginError
-from segzoo.scoring.evaluation import classify, evaluate, predict
+from segzoo.networks.prediction import classify, predict
+from segzoo.scoring.evaluation import evaluate
 from segzoo.files.filenames import file_names
 from segzoo.runs.folder import run_folder
 from segzoo.networks.frame import Frame

@@ -15,6 +15,8 @@ from typing import Any
 
 import psutil
 
+from segzoo.processes.processors import processor, threads
+
 
 def manifest(seed: int, fingerprints: Mapping[str, str]) -> dict[str, Any]:
     """Command, time, seed, dataset fingerprints by split, machine, versions and commit, ready for JSON."""
@@ -38,20 +40,6 @@ def _machine() -> dict[str, Any]:
         "threads": threads(),
         "memory_bytes": psutil.virtual_memory().total,
     }
-
-
-def threads() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def processor() -> str:
-    """The name of the processor."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.processor())
 
 
 def _commit() -> str | None:

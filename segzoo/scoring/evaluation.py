@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from segzoo.data.resizing import resize_channels, resize_image, to_pixels
+from segzoo.data.resizing import resize_channels, resize_image
 from segzoo.networks.frame import Frame
+from segzoo.networks.prediction import BATCH, classify, logits_of_resized, softmax
 from segzoo.networks.tiles import tiled
 from segzoo.plugin import Judge, Samples
 from segzoo.processes.threads import in_parallel
@@ -22,43 +23,8 @@ if TYPE_CHECKING:
     Predicted = tuple[NDArray[np.uint8], NDArray[np.float32]]
     """A mask (H, W), and its logits (h, w, num_classes) at its size or another."""
 
-BATCH = 8
-"""Images that are read at a time; and images or tiles that are predicted at once."""
 TOGETHER = 2**27
 """Logits, 512 MiB of them, that are judged at once, at the original size of their images; of a larger one, all."""
-
-
-def predict(model: keras.Model, frame: Frame, images: Sequence[NDArray[Any]]) -> list[NDArray[np.float32]]:
-    """Logits (H, W, num_classes) for each image (H, W, C), at its own size.
-
-    The model takes pixel values 0..255 in the frame's input size. In the view `resize` its logits are resized to the
-    image, bilinearly; classes are decided only after that. In the view `crop` they are put together from tiles.
-    """
-    if frame.view == "crop":
-        return list(tiled(model.predict_on_batch, frame, images, BATCH))
-    logits = _of_resized(model, frame, [resize_image(image, frame.image_size) for image in images])
-    return in_parallel(lambda i: resize_channels(logits[i], images[i].shape[:2]), range(len(images)))
-
-
-def _of_resized(model: keras.Model, frame: Frame, images: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
-    """Logits (B, h, w, num_classes) of images (h, w, C) that have the frame's `image_size`, at that size."""
-    batch = frame.pad_images(to_pixels(np.stack(images)))
-    return frame.cut(np.asarray(model.predict_on_batch(batch), np.float32))
-
-
-def classify(logits: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """The class (H, W) of the largest logit of each pixel (H, W, C)."""
-    classes: NDArray[np.uint8] = logits.argmax(axis=-1).astype(np.uint8)
-    return classes
-
-
-def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The probability of each class in each pixel, (H, W, C)."""
-    planes = np.array(np.moveaxis(logits, -1, 0), order="C")  # NumPy is slow along a short last axis
-    planes -= planes.max(axis=0)
-    np.exp(planes, out=planes)
-    planes /= planes.sum(axis=0)
-    return np.moveaxis(planes, 0, -1)
 
 
 def evaluate(
@@ -96,7 +62,7 @@ def _predicted(model: keras.Model, frame: Frame, samples: Samples, indices: Sequ
         return mask, resize_image(image, frame.image_size)
 
     masks, images = zip(*in_parallel(read, indices), strict=True)
-    return zip(masks, _of_resized(model, frame, images), strict=True)
+    return zip(masks, logits_of_resized(model, frame, images), strict=True)
 
 
 def _lots(pairs: Iterable[Predicted]) -> Iterator[list[Predicted]]:

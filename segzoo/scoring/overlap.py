@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from segzoo.data.samples import outside
 from segzoo.errors import DataError
 from segzoo.plugin import IGNORE
 
@@ -111,12 +112,6 @@ def scores(counts: Counts, classes: Sequence[str]) -> dict[str, Any]:
 def number(value: npt.ArrayLike) -> float | None:
     """One score as JSON has it, which knows no NaN."""
     return None if np.isnan(value) else float(np.asarray(value))
-
-
-def outside(values: npt.NDArray[Any], num_classes: int) -> str:
-    """The first of the values that are no class, as text; empty if all are classes."""
-    wrong = np.unique(values[(values < 0) | (values >= num_classes)])
-    return ", ".join(map(str, wrong[:10])) + (", …" if len(wrong) > 10 else "")
 
 
 def diagonal(counts: Counts) -> Counts:

@@ -11,9 +11,9 @@ from unittest import SkipTest
 
 import numpy as np
 
+from segzoo.data.samples import outside
+from segzoo.files.cache import cache_folder
 from segzoo.plugin import IGNORE, Dataset, Judge, Samples, Split
-from segzoo.runs.config import cache_folder
-from segzoo.scoring.overlap import outside
 from segzoo.scoring.scores import own_scores
 from segzoo.testing.processes import elsewhere
 

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from segzoo import registry
+from segzoo.files.cache import cache_folder
 from segzoo.networks.build import clean_state
 from segzoo.networks.frame import Frame
 from segzoo.plugin import Dataset, Job, Loss, Samples, Split, Trainer
-from segzoo.runs.config import DEFAULTS, cache_folder
+from segzoo.runs.config import DEFAULTS
 from segzoo.training.pipeline import prepare
 
 if TYPE_CHECKING:

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from segzoo.data.inspection.pieces import described, silence
-from segzoo.data.inspection.survey import named, whole
 from segzoo.data.samples import fault
 from segzoo.errors import ConfigError, suggestion
 from segzoo.files.atomic import whole as whole_file
 from segzoo.files.atomic import whole_folder, write_text
+from segzoo.inspection.pieces import described, silence
+from segzoo.inspection.survey import named, whole
 from segzoo.plugin import IGNORE, Info, Samples, Split
 from segzoo.reporting import pictures
 

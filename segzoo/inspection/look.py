@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from segzoo.data.images import FORMATS, header, opened
-from segzoo.data.inspection.lookalikes import digest, perceptual_hash
-from segzoo.data.inspection.pieces import Piece, described, silence
 from segzoo.data.samples import fault
 from segzoo.errors import DataError, LabelError
+from segzoo.inspection.lookalikes import digest, perceptual_hash
+from segzoo.inspection.pieces import Piece, described, silence
 from segzoo.plugin import IGNORE, Info, Samples, Split
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Remark(NamedTuple):
     """Something that should not be."""
 
     kind: str
-    """One of `segzoo.data.inspection.findings.KINDS`."""
+    """One of `segzoo.inspection.findings.KINDS`."""
     file: str
     """The file that it is in, if one can be named."""
     what: str

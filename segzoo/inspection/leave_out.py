@@ -7,9 +7,9 @@ import io
 from collections.abc import Iterable
 from pathlib import Path
 
-from segzoo.data.inspection.findings import Finding
 from segzoo.errors import ConfigError
 from segzoo.files.atomic import write_text
+from segzoo.inspection.findings import Finding
 
 COLUMNS = ("id", "split", "kind", "what")
 

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from segzoo import registry
-from segzoo.data.inspection.pieces import Piece, described
 from segzoo.errors import ConfigError, DataError, PluginError, SegzooError
+from segzoo.files.cache import cache_folder
+from segzoo.inspection.pieces import Piece, described
 from segzoo.plugin import Dataset, Info, Samples, Split
 from segzoo.processes.pool import in_processes
+from segzoo.processes.processors import threads
 from segzoo.processes.terminal import Bar
-from segzoo.runs.config import cache_folder, dataset_of
-from segzoo.runs.manifest import threads
+from segzoo.runs.config import dataset_of
 
 PIECE = 8
 """Samples that are handed to a process at a time."""

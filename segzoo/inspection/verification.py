@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from segzoo.data.inspection.crosscheck import Crosscheck
-from segzoo.data.inspection.findings import KINDS, Finding, Verification
-from segzoo.data.inspection.look import Inspector, Seen
-from segzoo.data.inspection.pieces import Piece, described
-from segzoo.data.inspection.survey import Opened, named, noted, opened, survey
-from segzoo.data.leave_out import write_list
-from segzoo.runs.config import cache_folder
+from segzoo.files.cache import cache_folder
+from segzoo.inspection.crosscheck import Crosscheck
+from segzoo.inspection.findings import KINDS, Finding, Verification
+from segzoo.inspection.leave_out import write_list
+from segzoo.inspection.look import Inspector, Seen
+from segzoo.inspection.pieces import Piece, described
+from segzoo.inspection.survey import Opened, named, noted, opened, survey
 
 WARNINGS = ("extension", "turned", "animated", "one class")
 """What a sample by itself may have and yet be trained on."""

@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from segzoo.data.inspection.findings import Finding
-from segzoo.data.inspection.look import Seen
-from segzoo.data.inspection.lookalikes import alike, same
-from segzoo.data.inspection.pieces import Piece
-from segzoo.data.inspection.survey import Opened
+from segzoo.inspection.findings import Finding
+from segzoo.inspection.look import Seen
+from segzoo.inspection.lookalikes import alike, same
+from segzoo.inspection.pieces import Piece
+from segzoo.inspection.survey import Opened
 from segzoo.plugin import Split
 
 KEPT: tuple[Split, ...] = ("test", "val", "train")
