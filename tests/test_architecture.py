@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import re
 import subprocess
 import sys
 from graphlib import TopologicalSorter
@@ -80,6 +81,11 @@ def test_every_entry_of_the_core_is_known():
     assert entries == {*ROOMS, "__init__", "__main__"}
     taken = {"run", "predict", "export", "report", "evaluate", "preview"}  # by functions of the package
     assert not taken & {path.stem for path in CORE}
+
+
+def test_the_map_of_the_core_is_that_of_its_folders():
+    page = (ROOT / "docs/explanation/architecture.md").read_text("utf-8")
+    assert tuple(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == ROOMS
 
 
 @pytest.mark.parametrize("path", CORE, ids=lambda path: str(path.relative_to(ROOT / "segzoo")))
