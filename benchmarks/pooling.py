@@ -2,7 +2,7 @@
 
     python benchmarks/pooling.py --benchmarks 20000
 
-`segzoo.benchmarking.statistics.difference` takes the variance between the seeds of a model from its own runs, as
+`segzoo.benchmarking.significance.difference` takes the variance between the seeds of a model from its own runs, as
 Welch's test does. An analysis of variance pools it over all models: with eight models of three seeds that gives 16
 degrees of freedom, not 4 at most, if all of them vary alike. Here two models of several are compared by the mean
 scores of their seeds, as if images were many, and the standard deviation of one or both is not that of the others.

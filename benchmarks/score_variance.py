@@ -20,7 +20,7 @@ import numpy as np
 from measure import origin, table
 from numpy.typing import NDArray
 
-from segzoo.benchmarking.statistics import difference
+from segzoo.benchmarking.significance import difference
 
 Scores = NDArray[np.float64]
 

@@ -2,7 +2,7 @@
 
     python benchmarks/significance.py --benchmarks 200 2000
 
-Two models are scored by `segzoo.benchmarking.statistics.difference` on the same images, each trained with several
+Two models are scored by `segzoo.benchmarking.significance.difference` on the same images, each trained with several
 seeds. Where they are equal, whatever is found is a false positive: of the test over seeds and images, and of a
 Wilcoxon test over images alone. Then one is better by two standard deviations between seeds, and the test should find
 it, and the interval hold it. The scores vary as those of real trainings do; `benchmarks/results/significance.md` says
@@ -20,7 +20,7 @@ import numpy as np
 from measure import origin, table
 from numpy.typing import NDArray
 
-from segzoo.benchmarking.statistics import difference
+from segzoo.benchmarking.significance import difference
 
 LEVEL = 0.05
 SEED_SDS = (0.0, 0.005, 0.01, 0.02)

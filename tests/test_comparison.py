@@ -37,19 +37,19 @@ def change(path, **facts):
 
 
 def labels(*runs, **options):
-    return [one.label for one in segzoo.compare(runs, **options).standings]
+    return [one.label for one in segzoo.compare(runs, **options).ranking]
 
 
 def test_runs_that_differ_in_their_seed_are_one_row(tmp_path):
     runs = [write_run(tmp_path / f"a{seed}", better(0.01 * seed), seed=seed) for seed in (2, 0, 1)]
     runs += [write_run(tmp_path / f"b{seed}", better(0.2), seed=seed, model="canet") for seed in (5, 6)]
     found = segzoo.compare(runs)
-    assert [(one.label, [run.seed for run in one.runs]) for one in found.standings] == [
+    assert [(one.label, [run.seed for run in one.runs]) for one in found.ranking] == [
         ("canet", [5, 6]),
         ("unet", [0, 1, 2]),
     ]
     assert found.baseline == "unet"
-    first, second = found.standings
+    first, second = found.ranking
     assert first.difference.mean == pytest.approx(0.19)
     assert first.p == first.difference.p
     assert second.note == "baseline"
@@ -99,8 +99,8 @@ def test_runs_on_different_data_are_refused_unless_asked_for(tmp_path):
     with pytest.raises(ConfigError, match=re.escape(expected)):
         segzoo.compare([one, other])
     found = segzoo.compare([one, other], different_data=True)
-    assert [one.label for one in found.standings] == [f"unet on shapes in {other}", f"unet on shapes in {one}"]
-    assert (found.standings[0].difference, found.standings[0].note) == (None, "no test: other images")
+    assert [one.label for one in found.ranking] == [f"unet on shapes in {other}", f"unet on shapes in {one}"]
+    assert (found.ranking[0].difference, found.ranking[0].note) == (None, "no test: other images")
 
 
 def test_runs_trained_on_other_data_but_scored_on_the_same_are_tested_if_asked_for(tmp_path):
@@ -114,15 +114,15 @@ def test_runs_trained_on_other_data_but_scored_on_the_same_are_tested_if_asked_f
     with pytest.raises(ConfigError, match="other samples in the split 'train'"):
         segzoo.compare([*runs, *more])
     found = segzoo.compare([*runs, *more], different_data=True)
-    assert found.standings[0].runs[0].folder == more[0]
-    assert found.standings[0].p is not None
+    assert found.ranking[0].runs[0].folder == more[0]
+    assert found.ranking[0].p is not None
 
 
 @pytest.mark.parametrize(("images", "others"), [([0.5], [0.5]), ([0.5, NONE], [0.5, 0.6]), ([0.5, NONE], [NONE, 0.6])])
 def test_without_two_images_with_scores_of_both_there_is_no_test_and_the_row_says_so(tmp_path, command, images, others):
     runs = [write_run(tmp_path / f"a{seed}", images, seed=seed) for seed in range(3)]
     runs += [write_run(tmp_path / f"b{seed}", others, seed=seed, filters=8) for seed in range(3)]
-    (other,) = [one for one in segzoo.compare(runs).standings if one.label != "unet filters=4"]
+    (other,) = [one for one in segzoo.compare(runs).ranking if one.label != "unet filters=4"]
     assert (other.p, other.note) == (None, "no test: fewer than two images with scores of both")
     assert other.note in command("compare", *runs).out
 
@@ -141,7 +141,7 @@ def test_scores_of_other_definitions_are_refused_and_new_ones_are_not(tmp_path):
     one, other = write_run(tmp_path / "a", IMAGES), write_run(tmp_path / "b", IMAGES, seed=1)
     scores = json.loads((other / "metrics.json").read_text())
     write(other / "metrics.json", scores | {"novelty": 0.5, "definitions": scores["definitions"] | {"novelty": "New."}})
-    assert segzoo.compare([one, other]).standings[0].scores["novelty"].mean == 0.5
+    assert segzoo.compare([one, other]).ranking[0].scores["novelty"].mean == 0.5
     write(other / "metrics.json", scores | {"definitions": scores["definitions"] | {"iou": "Half of it."}})
     with pytest.raises(ConfigError, match="define 'iou' differently"):
         segzoo.compare([one, other], different_data=True)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from stored_runs import write, write_benchmark, write_cell, write_timing
 
 from segzoo.benchmarking import timing
+from segzoo.benchmarking.formatting import cost_rows
 from segzoo.benchmarking.leaderboard import escaped
-from segzoo.benchmarking.ranking import cost_rows
 from segzoo.benchmarking.tables import tabulate
 from segzoo.cli.compare import print_results
 from segzoo.errors import ConfigError
@@ -121,7 +121,7 @@ def test_p_is_adjusted_for_the_models_that_are_tested(tmp_path):
         for model, shift in (("plain", 0), ("near", 0.02), ("far", 0.2)):
             write_cell(out, "toys", model, seed, [0.3 + shift + noise, 0.5 + shift, 0.4 + 1.2 * shift])
     write_cell(out, "toys", "lone", 0, [0.3, 0.5, 0.4])
-    tests = {one.label: one for one in tabulate(out).standings["toys"]}
+    tests = {one.label: one for one in tabulate(out).ranking["toys"]}
     first, second = tests["far"].difference.p, tests["near"].difference.p
     assert first < second
     assert (tests["far"].p, tests["near"].p) == (2 * first, max(2 * first, second))
@@ -201,7 +201,7 @@ def test_without_a_finished_baseline_the_others_are_shown_without_a_test(tmp_pat
     out = write_benchmark(tmp_path / "out", ["plain", "other"], seeds=[0, 1])
     for seed in (0, 1):
         write_cell(out, "toys", "other", seed, [0.5, 0.6])
-    other = tabulate(out).standings["toys"][0]
+    other = tabulate(out).ranking["toys"][0]
     assert (other.label, other.difference, other.note) == ("other", None, "no test: no finished run of the baseline")
 
 

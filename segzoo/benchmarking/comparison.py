@@ -14,9 +14,9 @@ from segzoo.benchmarking.agreement import require_same_data, require_same_defini
 from segzoo.benchmarking.attempts import THREADS
 from segzoo.benchmarking.outcomes import Outcome, Timing, read_facts
 from segzoo.benchmarking.plan import Cell
+from segzoo.benchmarking.ranking import RankedModel, rank
 from segzoo.benchmarking.results import Results
 from segzoo.benchmarking.runs import Run, read_run
-from segzoo.benchmarking.standings import Standing, standings
 from segzoo.errors import ConfigError, suggestion
 from segzoo.files.atomic import whole_folder
 
@@ -28,7 +28,7 @@ Flat = Mapping[str, Any]
 class Comparison(Results):
     """Runs beside each other, those that differ only in their seed together."""
 
-    standings: tuple[Standing, ...]
+    ranking: tuple[RankedModel, ...]
     """The one with the best mean IoU first."""
 
     @property
@@ -37,9 +37,9 @@ class Comparison(Results):
         return self.cells[0].cell.dataset
 
     @property
-    def sections(self) -> dict[str, tuple[Standing, ...]]:
-        """The same as `standings`, by the one dataset."""
-        return {self.dataset: self.standings}
+    def sections(self) -> dict[str, tuple[RankedModel, ...]]:
+        """The same as `ranking`, by the one dataset."""
+        return {self.dataset: self.ranking}
 
     def facts(self) -> list[str]:
         """In what the runs differ though they are compared."""
@@ -52,7 +52,7 @@ class Comparison(Results):
     def row(self) -> dict[str, Any]:
         """All of it with the folders of the runs, ready for JSON; what the trainings took is below `timings`."""
         found = super().row()
-        folders = {one.label: [str(run.folder.resolve()) for run in one.runs] for one in self.standings}
+        folders = {one.label: [str(run.folder.resolve()) for run in one.runs] for one in self.ranking}
         return found | {"rows": [row | {"runs": folders[row["model"]]} for row in found["rows"]]}
 
 
@@ -84,7 +84,7 @@ def compare(
     entries = _labelled(_grouped(found))
     chosen = _baseline(entries, baseline if baseline is not None else found[0].folder)
     folder = Path(out or "").absolute()
-    comparison = Comparison(folder, chosen, _cells(entries, folder), Timing({}), tuple(standings(entries, chosen)))
+    comparison = Comparison(folder, chosen, _cells(entries, folder), Timing({}), tuple(rank(entries, chosen)))
     if out:
         with whole_folder(folder) as temporary:
             comparison.write(temporary)

@@ -8,9 +8,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from segzoo.benchmarking.ranking import LEVEL, class_rows, cost_rows, difference_rows, heading, ranked_rows, score_rows
+from segzoo.benchmarking.formatting import (
+    LEVEL,
+    class_rows,
+    cost_rows,
+    difference_rows,
+    heading,
+    ranked_rows,
+    score_rows,
+)
+from segzoo.benchmarking.ranking import RankedModel
 from segzoo.benchmarking.runs import FACTS, Run
-from segzoo.benchmarking.standings import Standing
 
 if TYPE_CHECKING:
     from segzoo.benchmarking.results import Results
@@ -70,7 +78,7 @@ def _named(name: str) -> str:
     return f"**{escaped(heading(name))}** (`{name}`)"
 
 
-def _section(results: Results, dataset: str, ranked: Sequence[Standing]) -> list[str]:
+def _section(results: Results, dataset: str, ranked: Sequence[RankedModel]) -> list[str]:
     tables = {
         "Mean IoU": ranked_rows(ranked),
         f"Difference from {results.baseline}": difference_rows(ranked),

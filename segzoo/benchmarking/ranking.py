@@ -1,131 +1,140 @@
-"""Standings as rows of text, for Markdown and for a terminal alike. The first row is the header."""
+"""Models beside each other on one dataset: means over seeds, and which differences from the baseline are real."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
-from segzoo.benchmarking.standings import Standing
-from segzoo.benchmarking.statistics import Difference, Interval
+import numpy as np
 
-LEVEL = 0.05
-"""A difference with a smaller p counts as one."""
-NAMES = {
-    "iou": "IoU",
-    "dice": "Dice",
-    "boundary_iou": "boundary IoU",
-    "hd95": "HD95, pixels",
-    "mean_iou": "mean IoU",
-    "mean_dice": "mean Dice",
-    "image_mean_iou": "image mean IoU",
-    "mean_boundary_iou": "mean boundary IoU",
-    "mean_hd95": "mean HD95, pixels",
-    "expected_calibration_error": "calibration error",
-    "wilcoxon_p": "Wilcoxon p, these weights only",
+from segzoo.benchmarking.runs import Run, again, image_scores
+from segzoo.benchmarking.significance import Difference, Interval, difference, holm, mean_interval
+from segzoo.errors import ConfigError
+from segzoo.scoring.overlap import number
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+COMPARED = "image_mean_iou"
+"""The score whose differences are tested: the mean of what `images.csv` calls `mean_iou`."""
+ONE_SEED = "no test: one seed"
+FEW_IMAGES = "no test: fewer than two images with scores of both"
+DEFINITIONS: dict[str, str] = {
+    "mean": "Of a score: over the seeds of one model on one dataset. Runs without it are left out, as where a class is "
+    "absent.",
+    "sd": "Of a score: its standard deviation over the seeds, with n - 1 below; none with one seed.",
+    "low, high": "Of a score: the 95 % interval of its mean over the seeds, by Student's t; none with one seed.",
+    "difference": f"{COMPARED} less that of the baseline, over the images that have one in every run of both. Its low "
+    "and high are the 95 % interval for other seeds and other images: both are random effects, and crossed, and images "
+    "count as independent of each other. It is the interval of one difference, not adjusted for the number of models: "
+    "it may leave out 0 where p does not tell them apart.",
+    "df": "Satterthwaite's degrees of freedom of that interval and of its test.",
+    "p": "The probability of a difference at least as large, if there were none but that of seeds and images; adjusted "
+    "by Holm for the number of models that are compared on the dataset. None, for no test, where a model has one seed "
+    "or fewer than two images have scores of both.",
+    "p_unadjusted": "The same before Holm.",
+    "effect_size": "The difference over the standard deviation between seeds, pooled over both models: how many times "
+    "what a mere change of the seed does.",
+    "wilcoxon_p": "Wilcoxon's signed-rank test over images, each averaged over seeds. It is about these trained "
+    "weights only and says nothing of the next training. It is not adjusted.",
 }
-"""Headings of scores and of what tests tell, where their names do not do."""
-COSTS: dict[str, tuple[str, float]] = {
-    "parameters": ("parameters", 1),
-    "flops": ("GFLOPs an image", 1e-9),
-    "latency_p50_ms": ("latency p50, ms", 1),
-    "latency_p95_ms": ("latency p95, ms", 1),
-    "throughput_images_per_s": ("throughput, images/s", 1),
-    "training_seconds_per_epoch": ("training, s/epoch", 1),
-    "training_images_per_s": ("training, images/s", 1),
-    "waiting_share": ("waiting for data, %", 100),
-    "peak_memory_bytes": ("peak memory, GiB", 2**-30),
-}
-"""Heading and factor of each figure of cost that is shown."""
-NONE = "-"
+"""What stands beside the figures of a comparison; those of the scores themselves are in each `metrics.json`."""
 
 
-def heading(name: str) -> str:
-    """What a figure is called in tables to read, by its name in data."""
-    return COSTS[name][0] if name in COSTS else NAMES.get(name, name.replace("_", " "))
+@dataclass(frozen=True)
+class RankedModel:
+    """One model on one dataset."""
+
+    label: str
+    runs: tuple[Run, ...]
+    """The finished ones, which differ in their seed only."""
+    scores: dict[str, Interval]
+    """Over the seeds, by the names of `Run.scores`; those without a value in any run are left out."""
+    difference: Difference | None = None
+    """From the baseline in the mean IoU of images; None for the baseline, and where nothing can be compared."""
+    p: float | None = None
+    """Of the difference, after Holm; None where there is no test."""
+    note: str = ""
+    """`baseline`, or why there is no test."""
+
+    def row(self) -> dict[str, Any]:
+        """All of it, ready for JSON."""
+        one = self.difference
+        return {
+            "model": self.label,
+            "seeds": [run.seed for run in self.runs],
+            "scores": {name: _json(asdict(interval)) for name, interval in self.scores.items()},
+            "comparison": _comparison(one, self.p) if one else None,
+            "note": self.note,
+        }
 
 
-def ranked_rows(standings: Sequence[Standing]) -> list[list[str]]:
-    """Mean IoU of each model, and where that puts it beside the baseline."""
-    header = ["model", "seeds", heading("mean_iou"), "95 % interval", "beside the baseline"]
-    return [header, *(_ranked(one) for one in standings)]
+def rank(entries: Mapping[str, Sequence[Run]], baseline: str) -> list[RankedModel]:
+    """Models by label, each with its finished runs on one dataset; best mean IoU first, those without runs last.
+
+    Raises:
+        ConfigError: if runs on the same data have scores of other images.
+    """
+    ids = list(image_scores(entries[baseline][0].folder)) if entries[baseline] else []
+    reference = _matrix(entries[baseline], ids)
+    notes = {label: _untested(label, entries, baseline) for label in entries}
+    found = {
+        label: difference(_matrix(entries[label], ids), reference)
+        for label, note in notes.items()
+        if note in ("", ONE_SEED)
+    }
+    notes |= {label: FEW_IMAGES for label, one in found.items() if one.p is None and not notes[label]}
+    adjusted = dict(zip(found, holm([one.p for one in found.values()]), strict=True))
+    rows = [
+        RankedModel(label, tuple(runs), _intervals(runs), found.get(label), adjusted.get(label), notes[label])
+        for label, runs in entries.items()
+    ]
+    return sorted(rows, key=lambda row: -row.scores["mean_iou"].mean if "mean_iou" in row.scores else 1.0)
 
 
-def difference_rows(standings: Sequence[Standing]) -> list[list[str]]:
-    """How far each model is from the baseline, and what tells whether that is real."""
-    header = ["model", "difference", "95 % interval", *map(heading, ("p", "effect_size", "wilcoxon_p"))]
-    return [header, *(_difference(one.label, one.difference, one.p) for one in standings if one.difference)]
+def _untested(label: str, entries: Mapping[str, Sequence[Run]], baseline: str) -> str:
+    """Why there is no test of a model against the baseline; empty if there is one."""
+    own, base = entries[label], entries[baseline]
+    if label == baseline:
+        return "baseline"
+    if not own or not base:
+        return "no test: no finished run" if not own else "no test: no finished run of the baseline"
+    if _scored(own[0]) != _scored(base[0]):
+        return "no test: other images"
+    return ONE_SEED if min(len(own), len(base)) == 1 else ""
 
 
-def score_rows(standings: Sequence[Standing]) -> list[list[str]]:
-    """The scores of whole splits but mean IoU, mean and standard deviation over seeds."""
-    names = dict.fromkeys(name for one in standings for run in one.runs[:1] for name in run.overall)
-    names.pop("mean_iou", None)
-    rows = [[one.label, *(spread(one.scores.get(name)) for name in names)] for one in standings]
-    return [["model", *map(heading, names)], *(rows if names else [])]
+def _scored(run: Run) -> tuple[str, str | None]:
+    split = run.metrics["split"]
+    return split, run.fingerprints.get(split)
 
 
-def class_rows(standings: Sequence[Standing]) -> list[list[str]]:
-    """IoU of each class."""
-    names = dict.fromkeys(name for one in standings for run in one.runs[:1] for name in run.classes)
-    rows = [[one.label, *(spread(one.scores.get(f"iou_{name}")) for name in names)] for one in standings]
-    return [["model", *(f"IoU {name}" for name in names)], *(rows if names else [])]
+def _matrix(runs: Sequence[Run], ids: Sequence[str]) -> NDArray[np.float64]:
+    """The mean IoU of each image, (runs, images), NaN where an image has none."""
+    rows = np.empty((len(runs), len(ids)))
+    for run, row in zip(runs, rows, strict=True):
+        found = image_scores(run.folder)
+        if found.keys() != set(ids):
+            raise ConfigError(
+                f"{run.folder / 'images.csv'} has {len(found):,} images, and they are not the {len(ids):,} of the "
+                f"baseline, though the data are the same; {again(run.folder)}"
+            )
+        row[:] = [found[name] for name in ids]
+    return rows
 
 
-def cost_rows(costs: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
-    """The costs of models by label, those that are known of any of them."""
-    shown = [name for name in COSTS if any(figures.get(name) is not None for figures in costs.values())]
-    rows = [[label, *(_cost(name, figures.get(name)) for name in shown)] for label, figures in costs.items()]
-    return [["model", *map(heading, shown)], *(rows if shown else [])]
+def _intervals(runs: Sequence[Run]) -> dict[str, Interval]:
+    scores = [run.scores for run in runs]
+    names = dict.fromkeys(name for one in scores for name in one)
+    values = {name: [value for one in scores if (value := one.get(name)) is not None] for name in names}
+    return {name: mean_interval(np.array(known)) for name, known in values.items() if known}
 
 
-def _cost(name: str, value: float | None) -> str:
-    """Three significant digits, or all digits before the point."""
-    if value is None:
-        return NONE
-    value *= COSTS[name][1]
-    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+def _comparison(found: Difference, p: float | None) -> dict[str, float | None]:
+    figures = asdict(found)
+    return _json({"difference": figures.pop("mean"), **figures, "p": p, "p_unadjusted": found.p})
 
 
-def _ranked(one: Standing) -> list[str]:
-    known = one.scores.get("mean_iou")
-    interval = between(known.low, known.high) if known else NONE
-    return [one.label, str(len(one.runs)), spread(known), interval, verdict(one)]
-
-
-def _difference(label: str, found: Difference, p: float | None) -> list[str]:
-    figures = [number(found.mean, "+.4f"), between(found.low, found.high, "+"), probability(p)]
-    return [label, *figures, number(found.effect_size, "+.2f"), probability(found.wilcoxon_p)]
-
-
-def verdict(one: Standing) -> str:
-    """What can be said of a model beside the baseline."""
-    if one.note or one.p is None or one.difference is None:
-        return one.note
-    if one.p >= LEVEL:
-        return "not told apart"
-    return "better" if one.difference.mean > 0 else "worse"
-
-
-def spread(interval: Interval | None) -> str:
-    """`mean ± standard deviation`."""
-    if interval is None:
-        return NONE
-    digits = 4 if abs(interval.mean) < 10 else 2  # shares; pixels
-    sd = "" if math.isnan(interval.sd) else f" ± {interval.sd:.{digits}f}"
-    return f"{interval.mean:.{digits}f}{sd}"
-
-
-def between(low: float, high: float, sign: str = "") -> str:
-    """`[low, high]`, or a dash."""
-    return NONE if math.isnan(low) else f"[{low:{sign}.4f}, {high:{sign}.4f}]"
-
-
-def probability(p: float | None) -> str:
-    """Three digits after the point."""
-    return number(p, ".3f") if p is None or math.isnan(p) or p >= 0.001 else "< 0.001"
-
-
-def number(value: float | None, form: str) -> str:
-    """A number in that form, or a dash."""
-    return NONE if value is None or math.isnan(value) else f"{value:{form}}"
+def _json(figures: dict[str, Any]) -> dict[str, Any]:
+    return {name: value if value is None else number(value) for name, value in figures.items()}

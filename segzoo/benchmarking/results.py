@@ -17,12 +17,11 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from segzoo.benchmarking import expenses
-from segzoo.benchmarking import standings as comparisons
+from segzoo.benchmarking import costs, ranking
 from segzoo.benchmarking.leaderboard import leaderboard
 from segzoo.benchmarking.outcomes import Outcome, Timing
+from segzoo.benchmarking.ranking import RankedModel
 from segzoo.benchmarking.runs import Run, image_columns, image_rows
-from segzoo.benchmarking.standings import Standing
 from segzoo.files.atomic import whole, write_text
 from segzoo.runs.tables import csv_text
 
@@ -41,7 +40,7 @@ class Results(ABC):
 
     @property
     @abstractmethod
-    def sections(self) -> Mapping[str, Sequence[Standing]]:
+    def sections(self) -> Mapping[str, Sequence[RankedModel]]:
         """What is compared with each other, by dataset; the model with the best mean IoU first."""
 
     @abstractmethod
@@ -66,7 +65,7 @@ class Results(ABC):
     @cached_property
     def timings(self) -> list[dict[str, Any]]:
         """The rows of `timings.csv`: one a cell, of what it took and where."""
-        return [{**one.cell._asdict(), **expenses.of_cell(one, self.timing)} for one in self.cells]
+        return [{**one.cell._asdict(), **costs.of_cell(one, self.timing)} for one in self.cells]
 
     def size(self, dataset: str, model: str) -> dict[str, Any]:
         """Parameters and FLOPs of a model on images of a dataset, None where the timing phase has not counted them."""
@@ -76,13 +75,13 @@ class Results(ABC):
     def costs(self, dataset: str, model: str) -> dict[str, Any]:
         """The costs of a model on a dataset: medians over its seeds, and of the memory the most."""
         rows = [row for row, cell in zip(self.timings, self.cells, strict=True) if cell.run]
-        return expenses.together([row for row in rows if (row["dataset"], row["model"]) == (dataset, model)])
+        return costs.together([row for row in rows if (row["dataset"], row["model"]) == (dataset, model)])
 
     @property
     def definitions(self) -> dict[str, str]:
         """A sentence for each figure."""
         texts = [run.metrics["definitions"] for run in self.runs]
-        texts += [comparisons.DEFINITIONS, expenses.DEFINITIONS, self.timing.table.get("definitions", {})]
+        texts += [ranking.DEFINITIONS, costs.DEFINITIONS, self.timing.table.get("definitions", {})]
         return {name: sentence for text in texts for name, sentence in text.items()}
 
     def row(self) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from typing import Any
 from segzoo.benchmarking.agreement import require_same_data, require_same_definitions
 from segzoo.benchmarking.outcomes import Outcome, read_outcomes, read_timing
 from segzoo.benchmarking.plan import FILE, Plan, read_plan
+from segzoo.benchmarking.ranking import RankedModel, rank
 from segzoo.benchmarking.results import Results
 from segzoo.benchmarking.runs import Run
-from segzoo.benchmarking.standings import Standing, standings
 from segzoo.errors import ConfigError
 from segzoo.runs.config import read_table
 
@@ -22,13 +22,13 @@ class Benchmark(Results):
     """The results of a benchmark."""
 
     plan: Plan
-    standings: dict[str, tuple[Standing, ...]]
+    ranking: dict[str, tuple[RankedModel, ...]]
     """By dataset; the model with the best mean IoU first."""
 
     @property
-    def sections(self) -> dict[str, tuple[Standing, ...]]:
-        """The same as `standings`."""
-        return self.standings
+    def sections(self) -> dict[str, tuple[RankedModel, ...]]:
+        """The same as `ranking`."""
+        return self.ranking
 
     def facts(self) -> list[str]:
         """How the widths of the networks came to be."""
@@ -64,7 +64,7 @@ def tabulate(out: Path) -> Benchmark:
     return benchmark
 
 
-def _ranked(dataset: str, plan: Plan, cells: Sequence[Outcome]) -> list[Standing]:
+def _ranked(dataset: str, plan: Plan, cells: Sequence[Outcome]) -> list[RankedModel]:
     runs: dict[str, list[Run]] = {model.label: [] for model in plan.definition.models}
     for one in cells:
         if one.run and one.cell.dataset == dataset:
@@ -73,4 +73,4 @@ def _ranked(dataset: str, plan: Plan, cells: Sequence[Outcome]) -> list[Standing
     remedy = "Delete the folder of the cell whose data are wrong, and start the benchmark again"
     require_same_data(done, remedy)
     require_same_definitions(done)
-    return standings(runs, plan.definition.baseline)
+    return rank(runs, plan.definition.baseline)

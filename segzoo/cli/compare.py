@@ -14,8 +14,8 @@ from segzoo.cli.shared import AsJson
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from segzoo.benchmarking.ranking import RankedModel
     from segzoo.benchmarking.results import Results
-    from segzoo.benchmarking.standings import Standing
 
 DEFINED = ("mean_iou", "image_mean_iou", "difference", "p", "effect_size", "wilcoxon_p", "training_seconds_per_epoch")
 """The figures whose definitions are printed below the tables."""
@@ -66,17 +66,17 @@ def print_results(results: Results) -> None:
             console.print(table)
 
 
-def _tables(results: Results, dataset: str, ranked: Sequence[Standing]) -> list[Table]:
-    from segzoo.benchmarking import ranking
+def _tables(results: Results, dataset: str, ranked: Sequence[RankedModel]) -> list[Table]:
+    from segzoo.benchmarking import formatting
 
     costs = {one.label: results.size(dataset, one.label) | results.costs(dataset, one.label) for one in ranked}
     scored = "; or ".join(dict.fromkeys(run.scored for one in ranked for run in one.runs))
     tables = [
-        _table(ranking.ranked_rows(ranked), f"{scored}, mean ± sd over seeds" if scored else None),
-        _table(ranking.difference_rows(ranked), f"difference from {results.baseline} in the mean IoU of images"),
-        _table(ranking.score_rows(ranked)),
-        _table(ranking.class_rows(ranked)),
-        _table(ranking.cost_rows(costs)),
+        _table(formatting.ranked_rows(ranked), f"{scored}, mean ± sd over seeds" if scored else None),
+        _table(formatting.difference_rows(ranked), f"difference from {results.baseline} in the mean IoU of images"),
+        _table(formatting.score_rows(ranked)),
+        _table(formatting.class_rows(ranked)),
+        _table(formatting.cost_rows(costs)),
     ]
     return [table for table in tables if table.row_count]
 

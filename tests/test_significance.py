@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from segzoo.benchmarking.statistics import difference, holm, mean_interval
+from segzoo.benchmarking.significance import difference, holm, mean_interval
 
 pytestmark = pytest.mark.filterwarnings("error")
 
