@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from os import cpu_count
 from typing import TypeVar
+
+from segzoo.processes.processors import threads
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
 def in_parallel(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
-    """The function's value for each item, from as many threads as there are processors; raises the first error."""
-    with ThreadPoolExecutor(cpu_count()) as pool:
+    """The function's value for each item, by as many threads as this process has processors; raises the first error."""
+    with ThreadPoolExecutor(threads()) as pool:
         futures = [pool.submit(function, item) for item in items]
         try:
             return [future.result() for future in futures]

@@ -1,3 +1,8 @@
+"""Work in threads: as many as there are processors to use, results in order, and errors where they belong."""
+
+import os
+import threading
+
 import pytest
 
 from segzoo.processes.threads import ahead, in_parallel
@@ -12,6 +17,17 @@ def test_the_first_error_of_a_thread_is_raised():
     assert in_parallel(fail, [1, 2]) == [1, 2]
     with pytest.raises(ValueError, match="three"):
         in_parallel(fail, range(10))
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system does not bind processes to processors")
+def test_there_are_no_more_threads_than_processors_that_may_be_used():
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(allowed)})
+    try:
+        workers = in_parallel(lambda _: threading.get_ident(), range(1000))
+    finally:
+        os.sched_setaffinity(0, allowed)
+    assert len(set(workers)) == 1
 
 
 def test_what_is_made_ahead_comes_in_order_and_not_too_early():
