@@ -9,9 +9,9 @@ import threading
 
 import pytest
 
-from segzoo.errors import SegzooError
+from segzoo.errors import ConfigError, SegzooError
 from segzoo.files import locking
-from segzoo.files.locking import holding
+from segzoo.files.locking import alone, holding, wait_until_free
 
 
 def test_who_must_wait_is_told_so(tmp_path, monkeypatch):
@@ -83,3 +83,28 @@ def test_a_file_system_that_cannot_lock_is_said(tmp_path, monkeypatch, code):
         holding(tmp_path),
     ):
         pytest.fail("came in")
+
+
+def test_a_folder_that_another_works_in_is_refused_and_no_lock_file_stays(tmp_path):
+    with alone(tmp_path):
+        with pytest.raises(ConfigError, match=f"another process is at work in {tmp_path}"), alone(tmp_path):
+            pytest.fail("came in")
+        wait_until_free(tmp_path, seconds=0)  # which ends though it is not free
+    assert not list(tmp_path.iterdir())
+    with alone(tmp_path):
+        pass
+
+
+def test_who_waits_until_a_folder_is_free_comes_after_its_holder(tmp_path):
+    waited, inside = threading.Event(), []
+
+    def other():
+        wait_until_free(tmp_path, seconds=60)
+        waited.set()
+
+    with holding(tmp_path):
+        thread = threading.Thread(target=other)
+        thread.start()
+        inside.append(waited.is_set())
+    thread.join()
+    assert (inside, waited.is_set()) == ([False], True)

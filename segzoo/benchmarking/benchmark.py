@@ -20,11 +20,11 @@ from segzoo.data.samples import remaining
 from segzoo.errors import ConfigError, SegzooError
 from segzoo.files.atomic import leftovers, write_text
 from segzoo.files.cache import cache_folder
+from segzoo.files.locking import LOCK, alone
 from segzoo.plugin import Dataset
 from segzoo.processes.children import run_child
 from segzoo.processes.terminal import note
 from segzoo.runs.config import compose
-from segzoo.runs.folder import LOCK, alone
 
 if TYPE_CHECKING:
     from segzoo.benchmarking.tables import Benchmark

@@ -10,13 +10,10 @@ import faulthandler
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from segzoo.errors import SegzooError
-from segzoo.runs.folder import LOCK
+from segzoo.files.locking import wait_until_free
 
 PATIENCE = 60.0
 """Seconds in which a process ends whose parent has ended."""
@@ -37,8 +34,7 @@ def main() -> None:
     faulthandler.enable()  # what it was at when the system ended it, for the log
     folder = Path(sys.argv[1])
     sys.argv = repeating(folder)  # the manifest says how the run was made
-    with suppress(Timeout), FileLock(folder / LOCK, timeout=PATIENCE):
-        pass
+    wait_until_free(folder, PATIENCE)
     try:
         conduct(plan(None, {}, {}, folder, resume=True), folder, resume=True)
     except Exception as error:

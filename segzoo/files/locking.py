@@ -1,34 +1,36 @@
-"""One process at a time in a folder that several may want to fill."""
+"""Locks on folders: one process at a time fills a folder of the cache, or works in the folder of a run."""
 
 from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 from rich.console import Console
 
-from segzoo.errors import SegzooError
+from segzoo.errors import ConfigError, SegzooError
 from segzoo.files.atomic import unwritable
 
+LOCK = ".lock"
+"""The file in a folder that is locked."""
 LOCKLESS = {errno.ENOLCK, errno.EOPNOTSUPP}
-"""What file systems say that cannot lock files, such as NFS without its lock service."""
+"""Errors of file systems that cannot lock files, such as NFS without its lock service."""
 
 
 @contextmanager
 def holding(folder: Path) -> Iterator[None]:
-    """Keep other processes and threads out of a folder, which is made if need be; its holder may come in again.
+    """Keep other processes and threads out of a folder, which is made if need be; they wait until the block ends.
 
-    It is free again when its holder ends, however that comes about.
+    The holder may enter again. The lock is released when its process ends, however it ends.
 
     Raises:
         SegzooError: if the folder cannot be written, or files in it cannot be locked.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".lock", is_singleton=True)
+        lock = FileLock(folder / LOCK, is_singleton=True)
         try:
             lock.acquire(blocking=False)
         except Timeout:
@@ -45,3 +47,30 @@ def holding(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep other processes out of a folder; they are refused rather than kept waiting. No lock file stays.
+
+    Raises:
+        ConfigError: if another process works in the folder, or it cannot be written.
+    """
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise ConfigError(f"another process is at work in {folder}; wait for it, or end it") from None
+    except OSError as error:
+        raise ConfigError(f"cannot write to {folder} ({error.strerror}); choose another --out") from error
+    try:
+        yield
+    finally:
+        (folder / LOCK).unlink(missing_ok=True)
+        lock.release()
+
+
+def wait_until_free(folder: Path, seconds: float) -> None:
+    """Return when no other process holds the folder, or after so many seconds."""
+    with suppress(Timeout), FileLock(folder / LOCK, timeout=seconds):
+        pass

@@ -8,12 +8,10 @@ from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
-from segzoo.files.atomic import leftovers
 from segzoo.errors import ConfigError, SegzooError
+from segzoo.files.atomic import leftovers
+from segzoo.files.locking import LOCK, alone
 
-LOCK = ".lock"
 EARLY = {LOCK, "config.toml", "log.txt", "splits.csv"}
 """What is there before there is anything to show."""
 
@@ -70,24 +68,3 @@ def _next_free(parent: Path, name: str) -> Path:
         if not folder.exists():
             return _make(folder, resume=False)
     raise AssertionError
-
-
-@contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Keep other processes out of a folder, as long as this one lives.
-
-    Raises:
-        ConfigError: if another process is in it, or it cannot be written.
-    """
-    lock = FileLock(folder / LOCK)
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        raise ConfigError(f"another process is at work in {folder}; wait for it, or end it") from None
-    except OSError as error:
-        raise ConfigError(f"cannot write to {folder} ({error.strerror}); choose another --out") from error
-    try:
-        yield
-    finally:
-        (folder / LOCK).unlink(missing_ok=True)
-        lock.release()
