@@ -17,7 +17,6 @@ A file looks like this; all but the names may be left out:
 from __future__ import annotations
 
 import json
-import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,7 +24,6 @@ from textwrap import shorten
 from typing import Any
 
 import tomli_w
-from platformdirs import user_cache_path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from segzoo.errors import ConfigError, suggestion

@@ -13,24 +13,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from segzoo import registry
-from segzoo.scoring import overlap
-from segzoo.networks.build import build_network
-from segzoo.files.atomic import whole, write_text
-from segzoo.runs.config import RunConfig, compose
-from segzoo.files.cache import cache_folder
-from segzoo.errors import ConfigError, PluginError
-from segzoo.networks.prediction import classify, predict
-from segzoo.scoring.evaluation import evaluate
-from segzoo.files.filenames import file_names
-from segzoo.runs.folder import run_folder
-from segzoo.networks.frame import Frame
-from segzoo.runs.manifest import manifest
-from segzoo.reporting.pictures import comparison
-from segzoo.plugin import Dataset, Info, Job, Loss, Model, Samples, Split, Trainer, View
-from segzoo.runs.tables import History, csv_text, read_history, write_splits
 from segzoo.data.samples import CheckedSamples, Chosen, remaining
-from segzoo.scoring.scores import Tally, image_scores, own_scores, split_scores
+from segzoo.errors import ConfigError, PluginError
+from segzoo.files.atomic import whole, write_text
+from segzoo.files.cache import cache_folder
+from segzoo.files.filenames import file_names
+from segzoo.networks.build import build_network
+from segzoo.networks.frame import Frame
+from segzoo.networks.prediction import classify, predict
+from segzoo.plugin import Dataset, Info, Job, Loss, Model, Samples, Split, Trainer, View
 from segzoo.processes.terminal import Bar, chatter_to, messages_to, note
+from segzoo.reporting.pictures import comparison
+from segzoo.runs.config import RunConfig, compose
+from segzoo.runs.folder import run_folder
+from segzoo.runs.manifest import manifest
+from segzoo.runs.tables import History, csv_text, read_history, write_splits
+from segzoo.scoring import overlap
+from segzoo.scoring.evaluation import evaluate
+from segzoo.scoring.scores import Tally, image_scores, own_scores, split_scores
 
 if TYPE_CHECKING:
     import keras
