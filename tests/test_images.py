@@ -7,6 +7,7 @@ import subprocess
 import sys
 import warnings
 import zlib
+from importlib.metadata import version
 
 import numpy as np
 import pytest
@@ -32,6 +33,7 @@ from segzoo.errors import DataError
 from segzoo.processes.terminal import quiet
 
 H, W = 5, 7
+FAX = version("tifffile") >= "2026.3.3" and version("imagecodecs") >= "2026.3.6"  # the first that read Group 4
 GREY = np.arange(H * W, dtype=np.uint8).reshape(H, W) * 7
 DEEP = GREY.astype(np.uint16) * 250
 COLOUR = np.stack([GREY, 255 - GREY, GREY // 2], axis=-1)
@@ -223,7 +225,12 @@ def test_a_photo_in_print_colours_looks_the_same(put):
         ("palette.bmp", saved(indexed(), "BMP"), LABELS),
         ("palette.tif", saved(indexed(), "TIFF"), LABELS),
         ("bit.png", saved(Image.fromarray(LABELS > 1), "PNG"), (LABELS > 1) * np.uint8(255)),
-        ("bit.tif", saved(Image.fromarray(LABELS > 1), "TIFF", compression="group4"), (LABELS > 1) * np.uint8(255)),
+        pytest.param(
+            "bit.tif",
+            saved(Image.fromarray(LABELS > 1), "TIFF", compression="group4"),
+            (LABELS > 1) * np.uint8(255),
+            marks=pytest.mark.skipif(not FAX, reason="this tifffile or imagecodecs does not read Group 4"),
+        ),
         ("deep.png", saved(DEEP, "PNG"), DEEP),
         ("la.png", IMAGES["la.png"][0], GREY),
         ("colour.png", saved(COLOUR, "PNG"), COLOUR),
@@ -286,7 +293,7 @@ def test_labels_that_are_no_whole_numbers_of_16_bits_are_refused(put, values):
 
 def test_other_whole_numbers_and_gaps_are_read_where_they_may_be(put):
     far = LABELS.astype(np.int64) * 2**52 - 2**53
-    for values in (LABELS.astype(np.int8) - 1, LABELS.astype(np.float32) - 1, LABELS + np.uint32(65535), far):
+    for values in (LABELS.astype(np.int8) - 1, LABELS.astype(np.float32) - 1, LABELS.astype(np.uint32) + 65535, far):
         mask = read_mask(put("mask.npy", array(values)), wide=True)
         assert mask.dtype == np.int64
         np.testing.assert_array_equal(mask, values)

@@ -142,8 +142,16 @@ class TiffSample:
         and 2 or 4 bits are stretched to 8. Without it the numbers are labels: as they are stored, except that pixels of
         one bit are True where they are white.
         """
-        with refused_errors():
-            planes = [self._plane(page, start) for page, start in self._planes]
+        try:
+            with refused_errors():
+                planes = [self._plane(page, start) for page, start in self._planes]
+        except ValueError as error:
+            if "not supported" not in str(error):
+                raise
+            raise DataError(
+                f"cannot read {self._path}: {error}; newer versions may read it: `pip install --upgrade tifffile "
+                "imagecodecs`"
+            ) from error
         values = planes[0] if len(planes) == 1 else np.stack(planes, axis=-1)
         if self.palette:
             labels = values.astype(np.uint8)  # the indices of 1 bit are True and False
