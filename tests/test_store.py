@@ -3,7 +3,7 @@
 import numpy as np
 import psutil
 import pytest
-from test_arrays import CROP, SIZES, Positions, Sized, native
+from test_batches import CROP, SIZES, Positions, Sized, native
 
 from segzoo.errors import DataError
 from segzoo.networks.frame import Frame
