@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from segzoo.benchmarking.benchmark import benchmark
     from segzoo.benchmarking.comparison import Comparison, compare
+    from segzoo.inspection.contact_sheets import preview
     from segzoo.inspection.findings import Finding, Verification
-    from segzoo.inspection.sheets import preview
     from segzoo.inspection.statistics import Statistics, stats
     from segzoo.inspection.verification import verify
     from segzoo.runs.experiment import Result, run
@@ -35,7 +35,7 @@ _HOMES = {
     "benchmarking.comparison": ("Comparison", "compare"),
     "runs.experiment": ("Result", "run"),
     "inspection.findings": ("Finding", "Verification"),
-    "inspection.sheets": ("preview",),
+    "inspection.contact_sheets": ("preview",),
     "inspection.statistics": ("Statistics", "stats"),
     "inspection.verification": ("verify",),
 }

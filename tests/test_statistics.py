@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import segzoo
+from segzoo.inspection.counts import Tally
+from segzoo.inspection.reading import named
 from segzoo.inspection.statistics import DEFINITIONS, class_weights
-from segzoo.inspection.survey import named
-from segzoo.inspection.tally import Tally
 from segzoo.plugin import IGNORE, Info
 
 SETTINGS = {"dataset.size": 24, "dataset.train": 70, "dataset.val": 5, "dataset.test": 5}

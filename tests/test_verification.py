@@ -15,9 +15,9 @@ import segzoo
 from segzoo.cli import main
 from segzoo.data import tiff_planes
 from segzoo.errors import ConfigError, PluginError
+from segzoo.inspection.checks import from_header
 from segzoo.inspection.findings import KINDS
 from segzoo.inspection.leave_out import read_list
-from segzoo.inspection.look import from_header
 
 NAMES = {split: [f"{split}_{number:02}" for number in range(count)] for split, count in (("trainval", 20), ("test", 6))}
 IMAGES, TRIMAPS = "images", "annotations/trimaps"
@@ -144,7 +144,7 @@ def copied(root, source, target, mask=True):
 
 
 def test_the_same_image_in_two_splits_is_an_error_of_the_split_that_is_trained_on(root):
-    train = segzoo.inspection.survey.named("oxford_pets", {"dataset.root": str(root)})[1].open(root, "train").ids
+    train = segzoo.inspection.reading.named("oxford_pets", {"dataset.root": str(root)})[1].open(root, "train").ids
     copied(root, "test_00", train[3])
     (one,) = verify(root).findings
     assert (one.severity, one.kind, one.split, one.id) == ("error", "duplicate", "train", train[3])
@@ -161,7 +161,7 @@ def test_the_same_image_in_one_split_is_a_warning_that_tells_of_another_mask(roo
 
 
 def test_an_image_that_looks_like_one_of_another_split_is_a_warning(root):
-    val = segzoo.inspection.survey.named("oxford_pets", {"dataset.root": str(root)})[1].open(root, "val").ids
+    val = segzoo.inspection.reading.named("oxford_pets", {"dataset.root": str(root)})[1].open(root, "val").ids
     with Image.open(root / IMAGES / "test_00.jpg") as image:
         image.resize((72, 48)).save(root / IMAGES / f"{val[0]}.jpg", quality=60)
     trimap([1, 2, 3], (48, 72)).save(root / TRIMAPS / f"{val[0]}.png")
@@ -342,7 +342,7 @@ def test_the_processes_that_read_load_no_tensorflow_and_die_with_ctrl_c(tmp_path
     program = (
         f"import signal, sys; sys.path[:0] = {sys.path!r}\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background jobs ignore it
-        "from segzoo.inspection import survey; survey.FEW = 1\n"
+        "from segzoo.inspection import reading; reading.FEW = 1\n"
         "from segzoo.cli import main; main(['data', 'verify', 'data'])"
     )
     words = [sys.executable, "-c", program]

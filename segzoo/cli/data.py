@@ -84,7 +84,7 @@ def preview(
     count: Annotated[int, typer.Option(min=1, help="Samples of a split.")] = 12,
 ) -> None:
     """Draw samples with their masks: a sheet of each split, and a page of HTML."""
-    from segzoo.inspection.sheets import preview as draw
+    from segzoo.inspection.contact_sheets import preview as draw
     from segzoo.processes.terminal import quiet
 
     with interruptible(), quiet():

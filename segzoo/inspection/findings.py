@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from segzoo.inspection.lookalikes import DISTANCE
+from segzoo.inspection.hashes import DISTANCE
 from segzoo.plugin import Split
 
 Severity = Literal["error", "warning"]

@@ -11,8 +11,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from segzoo.inspection.survey import named, survey, whole
-from segzoo.inspection.tally import UNIT, Counting, Tally
+from segzoo.inspection.counts import UNIT, Counting, Tally
+from segzoo.inspection.reading import named, survey, whole
 from segzoo.plugin import IGNORE, Info, Split
 
 DEFINITIONS: dict[str, str] = {

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from segzoo.files.cache import cache_folder
-from segzoo.inspection.crosscheck import Crosscheck
+from segzoo.inspection.checks import Inspector, Seen
+from segzoo.inspection.chunks import Piece, described
+from segzoo.inspection.duplicates import Crosscheck
 from segzoo.inspection.findings import KINDS, Finding, Verification
 from segzoo.inspection.leave_out import write_list
-from segzoo.inspection.look import Inspector, Seen
-from segzoo.inspection.pieces import Piece, described
-from segzoo.inspection.survey import Opened, named, noted, opened, survey
+from segzoo.inspection.reading import Opened, named, noted, opened, survey
 
 WARNINGS = ("extension", "turned", "animated", "one class")
 """What a sample by itself may have and yet be trained on."""

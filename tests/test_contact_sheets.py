@@ -11,8 +11,8 @@ from PIL import Image
 
 import segzoo
 from segzoo.errors import ConfigError
-from segzoo.inspection import sheets
-from segzoo.inspection.sheets import spread
+from segzoo.inspection import contact_sheets
+from segzoo.inspection.contact_sheets import spread
 from segzoo.reporting.pictures import palette
 
 SETTINGS = {"dataset.size": 32, "dataset.train": 30, "dataset.val": 3, "dataset.test": 5}
@@ -61,7 +61,7 @@ def test_every_split_has_a_sheet_and_all_are_on_one_page_without_other_files(tmp
 def test_the_mask_has_the_colours_of_its_classes_and_the_photo_its_own(tmp_path):
     path = segzoo.preview("shapes", tmp_path / "look", settings=SETTINGS, split="val", count=1)
     assert not (tmp_path / "look" / "train.png").exists()
-    image, mask = segzoo.inspection.survey.named("shapes", SETTINGS)[1].open(tmp_path, "val")[0]
+    image, mask = segzoo.inspection.reading.named("shapes", SETTINGS)[1].open(tmp_path, "val")[0]
     photo, painted, overlay = map(shown, Page(path.read_text("utf-8")).images)
     factor = photo.shape[0] // 32
     np.testing.assert_array_equal(photo[::factor, ::factor], image)
@@ -132,7 +132,7 @@ def test_a_folder_with_something_in_it_and_a_split_that_is_none_are_refused(tmp_
 
 
 def test_sheets_that_are_not_all_drawn_leave_no_folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(sheets, "html", lambda *_: "\udcff")  # which cannot be written
+    monkeypatch.setattr(contact_sheets, "html", lambda *_: "\udcff")  # which cannot be written
     with pytest.raises(UnicodeEncodeError):
         segzoo.preview("shapes", tmp_path / "look", settings=SETTINGS)
     assert not list(tmp_path.rglob("*.png"))

@@ -17,8 +17,8 @@ from segzoo.data.samples import fault
 from segzoo.errors import ConfigError, suggestion
 from segzoo.files.atomic import whole as whole_file
 from segzoo.files.atomic import whole_folder, write_text
-from segzoo.inspection.pieces import described, silence
-from segzoo.inspection.survey import named, whole
+from segzoo.inspection.chunks import described, silence
+from segzoo.inspection.reading import named, whole
 from segzoo.plugin import IGNORE, Info, Samples, Split
 from segzoo.reporting import pictures
 

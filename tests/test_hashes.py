@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from segzoo.inspection.lookalikes import DISTANCE, alike, digest, perceptual_hash, same
+from segzoo.inspection.hashes import DISTANCE, alike, digest, perceptual_hash, same
 
 HASHES = st.integers(0, 2**64 - 1)
 

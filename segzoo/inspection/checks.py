@@ -12,8 +12,8 @@ import numpy as np
 from segzoo.data.images import FORMATS, header, opened
 from segzoo.data.samples import fault
 from segzoo.errors import DataError, LabelError
-from segzoo.inspection.lookalikes import digest, perceptual_hash
-from segzoo.inspection.pieces import Piece, described, silence
+from segzoo.inspection.chunks import Piece, described, silence
+from segzoo.inspection.hashes import digest, perceptual_hash
 from segzoo.plugin import IGNORE, Info, Samples, Split
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import segzoo
 from segzoo.errors import ConfigError
 from segzoo.inspection.findings import Finding
 from segzoo.inspection.leave_out import read_list, write_list
-from segzoo.inspection.survey import named
+from segzoo.inspection.reading import named
 
 SETTINGS = {
     "model.filters": 2,

@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from segzoo.inspection.checks import Seen
+from segzoo.inspection.chunks import Piece
 from segzoo.inspection.findings import Finding
-from segzoo.inspection.look import Seen
-from segzoo.inspection.lookalikes import alike, same
-from segzoo.inspection.pieces import Piece
-from segzoo.inspection.survey import Opened
+from segzoo.inspection.hashes import alike, same
+from segzoo.inspection.reading import Opened
 from segzoo.plugin import Split
 
 KEPT: tuple[Split, ...] = ("test", "val", "train")

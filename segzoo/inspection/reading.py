@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 from segzoo import registry
 from segzoo.errors import ConfigError, DataError, PluginError, SegzooError
 from segzoo.files.cache import cache_folder
-from segzoo.inspection.pieces import Piece, described
+from segzoo.inspection.chunks import Piece, described
 from segzoo.plugin import Dataset, Info, Samples, Split
 from segzoo.processes.pool import in_processes
 from segzoo.processes.processors import threads

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from segzoo.data.samples import fault
-from segzoo.inspection.pieces import Piece, silence
+from segzoo.inspection.chunks import Piece, silence
 from segzoo.plugin import IGNORE, Info, Samples, Split
 
 if TYPE_CHECKING:
