@@ -17,7 +17,7 @@ from pathlib import Path
 
 from measure import interleaved, origin, seconds, spread, table
 
-from segzoo.benchmarking.attempts import Task, attempt
+from segzoo.benchmarking.cells import Task, attempt
 from segzoo.benchmarking.definition import parse
 from segzoo.benchmarking.plan import Plan, decide
 from segzoo.files.cache import cache_folder

@@ -16,7 +16,7 @@ import pytest
 
 import segzoo
 from segzoo.benchmarking import benchmark as module
-from segzoo.benchmarking.attempts import Task, attempt, read_record
+from segzoo.benchmarking.cells import Task, attempt, read_record
 
 LAB = '''
     """A trainer without TensorFlow: the options of the model say what happens to a run."""

@@ -9,6 +9,7 @@ import pytest
 from stored_runs import write, write_benchmark, write_cell, write_run
 
 import segzoo
+from segzoo.benchmarking.cells import Record
 from segzoo.benchmarking.tables import tabulate
 from segzoo.errors import ConfigError
 
@@ -266,7 +267,7 @@ def test_the_files_of_a_comparison_are_those_of_a_benchmark(tmp_path):
 
 def test_each_row_has_the_command_that_repeats_it_typed_in_the_folder_of_the_page(tmp_path, monkeypatch):
     one, other = write_run(tmp_path / "my runs" / "a", IMAGES), write_run(tmp_path / "b", IMAGES, seed=1, epochs=2)
-    (other / "cell.json").write_text('{"threads": 1}')
+    Record("done", None, "segzoo run", 1.0, None, threads=1, attempts=1).write(other)  # as of a cell of a benchmark
     monkeypatch.chdir(tmp_path)
     out = tmp_path / "deep" / "out"
     segzoo.compare(["my runs/a", "b"], out="deep/out")

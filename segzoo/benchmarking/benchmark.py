@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from segzoo import registry
 from segzoo.benchmarking import plan as plans
 from segzoo.benchmarking import timing
-from segzoo.benchmarking.attempts import Task, one_by_one, read_record
+from segzoo.benchmarking.cells import Task, attempt, read_record
 from segzoo.benchmarking.cluster import on_cluster, require_dask
 from segzoo.benchmarking.definition import read_definition
 from segzoo.benchmarking.plan import Cell, Plan, decide, read_plan
@@ -121,7 +121,9 @@ def _run_cells(plan: Plan, out: Path, jobs: int, dask: str | None, retry: bool) 
         failures = [record for record in records.values() if record and record.status == "failed"]
         if failures and not retry:
             bar.line(f"cells that failed before: {len(failures)}; --retry tries them again")
-        at_work = on_cluster(tasks, jobs, dask) if tasks and (jobs > 1 or dask) else one_by_one(tasks)
+        at_work = (
+            on_cluster(tasks, jobs, dask) if tasks and (jobs > 1 or dask) else ((task, attempt(task)) for task in tasks)
+        )
         with closing(at_work):
             for task, record in at_work:
                 bar.ended(names[task.folder], task.folder, record)

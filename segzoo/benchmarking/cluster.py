@@ -11,7 +11,7 @@ from collections.abc import Generator, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from segzoo.benchmarking.attempts import Record, Task, attempt, failed
+from segzoo.benchmarking.cells import Record, Task, attempt, failed
 from segzoo.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from segzoo.benchmarking.agreement import require_same_data, require_same_definitions, unlike
-from segzoo.benchmarking.attempts import THREADS
-from segzoo.benchmarking.outcomes import Outcome, Timing, read_facts
+from segzoo.benchmarking.cells import THREADS, CellResult, read_record
+from segzoo.benchmarking.costs import Timing
 from segzoo.benchmarking.plan import Cell
 from segzoo.benchmarking.ranking import RankedModel, rank
 from segzoo.benchmarking.results import Results
@@ -91,16 +91,17 @@ def compare(
     return comparison
 
 
-def _cells(entries: Mapping[str, Sequence[Run]], folder: Path) -> tuple[Outcome, ...]:
+def _cells(entries: Mapping[str, Sequence[Run]], folder: Path) -> tuple[CellResult, ...]:
     """The runs as cells of a benchmark, with commands to be typed in a folder."""
     found = []
     names = dict.fromkeys(run.config["dataset"]["name"] for runs in entries.values() for run in runs)
     for label, runs in entries.items():
         for run in runs:
-            facts = {"threads": run.threads} | read_facts(run.folder)
+            record = read_record(run.folder)
+            threads = record.threads if record else run.threads
             config = os.path.relpath(run.folder.resolve() / "config.toml", folder.resolve())
-            command = shlex.join([f"{THREADS[0]}={facts['threads']}", "segzoo", "run", "--config", config])
-            found.append(Outcome(Cell(" and ".join(names), label, run.seed), "done", "", command, run, facts))
+            command = shlex.join([f"{THREADS[0]}={threads}", "segzoo", "run", "--config", config])
+            found.append(CellResult(Cell(" and ".join(names), label, run.seed), "done", "", command, run, record))
     return tuple(found)
 
 

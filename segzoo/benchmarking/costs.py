@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 from typing import Any
 
-from segzoo.benchmarking.outcomes import Outcome, Timing
+from segzoo.benchmarking.cells import CellResult
 from segzoo.benchmarking.runs import Run
 from segzoo.networks.cost import TrainingCost, training_cost
 
@@ -30,6 +33,39 @@ DEFINITIONS: dict[str, str] = {
 """What each cost of a cell means, in a sentence. Those of the timing phase are explained in `timing.json`."""
 
 
+@dataclass(frozen=True)
+class Timing:
+    """What the timing phase has measured, `timing.json`; empty if it has not, or failed."""
+
+    table: dict[str, Any]
+
+    def of(self, dataset: str, model: str) -> dict[str, Any]:
+        """Parameters, FLOPs, latency and throughput of a model on images of a dataset."""
+        return dict(self._dataset(dataset).get("models", {}).get(model, {}))
+
+    def noise_floor(self, dataset: str) -> float | None:
+        """By what factor one model differs from itself."""
+        floor: float | None = self._dataset(dataset).get("noise_floor")
+        return floor
+
+    def left_out(self, dataset: str) -> dict[str, str]:
+        """The models that could not be timed, and why."""
+        return dict(self._dataset(dataset).get("left_out", {}))
+
+    def _dataset(self, name: str) -> dict[str, Any]:
+        figures: dict[str, Any] = self.table.get("datasets", {}).get(name, {})
+        return figures
+
+
+def read_timing(out: Path) -> Timing:
+    """The results of the timing phase of the benchmark in a folder."""
+    try:
+        table = json.loads((out / "timing.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        table = {}
+    return Timing(table if isinstance(table, dict) else {})
+
+
 def of_run(run: Run) -> dict[str, float | None]:
     """What the training took, None where it was not measured."""
     try:
@@ -40,15 +76,15 @@ def of_run(run: Run) -> dict[str, float | None]:
     return _training(cost)
 
 
-def of_cell(outcome: Outcome, timing: Timing) -> dict[str, Any]:
+def of_cell(result: CellResult, timing: Timing) -> dict[str, Any]:
     """What a cell took, what its model takes, and where; None where that is not known."""
-    measured = timing.of(outcome.cell.dataset, outcome.cell.model) if outcome.run else {}
+    measured = timing.of(result.cell.dataset, result.cell.model) if result.run else {}
     return {
-        **(of_run(outcome.run) if outcome.run else _training(training_cost([]))),
-        **{name: outcome.facts.get(name) for name in ("peak_memory_bytes", "seconds", "attempts")},
+        **(of_run(result.run) if result.run else _training(training_cost([]))),
+        **{name: getattr(result.record, name, None) for name in ("peak_memory_bytes", "seconds", "attempts")},
         **{name: measured.get(name) for name in LATENCY},
-        "threads": outcome.facts.get("threads"),
-        "machine": outcome.run.machine if outcome.run else None,
+        "threads": result.threads,
+        "machine": result.run.machine if result.run else None,
     }
 
 

@@ -43,7 +43,7 @@ def _facts(results: Results) -> list[str]:
     kinds = {"Models": "model", "Datasets": "dataset"}
     counts = {name: len({getattr(one.cell, key) for one in cells}) for name, key in kinds.items()}
     seeds = ", ".join(map(str, sorted({one.cell.seed for one in cells})))
-    threads = _each(str(one.facts["threads"]) for one in cells if one.facts.get("threads"))
+    threads = _each(str(cell.threads) for cell in cells if cell.threads)
     return [
         f"{' '.join(f'{name}: {count}.' for name, count in counts.items())} Seeds: {seeds}. "
         f"Cells: {len(cells)}, of which {len(runs)} are done.",

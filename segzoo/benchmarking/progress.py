@@ -10,7 +10,7 @@ from time import perf_counter
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from segzoo.benchmarking.attempts import Record
+from segzoo.benchmarking.cells import Record
 
 
 class CellsBar:

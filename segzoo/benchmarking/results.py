@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from segzoo.benchmarking import costs, ranking
+from segzoo.benchmarking.cells import CellResult
+from segzoo.benchmarking.costs import Timing
 from segzoo.benchmarking.leaderboard import leaderboard
-from segzoo.benchmarking.outcomes import Outcome, Timing
 from segzoo.benchmarking.ranking import RankedModel
 from segzoo.benchmarking.runs import Run, image_columns, image_rows
 from segzoo.files.atomic import whole, write_text
@@ -34,7 +35,7 @@ class Results(ABC):
     """Where the commands that repeat cells are to be typed."""
     baseline: str
     """The label of the model that the others are compared with."""
-    cells: tuple[Outcome, ...]
+    cells: tuple[CellResult, ...]
     """By dataset, model and seed, those that failed or are missing among them."""
     timing: Timing
 
@@ -115,23 +116,23 @@ class Results(ABC):
             write_text(out / name, text)
 
 
-def _result(outcome: Outcome, size: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+def _result(cell: CellResult, size: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
     """What is in `results.csv` of a cell; with the same columns if it is not done."""
-    run = outcome.run
+    run = cell.run
     scores: Mapping[str, float | None] = run.scores if run else {}
     return {
-        "status": outcome.status,
-        "reason": outcome.reason or None,
+        "status": cell.status,
+        "reason": cell.reason or None,
         "split": run.metrics["split"] if run else None,
         "images": run.metrics["images"] if run else None,
         **size,
         **{name: scores.get(name) for name in names},
-        "command": outcome.command or None,
+        "command": cell.command or None,
         "versions": run.versions if run else None,
     }
 
 
-def _write_images(path: Path, cells: Sequence[Outcome]) -> None:
+def _write_images(path: Path, cells: Sequence[CellResult]) -> None:
     """The rows of all `images.csv`, one cell after the other, in one table; columns that a dataset lacks are empty."""
     done = [(one.cell, one.run.folder, image_columns(one.run.folder)) for one in cells if one.run]
     columns = list(dict.fromkeys(["id", *(name for _, _, own in done for name in own)]))

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from segzoo.benchmarking.agreement import require_same_data, require_same_definitions
-from segzoo.benchmarking.outcomes import Outcome, read_outcomes, read_timing
+from segzoo.benchmarking.cells import CellResult, read_results
+from segzoo.benchmarking.costs import read_timing
 from segzoo.benchmarking.plan import FILE, Plan, read_plan
 from segzoo.benchmarking.ranking import RankedModel, rank
 from segzoo.benchmarking.results import Results
@@ -57,14 +58,14 @@ def tabulate(out: Path) -> Benchmark:
     if not (out / FILE).is_file():
         raise ConfigError(f"{out} holds no benchmark; `segzoo benchmark FILE.toml --out {out}` makes one")
     plan = read_plan(out)
-    cells = tuple(read_outcomes(out, plan))
+    cells = tuple(read_results(out, plan))
     ranked = {entry.label: tuple(_ranked(entry.label, plan, cells)) for entry in plan.definition.datasets}
     benchmark = Benchmark(out, plan.definition.baseline, cells, read_timing(out), plan, ranked)
     benchmark.write(out)
     return benchmark
 
 
-def _ranked(dataset: str, plan: Plan, cells: Sequence[Outcome]) -> list[RankedModel]:
+def _ranked(dataset: str, plan: Plan, cells: Sequence[CellResult]) -> list[RankedModel]:
     runs: dict[str, list[Run]] = {model.label: [] for model in plan.definition.models}
     for one in cells:
         if one.run and one.cell.dataset == dataset:
