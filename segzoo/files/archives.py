@@ -1,6 +1,7 @@
-"""Archives unpacked as what strangers sent: files and folders only, inside of one folder only, and only so much.
+"""Archives from strangers: only files and folders are unpacked, only into one folder, and only up to a size.
 
-The reading is left to `tarfile` and `zipfile`, the writing is not: what may be written is decided here, for both.
+`tarfile` and `zipfile` read, and `_write` writes for both. The `data` filter of `tarfile` is not enough: it allows
+links, puts absolute names inside the folder, overwrites files that are there twice, and knows nothing of zip.
 """
 
 from __future__ import annotations
@@ -25,18 +26,16 @@ from segzoo.errors import DataError
 from segzoo.files.atomic import ensure_room, unwritable
 from segzoo.files.locking import holding
 
-CHUNK = 2**18
-"""Bytes copied at a time."""
 RATIO, LEAST = 100, 2**30
-"""Files of an archive may have so many times its bytes, or so many bytes if that is more."""
+"""The files of an archive may have RATIO times its bytes, or LEAST bytes if that is more."""
 HEADERS = 2**20
-"""Bytes that a tar may spend on telling what comes next; `tarfile` keeps all of them in memory."""
+"""Bytes that the headers of a member of a tar may have; `tarfile` keeps all of them in memory."""
 DEPTH = 32
-"""Folders that a file may be in."""
+"""Folders that a file may be nested in."""
 MISFITS = {errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL}
-"""What goes wrong with a path for which the disk is not to blame."""
+"""Errors that are due to the path of a member, not to the disk."""
 COMPRESSIONS: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
-"""What a compressed tar begins with, and what reads it."""
+"""The first bytes of a compressed tar, and the function that opens it."""
 
 
 class Limit(NamedTuple):
@@ -50,17 +49,21 @@ class Limit(NamedTuple):
 
 class _Member(NamedTuple):
     name: str
-    folder: bool
-    fault: str
-    """Why it is refused; empty if it is not."""
+    is_folder: bool
+    size: int
+    """Bytes that it unpacks to; neither `tarfile` nor `zipfile` gives more."""
     open: Callable[[], IO[bytes] | None]
 
 
 class _RefusedError(Exception):
-    """A member that is not unpacked, and why."""
+    """Why an archive is not unpacked."""
+
+
+class _RefusedMemberError(_RefusedError):
+    """Why a member is not."""
 
     def __init__(self, name: str, why: str) -> None:
-        super().__init__(f"{name!r} {why}")
+        super().__init__(f"its member {name!r} {why}")
 
 
 def unpack(
@@ -69,7 +72,7 @@ def unpack(
     inside: str = "",
     limit: Limit = Limit(),  # noqa: B008
 ) -> None:
-    """Turn a tar or zip archive, or the folder `inside` of it, into a new folder, which is whole when it gets its name.
+    """Unpack a tar or zip archive, or the folder `inside` of it, into a new folder, which gets its name at the end.
 
     Raises:
         DataError: if the archive is damaged, lacks the folder, unpacks to more than the limit, or has members that are
@@ -97,45 +100,44 @@ def unpack(
 
 def _extract(archive: Path, folder: Path, limit: Limit) -> None:
     largest = max(RATIO * archive.stat().st_size, LEAST) if limit.size is None else limit.size
-    left = largest
+    total = 0
     try:
         with closing(_members(archive)) as members:
             for count, member in enumerate(members, start=1):
+                total += max(0, member.size)
                 if count > limit.members:
-                    raise DataError(f"the archive {archive} is refused: it has more than {limit.members:,} members")
-                left -= _write(member, folder, left)
-                if left < 0:
-                    raise DataError(f"the archive {archive} is refused: it unpacks to more than {largest:,} bytes")
+                    raise _RefusedError(f"it has more than {limit.members:,} members")
+                if total > largest:
+                    raise _RefusedError(f"it unpacks to more than {largest:,} bytes")
+                _write(member, folder)
     except _RefusedError as error:
-        raise DataError(f"the archive {archive} is refused: its member {error}") from error
+        raise DataError(f"the archive {archive} is refused: {error}") from error
     except Exception as error:  # every compression has errors of its own
-        # Nothing is written at a place that cannot be, but read: where a damaged header says that the bytes are.
-        if isinstance(error, DataError) or (isinstance(error, OSError) and error.errno not in (None, errno.EINVAL)):
+        # EINVAL is of reading, where a damaged header leads to; other numbers are of writing.
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise
         raise DataError(f"the archive {archive} is damaged, or neither tar nor zip: {error}") from error
 
 
-def _write(member: _Member, folder: Path, left: int) -> int:
-    """Make the file or folder of a member; the bytes written, which are at most one chunk more than are left."""
+def _write(member: _Member, folder: Path) -> None:
+    """Make the file or folder of a member."""
     path = PurePath(member.name)
     if path.anchor or ".." in path.parts:
-        raise _RefusedError(member.name, "leads out of the folder")
-    if fault := member.fault or ("lies too deep" if len(path.parts) > DEPTH else ""):
-        raise _RefusedError(member.name, fault)
-    target, written = folder / path, 0
+        raise _RefusedMemberError(member.name, "leads out of the folder")
+    if len(path.parts) > DEPTH:
+        raise _RefusedMemberError(member.name, "lies too deep")
+    target = folder / path
     try:
-        (target if member.folder else target.parent).mkdir(parents=True, exist_ok=True)
-        if member.folder:
-            return 0
+        (target if member.is_folder else target.parent).mkdir(parents=True, exist_ok=True)
+        if member.is_folder:
+            return
         file = target.open("xb")
     except OSError as error:
         if error.errno in MISFITS:
-            raise _RefusedError(member.name, f"has no place: {os.strerror(error.errno).lower()}") from error
+            raise _RefusedMemberError(member.name, f"has no place: {os.strerror(error.errno).lower()}") from error
         raise
     with file, cast("IO[bytes]", member.open()) as source:
-        while written <= left and (chunk := source.read(CHUNK)):
-            written += file.write(chunk)
-    return written
+        shutil.copyfileobj(source, file)
 
 
 def _members(archive: Path) -> Generator[_Member, None, None]:
@@ -151,14 +153,15 @@ def _zip_members(archive: Path) -> Generator[_Member, None, None]:
     with zipfile.ZipFile(archive) as file:
         infos = sorted(file.infolist(), key=lambda info: info.header_offset)
         for info, following in pairwise(infos):
-            # A header has 30 bytes and the name. Bombs have one lot of bytes belong to thousands of files.
+            # A header has 30 bytes and the name. In a bomb, thousands of files share the same bytes.
             if info.header_offset + 30 + len(info.filename) + info.compress_size > following.header_offset:
-                raise _RefusedError(following.filename, "overlaps another one")
+                raise _RefusedMemberError(following.filename, "overlaps another one")
         for info in infos:
-            kind = stat.S_IFMT(info.external_attr >> 16)  # 0 where it was not made on Unix
-            fault = "is neither file nor folder" if kind not in (0, stat.S_IFREG, stat.S_IFDIR) else ""
-            fault = "is encrypted" if info.flag_bits & 1 else fault
-            yield _Member(info.filename, info.is_dir(), fault, partial(file.open, info))
+            if info.flag_bits & 1:
+                raise _RefusedMemberError(info.filename, "is encrypted")
+            if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):  # 0: not made on Unix
+                raise _RefusedMemberError(info.filename, "is neither file nor folder")
+            yield _Member(info.filename, info.is_dir(), info.file_size, partial(file.open, info))
 
 
 def _tar_members(stream: IO[bytes]) -> Generator[_Member, None, None]:
@@ -166,19 +169,20 @@ def _tar_members(stream: IO[bytes]) -> Generator[_Member, None, None]:
         rationed = _Rationed(stream)
         with tarfile.open(fileobj=cast("IO[bytes]", rationed), mode="r:") as tar:
             while info := tar.next():
-                tar.members.clear()  # type: ignore[attr-defined]  # else all those of a large archive stay in memory
-                fault = "" if info.isreg() or info.isdir() else "is neither file nor folder"
+                tar.members.clear()  # type: ignore[attr-defined]  # else it keeps the headers of all members
+                if not (info.isreg() or info.isdir()):
+                    raise _RefusedMemberError(info.name, "is neither file nor folder")
                 rationed.left = info.size
-                yield _Member(info.name, info.isdir(), fault, partial(tar.extractfile, info))
+                yield _Member(info.name, info.isdir(), info.size, partial(tar.extractfile, info))
                 rationed.left = HEADERS
             rationed.seek(tar.offset)
-            # tarfile takes a header that it cannot read for the end.
+            # tarfile takes a header that it cannot read for the end of the archive.
             if rationed.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
                 raise tarfile.ReadError("the mark of its end is missing")
 
 
 class _Rationed:
-    """A file that gives only so many bytes, since `tarfile` reads as much as a header claims, into memory."""
+    """A file that gives only `left` bytes: `tarfile` reads as many bytes into memory as a header claims."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self.seek, self.tell, self._file = file.seek, file.tell, file
