@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 import segzoo
 from segzoo.errors import DataError
-from segzoo_folder import ImageFolder, files, looking
+from segzoo_folder import ImageFolder, looking, scan
 
 MASK = np.tile(np.uint8([0, 255]), (6, 4))
 
@@ -21,7 +21,7 @@ def ramp(low, high, dtype=np.uint16):
 
 def measured(root, cache):
     """Of each image the rows of what was measured of its pages, by its name."""
-    index = looking.known(root, files.find(root, None).pairs, cache)
+    index = looking.known(root, scan.find(root, None).pairs, cache)
     ends = index.images.starts + index.images.pages
     rows = np.split(index.images.measured, ends[:-1])
     return {name.decode(): own[:, :2].tolist() for name, own in zip(index.pairs.ids, rows, strict=True)}

@@ -224,7 +224,7 @@ class ImageFolder(Dataset):
 
     def missing(self, cache: Path) -> Sequence[str]:
         """See `Dataset.missing`. With `allow_missing`, what has no partner or cannot be read is not missed."""
-        from segzoo_folder.files import find
+        from segzoo_folder.scan import find
 
         try:
             found = find(self.folder(), self.listing, self.regions)

@@ -16,7 +16,6 @@ from segzoo.errors import DataError
 from segzoo.plugin import Info, Split
 from segzoo_folder import ImageFolder
 from segzoo_folder.advice import without_masks
-from segzoo_folder.files import Found, find
 from segzoo_folder.index import Held, Index
 from segzoo_folder.instances import Instances
 from segzoo_folder.labels import labels
@@ -25,6 +24,7 @@ from segzoo_folder.looking import known
 from segzoo_folder.pixels import pixels
 from segzoo_folder.reading import ImageFacts, Reading, look_at_image, look_at_mask
 from segzoo_folder.samples import Images, Pages
+from segzoo_folder.scan import Found, find
 from segzoo_folder.sorting import Sorting
 from segzoo_folder.suggestions import suggested
 from segzoo_folder.walking import stamp_of

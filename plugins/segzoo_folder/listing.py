@@ -16,10 +16,9 @@ import numpy as np
 
 from segzoo.data.images import require_regular
 from segzoo.errors import DataError, suggestion
-from segzoo_folder.files import Found
 from segzoo_folder.layout import IMAGES, SPLITS, meant
 from segzoo_folder.pairs import UNSPLIT, Pairs, coded, columns, text
-from segzoo_folder.walking import ABSENT, Stamped, stamp_of
+from segzoo_folder.walking import stamp_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,8 +31,8 @@ SEPARATORS = ",;\t"
 """What is between the columns of a CSV file: its first line tells."""
 
 
-def listed(root: Path, file: Path) -> Found:
-    """The pairs that a table names.
+def listed(root: Path, file: Path) -> Pairs:
+    """The pairs that a table names, in its order, whether their files are there or not.
 
     Raises:
         DataError: if the table cannot be read, lacks a column or a value, or names a split that there is none of.
@@ -52,7 +51,7 @@ def listed(root: Path, file: Path) -> Found:
             raise DataError(f"{file}: some rows have a {column}, but not that of {first}; give all one, or none")
     ids, ends = _ids(root, file.parent, images), np.arange(1, len(images) + 1)
     stamps = (_stamps(root, paths) for paths in (images, masks, regions))
-    return _checked(root, file, Pairs(ids, images, masks, ends, groups, regions, splits, *stamps))
+    return Pairs(ids, images, masks, ends, groups, regions, splits, *stamps)
 
 
 def _ids(root: Path, folder: Path, images: NDArray[np.bytes_]) -> NDArray[np.bytes_]:
@@ -87,31 +86,6 @@ def _stamps(root: Path, paths: NDArray[np.bytes_]) -> NDArray[np.int64]:
         return np.zeros(len(paths), np.int64)
     different, places = np.unique(paths, return_inverse=True)
     return np.array([stamp_of(root / text(path)) for path in different], np.int64)[places]
-
-
-def _checked(root: Path, file: Path, pairs: Pairs) -> Found:
-    stamps = np.stack([pairs.image_stamps, pairs.mask_stamps], axis=1)
-    absent = [(pairs.images, pairs.masks)[kind][row] for row, kind in np.argwhere(stamps == ABSENT).tolist()]
-    order = np.argsort(pairs.ids, kind="stable")
-    again = np.flatnonzero(pairs.ids[order[1:]] == pairs.ids[order[:-1]]) + 1
-    doubled = [
-        f"{root / pairs[first].image} and {root / pairs[other].image}, in {file.name}, are both {pairs[other].id}"
-        for first, other in zip(order[again - 1].tolist(), order[again].tolist(), strict=True)
-    ]
-    kept = np.delete(order, again)
-    gone = np.flatnonzero((pairs.regions != b"") & (pairs.region_stamps == ABSENT)).tolist()
-    return Found(
-        pairs.take(kept[(stamps[kept] != ABSENT).all(axis=1)]),
-        tuple(f"{_absence(root / text(path))}, but {file.name} names it" for path in absent),
-        tuple(doubled),
-        (),
-        tuple(f"{root / pairs[row].image} has no region {root / pairs[row].region}, as it should" for row in gone),
-        Stamped(np.array([coded(str(file))]), np.array([stamp_of(file)], np.int64)),
-    )
-
-
-def _absence(path: Path) -> str:
-    return f"{path} is {f'a link to {path.readlink()}, which is ' if path.is_symlink() else ''}not there"
 
 
 def _coded(row: Mapping[str, Any], place: str) -> tuple[bytes, bytes, bytes, bytes, int]:

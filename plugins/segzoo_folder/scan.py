@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from segzoo.errors import DataError
 from segzoo_folder.advice import expected, there
+from segzoo_folder.kinds import READABLE, UNKNOWN, UNREADABLE, reason
 from segzoo_folder.layout import IMAGES, MASKS, SPLITS, Place, places
-from segzoo_folder.matching import matches
+from segzoo_folder.listing import listed
+from segzoo_folder.matching import Affixes, Matches, matches
 from segzoo_folder.objects import Owners, owners
 from segzoo_folder.pairs import UNSPLIT, Pairs, coded, columns, merged, spans, text
-from segzoo_folder.unread import alone
-from segzoo_folder.walking import Files, Stamped
+from segzoo_folder.walking import ABSENT, Files, Stamped, stamp_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,9 +61,7 @@ def _find(root: Path, listing: str | None, regions: str | None) -> Found:
     if not root.is_dir():
         raise DataError(f"there is no folder {root}; {expected()}")
     if listing is not None:
-        from segzoo_folder.listing import listed
-
-        return listed(root, root / listing)
+        return _listed(root, root / listing)
     known = places(root)
     if not known:
         raise DataError(f"{root} has no layout that the dataset 'folder' knows; {expected()}\n{there(root)}")
@@ -163,3 +163,102 @@ def _pairs(place: Place, images: Files, masks: Files, ends: NDArray[np.int64]) -
         masks.stamps,
         np.zeros(count, np.int64),
     )
+
+
+class Alone(NamedTuple):
+    """What of a folder with images and one with masks is not paired."""
+
+    images: NDArray[np.intp]
+    masks: NDArray[np.intp]
+    """Indices of those of which not even a file that is not read is the partner."""
+    unread: tuple[str, ...]
+    """Files of kinds that cannot be read, a line each; those of unknown kinds only where they are partners."""
+
+
+class _Side(NamedTuple):
+    """Images or masks without a partner: those that are read, then the others."""
+
+    names: NDArray[np.bytes_]
+    paths: NDArray[np.bytes_]
+    kinds: NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, files: Files, read: NDArray[np.intp]) -> _Side:
+        return cls(
+            np.append(files.names[read], files.strange.names),
+            np.append(files.paths[read], files.strange.paths),
+            np.append(np.full(len(read), READABLE, np.uint8), files.strange.kinds),
+        )
+
+    def but(self, indices: NDArray[np.intp], kind: int) -> NDArray[np.intp]:
+        """The indices of all others than these that are of a kind."""
+        return np.setdiff1d(np.flatnonzero(self.kinds == kind), indices, assume_unique=True)
+
+
+def alone(root: Path, images: Files, masks: Files, found: Matches) -> Alone:
+    """What is to be told of images and masks, of which some belong together."""
+    left, right = (
+        np.setdiff1d(np.arange(len(files.names)), done, assume_unique=True)
+        for files, done in ((images, found.images), (masks, found.masks))
+    )
+    own, other = _Side.of(images, left), _Side.of(masks, right)
+    mine, theirs = _partners(own, other, found.affixes)
+    lines = [
+        line
+        for image, mask in zip(mine.tolist(), theirs.tolist(), strict=True)
+        for line in _of_pair(root, text(own.paths[image]), own.kinds[image], text(other.paths[mask]), other.kinds[mask])
+    ]
+    for side, done in ((own, mine), (other, theirs)):
+        paths = map(text, side.paths[side.but(done, UNREADABLE)])
+        lines += [f"{root / path} {reason(path)}, or move it away" for path in paths]
+    return Alone(left[own.but(mine, READABLE)], right[other.but(theirs, READABLE)], tuple(lines))
+
+
+def _of_pair(root: Path, image: str, image_kind: int, mask: str, mask_kind: int) -> Iterator[str]:
+    if image_kind != READABLE:
+        yield f"{root / image}, the image of {mask}, {reason(image)}"
+    if mask_kind != READABLE:
+        yield f"{root / mask}, the mask of {image}, {reason(mask)}"
+
+
+def _partners(own: _Side, other: _Side, affixes: Affixes | None) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Indices of pairs, of which the image or the mask is not read."""
+    pairs: list[NDArray[np.intp]] = [np.zeros(0, np.intp)] * 2
+    for kinds in ((READABLE, UNREADABLE), (READABLE, UNREADABLE, UNKNOWN)):  # the latter may be called anything
+        rows = [
+            np.setdiff1d(np.flatnonzero(np.isin(side.kinds, kinds)), done, assume_unique=True)
+            for side, done in zip((own, other), pairs, strict=True)
+        ]
+        found = matches(own.names[rows[0]], other.names[rows[1]], affixes)
+        affixes = found.affixes
+        places = zip(pairs, rows, (found.images, found.masks), strict=True)
+        pairs = [np.append(done, row[place]) for done, row, place in places]
+    strange = (own.kinds[pairs[0]] != READABLE) | (other.kinds[pairs[1]] != READABLE)
+    return pairs[0][strange], pairs[1][strange]
+
+
+def _listed(root: Path, file: Path) -> Found:
+    """The pairs that a table names and whose files are there."""
+    pairs = listed(root, file)
+    stamps = np.stack([pairs.image_stamps, pairs.mask_stamps], axis=1)
+    absent = [(pairs.images, pairs.masks)[kind][row] for row, kind in np.argwhere(stamps == ABSENT).tolist()]
+    order = np.argsort(pairs.ids, kind="stable")
+    again = np.flatnonzero(pairs.ids[order[1:]] == pairs.ids[order[:-1]]) + 1
+    doubled = [
+        f"{root / pairs[first].image} and {root / pairs[other].image}, in {file.name}, are both {pairs[other].id}"
+        for first, other in zip(order[again - 1].tolist(), order[again].tolist(), strict=True)
+    ]
+    kept = np.delete(order, again)
+    gone = np.flatnonzero((pairs.regions != b"") & (pairs.region_stamps == ABSENT)).tolist()
+    return Found(
+        pairs.take(kept[(stamps[kept] != ABSENT).all(axis=1)]),
+        tuple(f"{_absence(root / text(path))}, but {file.name} names it" for path in absent),
+        tuple(doubled),
+        (),
+        tuple(f"{root / pairs[row].image} has no region {root / pairs[row].region}, as it should" for row in gone),
+        Stamped(np.array([coded(str(file))]), np.array([stamp_of(file)], np.int64)),
+    )
+
+
+def _absence(path: Path) -> str:
+    return f"{path} is {f'a link to {path.readlink()}, which is ' if path.is_symlink() else ''}not there"
