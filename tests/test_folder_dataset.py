@@ -35,7 +35,7 @@ import segzoo
 from segzoo.data.images import FORMATS
 from segzoo.errors import DataError
 from segzoo.plugin import IGNORE
-from segzoo_folder import ImageFolder, looking, pairs, reading, walking
+from segzoo_folder import ImageFolder, files, looking, pairs, reading
 
 SPLITS = ("train", "val", "test")
 
@@ -817,9 +817,9 @@ def test_a_cache_that_cannot_be_written_says_so(root, tmp_path):
 
 def test_a_file_that_is_gone_has_no_stamp(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "gone")
-    assert walking.stamp_of(tmp_path / "link") == walking.ABSENT
+    assert files.stamp_of(tmp_path / "link") == files.ABSENT
     with os.scandir(tmp_path) as entries:
-        assert [walking.stamp_of(entry) for entry in entries] == [walking.ABSENT]
+        assert [files.stamp_of(entry) for entry in entries] == [files.ABSENT]
 
 
 # As a user meets it

@@ -5,7 +5,7 @@ from own_folders import SQUARE, ids, photo, refusal, save, write
 
 from segzoo.data.images import FORMATS
 from segzoo_folder import ImageFolder
-from segzoo_folder.kinds import PLAIN, READABLE, UNKNOWN, UNREADABLE, reason, told
+from segzoo_folder.files import PLAIN, READABLE, UNKNOWN, UNREADABLE, reason, told
 
 NAMES = [f"s{number:02}" for number in range(10)]
 

@@ -11,7 +11,7 @@ from segzoo.errors import ConfigError
 from segzoo_folder import ImageFolder
 from segzoo_folder import pairs as segzoo_pairs
 from segzoo_folder.instances import border
-from segzoo_folder.objects import owners
+from segzoo_folder.matching import owners
 
 NAMES = [f"im{number}" for number in range(9)]
 DRAWN = [np.roll(SQUARE, 3 * number, 1) * np.uint8(255) for number in range(3)]

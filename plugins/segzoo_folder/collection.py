@@ -15,11 +15,11 @@ from segzoo.data.images import channels_first
 from segzoo.errors import DataError
 from segzoo.plugin import Info, Split
 from segzoo_folder import ImageFolder
-from segzoo_folder.advice import without_masks
+from segzoo_folder.files import stamp_of
 from segzoo_folder.index import Held, Index
 from segzoo_folder.instances import Instances
 from segzoo_folder.labels import labels
-from segzoo_folder.layout import SPLITS
+from segzoo_folder.layout import SPLITS, without_masks
 from segzoo_folder.looking import known
 from segzoo_folder.pixels import pixels
 from segzoo_folder.reading import ImageFacts, Reading, look_at_image, look_at_mask
@@ -27,7 +27,6 @@ from segzoo_folder.samples import Images, Pages
 from segzoo_folder.scan import Found, find
 from segzoo_folder.sorting import Sorting
 from segzoo_folder.suggestions import suggested
-from segzoo_folder.walking import stamp_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

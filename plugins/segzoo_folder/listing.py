@@ -16,9 +16,9 @@ import numpy as np
 
 from segzoo.data.images import require_regular
 from segzoo.errors import DataError, suggestion
+from segzoo_folder.files import stamp_of
 from segzoo_folder.layout import IMAGES, SPLITS, meant
 from segzoo_folder.pairs import UNSPLIT, Pairs, coded, columns, text
-from segzoo_folder.walking import stamp_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

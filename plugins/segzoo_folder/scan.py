@@ -10,14 +10,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from segzoo.errors import DataError
-from segzoo_folder.advice import expected, there
-from segzoo_folder.kinds import READABLE, UNKNOWN, UNREADABLE, reason
-from segzoo_folder.layout import IMAGES, MASKS, SPLITS, Place, places
+from segzoo_folder.files import ABSENT, READABLE, UNKNOWN, UNREADABLE, Files, Stamped, reason, stamp_of
+from segzoo_folder.layout import IMAGES, MASKS, SPLITS, Place, expected, places, there
 from segzoo_folder.listing import listed
-from segzoo_folder.matching import Affixes, Matches, matches
-from segzoo_folder.objects import Owners, owners
+from segzoo_folder.matching import Affixes, Matches, Owners, matches, owners
 from segzoo_folder.pairs import UNSPLIT, Pairs, coded, columns, merged, spans, text
-from segzoo_folder.walking import ABSENT, Files, Stamped, stamp_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
