@@ -35,7 +35,8 @@ import segzoo
 from segzoo.data.images import FORMATS
 from segzoo.errors import DataError
 from segzoo.plugin import IGNORE
-from segzoo_folder import ImageFolder, files, looking, pairs, reading
+from segzoo_folder import ImageFolder, files, inspection, pairs
+from segzoo_folder.masks import Labels
 
 SPLITS = ("train", "val", "test")
 
@@ -508,7 +509,7 @@ def test_the_nearest_is_the_one_that_no_other_is_nearer_than(tmp_path_factory, d
         array = np.stack([array, np.full_like(array, 3), np.full_like(array, 5)], -1)
     path = save(tmp_path_factory.mktemp("mask") / "m.png", array)
     known = tuple((value << 16) + 0x305 for value in values) if colored else tuple(values)
-    found = reading.Labels(tuple(map(str, range(kept))), known, colored, nearest=True).read([path], 0)
+    found = Labels(tuple(map(str, range(kept))), known, colored, nearest=True).read([path], 0)
     targets = dict(zip(values, [*range(kept), IGNORE] if colored else range(kept), strict=False))
     if not colored:
         targets.setdefault(IGNORE, IGNORE)
@@ -522,7 +523,7 @@ def test_colours_are_labels_in_the_order_of_the_table(tmp_path_factory, colors, 
     path = save(tmp_path_factory.mktemp("mask") / "m.png", np.array(colors, np.uint8)[order].reshape(6, 8, 3))
     values = tuple(int.from_bytes(bytes(color)) for color in colors)
     kept = len(colors) - 1
-    found = reading.Labels(tuple(map(str, range(kept))), values, colored=True).read([path], 0)
+    found = Labels(tuple(map(str, range(kept))), values, colored=True).read([path], 0)
     assert found.ravel().tolist() == [IGNORE if place == kept else place for place in order]
 
 
@@ -662,7 +663,7 @@ def looked(monkeypatch):
         return lambda path, *stack: names.append(path.name) or look(path, *stack)
 
     for name in ("look_at_image", "look_at_mask"):
-        monkeypatch.setattr(looking, name, counted(getattr(looking, name)))
+        monkeypatch.setattr(inspection, name, counted(getattr(inspection, name)))
     forget()
     return names
 
@@ -766,9 +767,9 @@ def test_masks_none_of_which_can_be_read(tmp_path, own_cache):
 
 
 def test_many_files_are_looked_at_by_several_processes(tmp_path, own_cache, monkeypatch):
-    monkeypatch.setattr(looking, "FEW", 8)
-    monkeypatch.setattr(looking, "PIECE", 3)
-    monkeypatch.setattr(looking, "threads", lambda: 2)
+    monkeypatch.setattr(inspection, "FEW", 8)
+    monkeypatch.setattr(inspection, "PIECE", 3)
+    monkeypatch.setattr(inspection, "threads", lambda: 2)
     write(tmp_path, [f"n{number}" for number in range(20)])
     assert sum(map(len, ids(tmp_path, own_cache).values())) == 20
 

@@ -12,7 +12,8 @@ from pydantic import ValidationError
 import segzoo
 from segzoo.errors import DataError, LabelError
 from segzoo.plugin import IGNORE
-from segzoo_folder import ImageFolder, reading
+from segzoo_folder import ImageFolder
+from segzoo_folder.masks import Labels
 
 
 def wide(*values, dtype=np.int16):
@@ -143,7 +144,7 @@ def test_each_pixel_is_its_class_or_left_out_or_refused(tmp_path_factory, data):
     values, left_out = [value for value in known[:count] if value >= 0], known[count:]
     pixels = data.draw(st.lists(st.sampled_from([*known, 255]), min_size=6, max_size=6))
     path = save(tmp_path_factory.mktemp("mask") / "m.npy", np.array(pixels, np.int32).reshape(2, 3))
-    meaning = reading.Labels(tuple(map(str, values)), tuple(values), left_out=tuple(left_out))
+    meaning = Labels(tuple(map(str, values)), tuple(values), left_out=tuple(left_out))
     expected = [values.index(p) if p in values else IGNORE if p in (*left_out, 255) else None for p in pixels]
     if None in expected:
         with pytest.raises(LabelError):

@@ -14,8 +14,7 @@ import segzoo
 from segzoo.errors import DataError
 from segzoo.plugin import IGNORE
 from segzoo_folder import ImageFolder
-from segzoo_folder.instances import Instances, border
-from segzoo_folder.marks import marks
+from segzoo_folder.masks import Instances, border, marks
 
 SHAPES = array_shapes(min_dims=2, max_dims=2, max_side=12)
 NUMBERS = arrays(np.int64, SHAPES, elements=st.sampled_from([0] * 12 + [1, 1, 2, 2, 3, 255, 256, 2**53]))

@@ -10,7 +10,7 @@ import segzoo
 from segzoo.errors import ConfigError
 from segzoo_folder import ImageFolder
 from segzoo_folder import pairs as segzoo_pairs
-from segzoo_folder.instances import border
+from segzoo_folder.masks import border
 from segzoo_folder.matching import owners
 
 NAMES = [f"im{number}" for number in range(9)]

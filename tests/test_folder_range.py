@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 import segzoo
 from segzoo.errors import DataError
-from segzoo_folder import ImageFolder, looking, scan
+from segzoo_folder import ImageFolder, inspection, scan
 
 MASK = np.tile(np.uint8([0, 255]), (6, 4))
 
@@ -21,7 +21,7 @@ def ramp(low, high, dtype=np.uint16):
 
 def measured(root, cache):
     """Of each image the rows of what was measured of its pages, by its name."""
-    index = looking.known(root, scan.find(root, None).pairs, cache)
+    index = inspection.known(root, scan.find(root, None).pairs, cache)
     ends = index.images.starts + index.images.pages
     rows = np.split(index.images.measured, ends[:-1])
     return {name.decode(): own[:, :2].tolist() for name, own in zip(index.pairs.ids, rows, strict=True)}
@@ -177,7 +177,7 @@ def test_the_range_is_known_afterwards(tmp_path, own_cache, command):
 def test_only_what_is_new_is_measured(tmp_path, own_cache, monkeypatch):
     splits(tmp_path, train=[ramp(300, 900), ramp(400, 950)], val=ramp(0, 1300))
     assert range_of(tmp_path, own_cache) == (300, 950)
-    monkeypatch.setattr("segzoo_folder.reading.read_pages", None)
+    monkeypatch.setattr("segzoo_folder.inspection.read_pages", None)
     forget()
     assert range_of(tmp_path, own_cache) == (300, 950)
 

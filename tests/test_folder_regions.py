@@ -10,7 +10,7 @@ import segzoo
 from segzoo.errors import DataError
 from segzoo.plugin import IGNORE
 from segzoo_folder import ImageFolder
-from segzoo_folder.marks import marks, within
+from segzoo_folder.masks import marks, within
 
 NAMES = [f"im{number}" for number in range(9)]
 GRID = np.resize(np.arange(3, dtype=np.uint8), (6, 8))

@@ -15,8 +15,7 @@ from segzoo.errors import ConfigError, DataError
 from segzoo.plugin import IGNORE, Dataset, File, Folder, Info, Split
 
 if TYPE_CHECKING:
-    from segzoo_folder.collection import Collection
-    from segzoo_folder.samples import Images
+    from segzoo_folder.collection import Collection, Images
 
 SHARE = 0.15
 """Of the images, for validation and for the scores, unless other shares are asked for."""

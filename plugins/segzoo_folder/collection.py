@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from segzoo.data.images import channels_first
+from segzoo.data.samples import OnDemand
 from segzoo.errors import DataError
 from segzoo.plugin import Info, Split
 from segzoo_folder import ImageFolder
 from segzoo_folder.files import stamp_of
-from segzoo_folder.index import Held, Index
-from segzoo_folder.instances import Instances
+from segzoo_folder.index import Held, ImageFacts, Index, Pages
+from segzoo_folder.inspection import known, look_at_image, look_at_mask
 from segzoo_folder.labels import labels
 from segzoo_folder.layout import SPLITS, without_masks
-from segzoo_folder.looking import known
-from segzoo_folder.pixels import pixels
-from segzoo_folder.reading import ImageFacts, Reading, look_at_image, look_at_mask
-from segzoo_folder.samples import Images, Pages
+from segzoo_folder.masks import Instances, Labels, within
+from segzoo_folder.pairs import Pair
+from segzoo_folder.pixels import Pixels, pixels
 from segzoo_folder.scan import Found, find
 from segzoo_folder.sorting import Sorting
 from segzoo_folder.suggestions import suggested
@@ -33,6 +33,55 @@ if TYPE_CHECKING:
 
 NAMED = 3
 """Files that a message names."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How files become samples of one form."""
+
+    pixels: Pixels
+    labels: Labels | Instances
+
+
+@dataclass(frozen=True)
+class Images:
+    """The samples of a split."""
+
+    pages: Pages
+    reading: Reading
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """See `Pages.id`."""
+        return OnDemand(len(self), self.pages.id)
+
+    @property
+    def files(self) -> Sequence[tuple[Path, ...]]:
+        """See `Pages.files`."""
+        return OnDemand(len(self), self.pages.files)
+
+    def __len__(self) -> int:
+        return len(self.pages)
+
+    def __getitem__(self, index: int, /) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+        """Image (H, W, C) and mask uint8 (H, W).
+
+        Raises:
+            DataError: if a file cannot be read, or is not as others are, or image and mask do not belong together.
+        """
+        self.pages.require_alike(index)
+        root, pair = self.pages.root, self.pages.pair(index)
+        number = max(0, int(self.pages.numbers[index]))
+        image, labels = self.reading.pixels.read(root / pair.image, number), self._labels(pair, number)
+        if labels.shape == image.shape[1:] != image.shape[:2]:
+            raise DataError(f"{root / pair.image} has another size than its mask{channels_first(image.shape)}")
+        return image, labels
+
+    def _labels(self, pair: Pair, page: int) -> NDArray[np.uint8]:
+        """A page of the masks of a pair, as far as it is in its region."""
+        root = self.pages.root
+        labels = self.reading.labels.read([root / path for path in pair.masks], page)
+        return within(labels, root / pair.region, page) if pair.region else labels
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,10 @@ import numpy as np
 from segzoo_folder import ImageFolder
 from segzoo_folder.collection import Collection, some
 from segzoo_folder.index import Index
-from segzoo_folder.labels import left_out
+from segzoo_folder.labels import TO_OBJECTS, number_objects
+from segzoo_folder.masks import Labels, left_out
 from segzoo_folder.pairs import text
 from segzoo_folder.pixels import LARGEST, number
-from segzoo_folder.reading import Labels
-from segzoo_folder.unclear import TO_OBJECTS, number_objects
 
 SEVERAL = 3
 """Masks from which on it is no chance if all are the same."""

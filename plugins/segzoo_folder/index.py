@@ -11,23 +11,36 @@ The columns are mapped: of a million pairs, what nobody asks for stays on the di
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from hashlib import file_digest, sha256
 from io import BufferedRandom, BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
 
 import numpy as np
 
 from segzoo.errors import DataError
 from segzoo.files.atomic import whole
-from segzoo_folder.pairs import Pairs, text
-from segzoo_folder.reading import DIGESTS, EXTENTS, Facts, ImageFacts, MaskFacts
+from segzoo_folder.pairs import Pair, Pairs, text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+MOST = 256
+"""Different values or colours of a mask that are remembered, and one more to tell that there are more."""
+
+EXTENTS = np.empty((0, 4))
+"""Of images: the least and the largest value of a page, and those that SELDOM of its values are below and above.
+
+Of 8 bits they are not known, and NaN; where values are not all finite they are infinite. Opacity is left out.
+"""
+DIGESTS = np.empty((0, 1), np.uint64)
+"""Of masks: a digest of the labels of a page."""
+SELDOM = 0.001
+"""Share of the values of a page that may be outliers at either end, such as hot pixels of a camera."""
 
 FORMAT = 5
 """Changes with what is kept."""
@@ -35,11 +48,50 @@ DIGEST = 2 * sha256().digest_size + 1
 """Bytes of the first line."""
 UNKNOWN = -1
 """In place of an index into the facts: the file is new, has changed, or cannot be read."""
-
-Kind = Literal["images", "masks"]
 KINDS: tuple[Kind, Kind] = ("images", "masks")
 MEASURES = {"images": EXTENTS, "masks": DIGESTS}
 """What is measured of a page: a row such as the rows of these arrays."""
+
+WHOLE = -1
+"""In place of the number of a page: the file has only one."""
+
+
+class ImageFacts(NamedTuple):
+    """What the header of an image says; of a TIFF, that of its first page."""
+
+    pages: int
+    height: int
+    width: int
+    channels: int
+    alpha: bool
+    dtype: str
+
+    @property
+    def narrow(self) -> bool:
+        """Whether its values have 8 bits."""
+        return np.dtype(self.dtype).itemsize == 1
+
+
+class MaskFacts(NamedTuple):
+    """What the pixels of a mask are, on all its pages."""
+
+    pages: int
+    colored: bool
+    """Whether the values are colours, as 0xRRGGBB."""
+    values: Sequence[int]
+    """The different ones, in order, of the pages in colour if there are such; of many, the MOST + 1 lowest.
+
+    NOT_A_NUMBER is among them if some pixels are not a number.
+    """
+    palette: Sequence[int]
+    """Of indices the colours 0xRRGGBB that they stand for on the first page, -1 for none; of other masks empty."""
+    lossy: bool
+    """Whether the format is one that may have changed the pixels."""
+
+
+Facts = TypeVar("Facts", ImageFacts, MaskFacts)
+
+Kind = Literal["images", "masks"]
 
 
 class Held(NamedTuple, Generic[Facts]):
@@ -161,3 +213,75 @@ def save(path: Path, pairs: Pairs, known: Mapping[Kind, Known[Any]]) -> str:
 def _digest(file: BufferedReader | BufferedRandom) -> str:
     """Of what follows in a file."""
     return file_digest(file, partial(sha256, f"{FORMAT}\n".encode())).hexdigest()
+
+
+@dataclass(frozen=True)
+class Pages:
+    """The pages of the files of a folder, or some of them: each is a sample."""
+
+    root: Path
+    index: Index
+    owners: NDArray[np.int32]
+    """Which of the pairs of the index each is of."""
+    numbers: NDArray[np.int32]
+    """Which page of it, from 0; or WHOLE."""
+
+    @classmethod
+    def of(cls, root: Path, index: Index) -> Pages:
+        """All pages; a file that cannot be read counts as one, and so does one of more or fewer pages than its mask."""
+        masked = index.pairs.owners
+        ours, theirs = index.images.pages, index.masks.pages
+        counts = ours.clip(min=1)
+        np.maximum.at(counts, masked, theirs)
+        counts[masked[(ours[masked] != theirs) & (ours[masked] > 0) & (theirs > 0)]] = 1
+        owners = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
+        firsts = np.cumsum(counts) - counts
+        numbers = np.where(counts[owners] == 1, WHOLE, np.arange(len(owners)) - firsts[owners])
+        return cls(root, index, owners, numbers.astype(np.int32))
+
+    def extents(self) -> NDArray[Any]:
+        """The rows of EXTENTS of those images that can be read; none if all have 8 bits, of which nothing is known."""
+        images = self.index.images
+        if all(one.narrow for one in images.facts):
+            return EXTENTS
+        readable = images.pages[self.owners] > 0
+        extents: NDArray[Any] = images.measured[(images.starts[self.owners] + self.numbers.clip(min=0))[readable]]
+        return extents
+
+    def take(self, indices: NDArray[np.integer[Any]]) -> Pages:
+        """Some of them, in this order."""
+        return Pages(self.root, self.index, self.owners[indices], self.numbers[indices])
+
+    def __len__(self) -> int:
+        return len(self.owners)
+
+    def id(self, index: int) -> str:
+        """A path below `images`, without suffix; of a page of several `NAME#003`, counted from 0."""
+        name, number = text(self.index.pairs.ids[self.owners[index]]), self.numbers[index]
+        return name if number == WHOLE else f"{name}#{number:03}"
+
+    def require_alike(self, index: int) -> None:
+        """Raise a DataError if image and mask have different numbers of pages, of which none belong together."""
+        owner, pairs = int(self.owners[index]), self.index.pairs
+        ours = self.index.images.pages_of(owner)
+        for row in pairs.masks_of(owner) if self.numbers[index] == WHOLE else ():
+            theirs = self.index.masks.pages_of(row)
+            if ours and theirs and ours != theirs:
+                raise DataError(
+                    f"{self.root / text(pairs.images[owner])} has {_counted(ours)}, but its mask "
+                    f"{self.root / text(pairs.masks[row])} has {_counted(theirs)}: save as many of both. If the pages "
+                    "are channels of one image, add `--set dataset.stack=channels`"
+                )
+
+    def pair(self, index: int) -> Pair:
+        """What it is a page of."""
+        return self.index.pairs[self.owners[index]]
+
+    def files(self, index: int) -> tuple[Path, ...]:
+        """The image, its masks, and its region if it has one."""
+        pair = self.pair(index)
+        return tuple(self.root / path for path in (pair.image, *pair.masks, pair.region) if path)
+
+
+def _counted(pages: int) -> str:
+    return f"{pages:,} page{'s' if pages > 1 else ''}"

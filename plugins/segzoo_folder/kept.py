@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from segzoo.errors import DataError, suggestion
+from segzoo_folder.index import Pages
 from segzoo_folder.layout import SPLITS, meant
 from segzoo_folder.listing import rows_of
 from segzoo_folder.pairs import UNSPLIT
-from segzoo_folder.samples import Pages
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

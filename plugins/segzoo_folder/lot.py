@@ -13,7 +13,7 @@ from segzoo.data.splits import FEW, Folds, Rule, Shares, different, divide
 from segzoo.errors import ConfigError
 from segzoo.plugin import Split
 from segzoo_folder import ImageFolder
-from segzoo_folder.samples import Pages
+from segzoo_folder.index import Pages
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -14,8 +14,7 @@ import numpy as np
 from segzoo.data.images import header, read_image, read_values
 from segzoo.errors import DataError
 from segzoo_folder import ImageFolder
-from segzoo_folder.index import Held
-from segzoo_folder.reading import ImageFacts
+from segzoo_folder.index import Held, ImageFacts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -13,11 +13,11 @@ from segzoo.data.splits import Shares
 from segzoo.errors import ConfigError, DataError
 from segzoo.plugin import Split
 from segzoo_folder import SHARE, ImageFolder
+from segzoo_folder.index import Pages
 from segzoo_folder.kept import kept
 from segzoo_folder.layout import SPLITS
 from segzoo_folder.lot import Lot
 from segzoo_folder.pairs import UNSPLIT, Pairs, text
-from segzoo_folder.samples import Pages
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -1,33 +1,126 @@
-"""What files hold is looked up once, and kept in the index until a file changes."""
+"""What image and mask files hold: each is opened once, and again when it has changed; else the index tells."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple
 
 import numpy as np
 
+from segzoo.data.images import header, palette, read_masks, read_pages
 from segzoo.errors import DataError
 from segzoo.files.locking import holding
 from segzoo.processes.pool import in_processes
 from segzoo.processes.processors import threads
 from segzoo.processes.terminal import Bar
-from segzoo_folder.index import KINDS, MEASURES, UNKNOWN, Index, Kind, Known, load, mapped, save
+from segzoo_folder.index import (
+    EXTENTS,
+    KINDS,
+    MEASURES,
+    MOST,
+    SELDOM,
+    UNKNOWN,
+    Facts,
+    ImageFacts,
+    Index,
+    Kind,
+    Known,
+    MaskFacts,
+    load,
+    mapped,
+    save,
+)
 from segzoo_folder.pairs import Pairs, spans, text
-from segzoo_folder.reading import Look, look_at_image, look_at_mask
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from segzoo.data.tiff_planes import Stack
 
+LOSSY = ("JPEG", "WEBP", "AVIF", "JPEG2000")
+"""Formats that may change pixels a little; only the first does always, but the others do not say whether they did."""
+
 PIECE = 64
 """Files that are handed to a process at a time."""
 FEW = 256
 """Files for which it is not worth starting another process."""
+
+
+class Look(NamedTuple, Generic[Facts]):
+    """What was seen of a file."""
+
+    facts: Facts
+    """What many files have in common."""
+    pages: NDArray[Any]
+    """What was measured of each page, in the form of EXTENTS or DIGESTS."""
+
+
+def look_at_image(path: Path, stack: Stack | None = None) -> Look[ImageFacts]:
+    """What an image is; it is decoded only if it has more than 8 bits.
+
+    Raises:
+        DataError: if it cannot be read.
+    """
+    found = header(path, stack=stack)
+    facts = ImageFacts(found.pages, *found.size, found.channels, found.alpha, found.dtype)
+    if facts.narrow:
+        return Look(facts, np.full((facts.pages, *EXTENTS.shape[1:]), np.nan))
+    return Look(facts, np.array([_extent(values, facts) for values in read_pages(path, stack)], np.float64))
+
+
+def _extent(values: NDArray[Any], facts: ImageFacts) -> tuple[float, float, float, float]:
+    """A row of EXTENTS of a page (H, W, C)."""
+    colors = values[..., : values.shape[2] - facts.alpha].ravel()
+    if not np.isfinite(colors).all():
+        return -np.inf, np.inf, -np.inf, np.inf
+    few = int(SELDOM * len(colors))
+    ordered = np.partition(colors, (few, len(colors) - 1 - few))
+    return colors.min(), colors.max(), ordered[few], ordered[-1 - few]
+
+
+def look_at_mask(path: Path) -> Look[MaskFacts]:
+    """What a mask holds.
+
+    Raises:
+        DataError: if it cannot be read.
+    """
+    first = header(path)
+    grey, colours, digests = set[int](), set[int](), []
+    for mask in read_masks(path, wide=True):  # of a stack no more than a page is in memory
+        labels = gray(mask)
+        digests.append([_digest(labels)])
+        if labels.ndim == 3:
+            colours.update(np.unique(packed(labels)).tolist())
+        elif not colours:
+            grey.update(np.unique(labels).tolist())
+    values = sorted(colours or grey)[: MOST + 1]
+    table = packed(palette(path)).tolist() if first.palette else []
+    looked_up = tuple(table[value] if value < len(table) else -1 for value in values) if table else ()
+    facts = MaskFacts(first.pages, bool(colours), tuple(values), looked_up, first.format in LOSSY)
+    return Look(facts, np.array(digests, np.uint64))
+
+
+def _digest(labels: NDArray[Any]) -> int:
+    """A number that differs wherever size or labels do."""
+    content = f"{labels.shape} {labels.dtype}".encode() + labels.tobytes()
+    return int.from_bytes(blake2b(content, digest_size=8).digest())
+
+
+def gray(labels: NDArray[Any]) -> NDArray[Any]:
+    """Labels (H, W), also of a mask (H, W, 3) whose colours are all grey; else the mask as it is."""
+    if labels.ndim == 3 and (labels == labels[..., :1]).all():
+        return labels[..., 0]
+    return labels
+
+
+def packed(colors: NDArray[np.uint8]) -> NDArray[np.uint32]:
+    """Colours (H, W, 3) as numbers 0xRRGGBB (H, W)."""
+    packed: NDArray[np.uint32] = colors.astype(np.uint32) @ np.array([2**16, 2**8, 1], np.uint32)
+    return packed
 
 
 def known(root: Path, pairs: Pairs, folder: Path, stack: Stack | None = None) -> Index:
