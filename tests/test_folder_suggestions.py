@@ -12,7 +12,7 @@ import segzoo
 from segzoo.networks.frame import Frame
 from segzoo.training.pipeline import prepare
 from segzoo_folder import ImageFolder
-from segzoo_folder.suggestions import EPOCHS, STEPS, epochs, suggested
+from segzoo_folder.images import EPOCHS, STEPS, epochs, suggested
 from segzoo_keras import KerasTrainer
 
 

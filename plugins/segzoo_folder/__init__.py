@@ -233,7 +233,7 @@ class ImageFolder(Dataset):
 
     def warnings(self, cache: Path) -> Sequence[str]:
         """See `Dataset.warnings`. Of files that have changed since `describe`, what they were."""
-        from segzoo_folder.doubts import doubts
+        from segzoo_folder.warnings import doubts
 
         return tuple(doubts(self._collection(cache)))
 

@@ -17,16 +17,15 @@ from segzoo.errors import DataError
 from segzoo.plugin import Info, Split
 from segzoo_folder import ImageFolder
 from segzoo_folder.files import stamp_of
-from segzoo_folder.index import Held, ImageFacts, Index, Pages
+from segzoo_folder.images import Pixels, pixels, shared_channels, suggested
+from segzoo_folder.index import Index, Pages
 from segzoo_folder.inspection import known, look_at_image, look_at_mask
 from segzoo_folder.labels import labels
 from segzoo_folder.layout import SPLITS, without_masks
 from segzoo_folder.masks import Instances, Labels, within
 from segzoo_folder.pairs import Pair
-from segzoo_folder.pixels import Pixels, pixels
 from segzoo_folder.scan import Found, find
-from segzoo_folder.sorting import Sorting
-from segzoo_folder.suggestions import suggested
+from segzoo_folder.splits import Sorting
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -148,7 +147,7 @@ def _collected(options_json: str, index: Index, splits: int | None) -> Collectio
         raise DataError(f"the masks below {root} cannot be read; `segzoo data verify` tells why")
     pages = Pages.of(root, index)
     sorting = Sorting.of(options, pages)
-    channels = options.channels or _channels(root, images)
+    channels = options.channels or shared_channels(root, images)
     objects = options.instances is not None or pairs.several
     meaning = Instances.of(options, pairs.several) if objects else labels(options, masks)
     train = np.flatnonzero(sorting.owned == SPLITS.index("train"))
@@ -208,21 +207,3 @@ def _files(lines: Sequence[str]) -> str:
 def some(lines: Sequence[str]) -> str:
     """The first of many lines, for a message."""
     return f"{'; '.join(lines[:NAMED])}{' and more' if lines[NAMED:] else ''}"
-
-
-def _channels(root: Path, images: Sequence[Held[ImageFacts]]) -> int:
-    """The channels that all images have, or that all can be read with without losing any but the opacity."""
-    kinds = {(one.facts.channels, one.facts.alpha) for one in images}
-    if len({channels for channels, _ in kinds}) == 1:
-        return images[0].facts.channels
-    for wanted in sorted({channels - alpha for channels, alpha in kinds} | {3}):
-        if all(wanted in (own, own - alpha) or (wanted, own - alpha) == (3, 1) for own, alpha in kinds):
-            return wanted
-    examples = {one.facts.channels: one.path for one in reversed(images)}
-    texts = [f"{channels} ({path} for one)" for channels, path in sorted(examples.items())]
-    shapes = [(one.facts.height, one.facts.width, one.facts.channels) for one in images]
-    turned = next(filter(None, map(channels_first, shapes)), "")
-    raise DataError(
-        f"the images below {root} differ in their channels: {', '.join(texts)}; convert them to the same, or take "
-        f"those of one kind, with `--set dataset.listing=FILE.csv`{turned}"
-    )

@@ -1,18 +1,22 @@
-"""How the values in image files become pixel values."""
+"""How image files become pixels of one form: their channels, their range, and the size that suits them."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from statistics import median_low
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from segzoo.data.images import header, read_image, read_values
+from segzoo.data.images import channels_first, header, read_image, read_values
 from segzoo.errors import DataError
+from segzoo.plugin import View
+from segzoo.training.batches import crops_of
 from segzoo_folder import ImageFolder
 from segzoo_folder.index import Held, ImageFacts
 
@@ -23,8 +27,17 @@ if TYPE_CHECKING:
 
 LARGEST = {"uint8": 255, "uint16": 65535}
 """The largest pixel value of each type; the smallest is 0."""
-STEP = 257
+WIDENING = 257
 """What a step of 8 bits is in steps of 16: 65535 / 255. So white stays white."""
+
+LARGE = 512
+"""Shorter side of images, in pixels, from which on they are seen in crops if all are of one size."""
+SIDE, STEP = 256, 32
+"""The longest side that is suggested, and what suggested sides are multiples of."""
+STEPS, BATCH = 300, 8
+"""Training steps that it takes to learn something, and images or crops in a step, as the trainer `keras` has them."""
+EPOCHS = 20
+"""The least number that is suggested; many images get no more."""
 
 Range = tuple[float, float]
 
@@ -41,7 +54,7 @@ class Pixels:
     given: bool
     """Whether the range is the user's, so that the files may hold any numbers."""
     step: int
-    """What 8-bit values are multiplied with before: STEP beside 16 bits, else 1."""
+    """What 8-bit values are multiplied with before: WIDENING beside 16 bits, else 1."""
     spread: Range
     """The least and the largest value of the training images, as far as they are known."""
     stack: Stack | None
@@ -83,12 +96,12 @@ def pixels(options: ImageFolder, channels: int, images: Sequence[Held[ImageFacts
     """How images are to be read, of which the rows of EXTENTS of the pages for training are known."""
     types, spread = {one.facts.dtype for one in images}, _spread(extents)
     if isinstance(options.range, tuple):
-        dtype, step = "uint8" if types == {"uint8"} else "uint16", STEP if types == LARGEST.keys() else 1
+        dtype, step = "uint8" if types == {"uint8"} else "uint16", WIDENING if types == LARGEST.keys() else 1
         return Pixels(channels, dtype, options.range, True, step, spread, options.stack)
     if all(one.facts.narrow for one in images):
         return Pixels(channels, "uint8", None, False, 1, spread, options.stack)
     own = _of_data(extents) if options.range == "data" else None
-    return Pixels(channels, "uint16", own, False, STEP, spread, options.stack)
+    return Pixels(channels, "uint16", own, False, WIDENING, spread, options.stack)
 
 
 def _of_data(extents: NDArray[Any]) -> Range | None:
@@ -131,3 +144,49 @@ def _numbers(values: NDArray[Any], path: Path) -> NDArray[Any]:
 def number(value: float) -> str:
     """A value as it is typed, without decimals if it is whole."""
     return str(int(value)) if float(value).is_integer() else f"{value:.6g}"
+
+
+class Suggestion(NamedTuple):
+    """See `Info`."""
+
+    image_size: tuple[int, int]
+    epochs: int
+    view: View
+
+
+def suggested(sizes: Sequence[tuple[int, int]], train: int) -> Suggestion:
+    """What suits images of these heights and widths, of which so many are for training.
+
+    Large images all of one size come from one instrument, at one scale: they are seen in crops. Others are resized, to
+    about the shape of the middle one.
+    """
+    if len(set(sizes)) == 1 and min(sizes[0]) >= LARGE:
+        crops = int(crops_of(np.array(sizes[:1]), (SIDE, SIDE))[0])
+        return Suggestion((SIDE, SIDE), epochs(train * crops), "crop")
+    middle = [median_low(sides) for sides in zip(*sizes, strict=True)]
+    scale = min(1, SIDE / max(middle))
+    height, width = (max(STEP, round(side * scale / STEP) * STEP) for side in middle)
+    return Suggestion((height, width), epochs(train), "resize")
+
+
+def epochs(images: int) -> int:
+    """How many epochs of so many images or crops make STEPS training steps; EPOCHS at least."""
+    return max(EPOCHS, math.ceil(STEPS / math.ceil(max(1, images) / BATCH)))
+
+
+def shared_channels(root: Path, images: Sequence[Held[ImageFacts]]) -> int:
+    """The channels that all images have, or that all can be read with without losing any but the opacity."""
+    kinds = {(one.facts.channels, one.facts.alpha) for one in images}
+    if len({channels for channels, _ in kinds}) == 1:
+        return images[0].facts.channels
+    for wanted in sorted({channels - alpha for channels, alpha in kinds} | {3}):
+        if all(wanted in (own, own - alpha) or (wanted, own - alpha) == (3, 1) for own, alpha in kinds):
+            return wanted
+    examples = {one.facts.channels: one.path for one in reversed(images)}
+    texts = [f"{channels} ({path} for one)" for channels, path in sorted(examples.items())]
+    shapes = [(one.facts.height, one.facts.width, one.facts.channels) for one in images]
+    turned = next(filter(None, map(channels_first, shapes)), "")
+    raise DataError(
+        f"the images below {root} differ in their channels: {', '.join(texts)}; convert them to the same, or take "
+        f"those of one kind, with `--set dataset.listing=FILE.csv`{turned}"
+    )

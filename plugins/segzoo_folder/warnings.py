@@ -1,4 +1,4 @@
-"""What is odd about a folder as a whole: it can be trained on, but may not be what it is taken for."""
+"""What is odd about a folder: it can be trained on, but may not be what it is taken for."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import numpy as np
 
 from segzoo_folder import ImageFolder
 from segzoo_folder.collection import Collection, some
+from segzoo_folder.images import LARGEST, number
 from segzoo_folder.index import Index
 from segzoo_folder.labels import TO_OBJECTS, number_objects
 from segzoo_folder.masks import Labels, left_out
 from segzoo_folder.pairs import text
-from segzoo_folder.pixels import LARGEST, number
 
 SEVERAL = 3
 """Masks from which on it is no chance if all are the same."""
