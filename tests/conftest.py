@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from segzoo.cli import main
+from segzoo.plugin import Model
 
 ROOT = Path(__file__).parent.parent
 
@@ -18,16 +19,18 @@ ROOT = Path(__file__).parent.parent
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 
-EXPORTS = ("check_savedmodel_agrees", "check_saved_network_loads_without_segzoo")
-"""Checks that save networks: they take a minute for all that ship, whose own tests save them too."""
+QUICK_CHECKS = ("check_output_has_the_promised_shape", "check_output_is_float32")
+"""Checks of the conformance kit that every registered network runs by default; the others are slow tests."""
 
 
 @pytest.hookimpl(tryfirst=True)  # before slow tests are left out
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have exports of everything registered among the slow tests."""
+    """Mark most checks of registered networks as slow."""
     for item in items:
-        if item.path.name == "test_conformance.py" and any(check in item.name for check in EXPORTS):
-            item.add_marker(pytest.mark.slow)
+        if item.path.name == "test_conformance.py" and isinstance(item, pytest.Function):
+            parameters = item.callspec.params if hasattr(item, "callspec") else {}
+            if isinstance(parameters.get("plugin"), Model) and parameters["check"].name not in QUICK_CHECKS:
+                item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")

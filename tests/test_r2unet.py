@@ -1,7 +1,4 @@
-"""The R2U-Net: its parameters, its shared weights, its recurrence, and that plain Keras reads it back."""
-
-from collections.abc import Iterator
-from pathlib import Path
+"""The R2U-Net: its parameters, its shared weights and its recurrence."""
 
 import keras
 import numpy as np
@@ -16,14 +13,6 @@ IMAGES = np.random.default_rng(0).uniform(-1, 1, (2, 16, 24, 3)).astype("float32
 def network() -> keras.Model:
     keras.utils.set_random_seed(0)
     return R2UNet(filters=4, depth=3).build((None, None, 3), 3)
-
-
-@pytest.fixture
-def bfloat16() -> Iterator[None]:
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("mixed_bfloat16")
-    yield
-    keras.config.set_dtype_policy(before)
 
 
 def predict(network: keras.Model) -> np.ndarray:
@@ -106,27 +95,6 @@ def test_a_unit_adds_its_projection_to_its_recurrent_convolutions(network: keras
     assert terms[1] is network.get_layer("bottom_recurrent2_relu").output
 
 
-def test_any_legal_size_gives_float32_logits_of_the_same_size(network: keras.Model) -> None:
-    assert network.input_shape == (None, None, None, 3)
-    logits = predict(network)
-    assert logits.shape == (2, 16, 24, 3)
-    assert logits.dtype == np.float32
-    assert np.isfinite(logits).all()
-    assert network.get_layer("logits").activation is keras.activations.linear
-
-
-@pytest.mark.parametrize("stage", [1, 2, 3])
-def test_every_skip_matters(network: keras.Model, stage: int) -> None:
-    skip, _ = network.get_layer(f"decoder{stage}_skip").input
-    assert skip is network.get_layer(f"encoder{stage}_add").output
-    before = predict(network)
-    kernel = network.get_layer(f"decoder{stage}_project").kernel
-    values = keras.ops.convert_to_numpy(kernel).copy()
-    values[:, :, : skip.shape[-1]] = 0
-    kernel.assign(values)
-    assert np.abs(predict(network) - before).max() > 1e-3
-
-
 def test_options_take_batch_normalization_and_dropout() -> None:
     network = R2UNet(filters=4, depth=2, batch_norm=False, dropout=0.5).build((None, None, 3), 2)
     kinds = [type(layer) for layer in network.layers]
@@ -138,25 +106,3 @@ def test_momentum_reaches_every_batch_normalization() -> None:
     network = R2UNet(filters=4, depth=2, bn_momentum=0.5).build((None, None, 3), 2)
     momenta = [layer.momentum for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization)]
     assert momenta == [0.5] * 12
-
-
-@pytest.mark.usefixtures("bfloat16")
-def test_mixed_precision_gives_finite_float32_logits() -> None:
-    logits = predict(R2UNet.example().build((None, None, 3), 3))
-    assert logits.dtype == np.float32
-    assert np.isfinite(logits).all()
-
-
-def test_keras_alone_reads_it_back(network: keras.Model, tmp_path: Path) -> None:
-    assert all(type(layer).__module__.startswith("keras.") for layer in network.layers)
-    network.save(tmp_path / "model.keras")
-    loaded = keras.saving.load_model(tmp_path / "model.keras")
-    np.testing.assert_array_equal(predict(loaded), predict(network))
-    assert loaded.count_params() == network.count_params()
-
-
-def test_example_and_stride_fit_together() -> None:
-    example = R2UNet.example()
-    assert (example.stride, R2UNet().stride) == (4, 16)
-    size = 3 * example.stride
-    assert example.build((size, size, 1), 2).output_shape == (None, size, size, 2)

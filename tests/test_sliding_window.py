@@ -36,19 +36,8 @@ def test_equals_the_window_network_run_pixel_by_pixel(window):
     expected = predict(patches, windows.reshape(-1, window, window, 3)).reshape(1, 17, 2, 3)
 
     np.testing.assert_allclose(predict(dense, pixels), expected, rtol=1e-4, atol=1e-5)
+    assert 2 * tiny(window).margin == window - 1
     assert expected.std(axis=(0, 1, 2)).min() > 1e-3  # pixels that all look alike would prove nothing
-
-
-@WINDOWS
-@pytest.mark.parametrize(("height", "width"), [(0, 0), (3, 10)])
-def test_output_loses_the_window_less_one(window, height, width):
-    options = tiny(window)
-
-    logits = predict(options.build((None, None, 3), 2), image(window + height, window + width))
-
-    assert logits.shape == (1, 1 + height, 1 + width, 2)
-    assert logits.dtype == np.float32
-    assert (options.stride, options.offset, 2 * options.margin) == (1, 0, window - 1)
 
 
 @WINDOWS
@@ -103,11 +92,10 @@ def test_parameters_as_stated():
     assert "219,290 for 2 classes and 1 channel" in stated.published
 
 
-@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
-def test_trains_in_either_precision(policy):
+def test_trains_in_mixed_precision():
     """Gradients of dilated convolutions are the part of a backend that is missing first."""
     before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(policy)
+    keras.config.set_dtype_policy("mixed_bfloat16")
     try:
         model = tiny(65).build((None, None, 3), 3)
     finally:
@@ -120,13 +108,3 @@ def test_trains_in_either_precision(policy):
     logits = predict(model, image(68, 68))
     assert logits.dtype == np.float32
     assert np.isfinite(logits).all()
-
-
-def test_keras_alone_reloads_it(tmp_path):
-    model = tiny(95).build((None, None, 3), 3)
-    model.save(tmp_path / "model.keras")
-
-    reloaded = keras.saving.load_model(tmp_path / "model.keras")
-
-    assert all(type(layer).__module__.startswith("keras.") for layer in reloaded.layers)
-    np.testing.assert_array_equal(predict(reloaded, image(97, 96)), predict(model, image(97, 96)))

@@ -39,28 +39,6 @@ def test_the_margin_holds_at_every_depth_and_legal_size(depth):
         assert network.output_shape[1:3] == (side - 2 * model.margin,) * 2
 
 
-def test_built_for_any_size_it_is_the_same_function():
-    image = np.random.default_rng(0).uniform(-1, 1, (1, 16, 24, 3)).astype(np.float32)
-    free, fixed = UNet(**TINY).build((None, None, 3), 2), UNet(**TINY).build((16, 24, 3), 2)
-    fixed.set_weights(free.get_weights())
-    np.testing.assert_allclose(free(image), fixed(image), atol=1e-6)
-
-
-def test_every_skip_matters():
-    image = np.random.default_rng(0).uniform(-1, 1, (1, 16, 16, 3)).astype(np.float32)
-    network = UNet(filters=4, depth=3).build((16, 16, 3), 2)
-    before = np.asarray(network(image))
-    for stage in (1, 2, 3):
-        layer = network.get_layer(f"decoder{stage}_conv1")
-        kernel, bias = layer.get_weights()
-        width = 4 * 2 ** (stage - 1)
-        cut = kernel.copy()
-        cut[:, :, :width] = 0  # the channels that come over the skip
-        layer.set_weights([cut, bias])
-        assert np.abs(np.asarray(network(image)) - before).max() > 1e-4
-        layer.set_weights([kernel, bias])
-
-
 def test_options_reach_the_graph():
     def names(**options):
         return [layer.name for layer in UNet(**TINY, **options).build((None, None, 3), 2).layers]
