@@ -7,6 +7,9 @@ with code 2; in Python it is an ordinary exception.
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+DISTRIBUTION = "segmentation-zoo"
+"""What to tell pip to install. `segzoo`, the name of the package and of the command, is another program's there."""
+
 
 class SegzooError(Exception):
     """Something the reader of the message can mend. Base of all errors that segzoo raises on purpose."""

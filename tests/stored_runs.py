@@ -32,7 +32,7 @@ def write_run(
     prints = {"test": f"{data}-test", "train": f"{data}-train", "val": f"{data}-val"}
     facts = {"command": "segzoo run", "finished": f"2030-01-0{1 + seed}T00:00:00+00:00", "seed": seed}
     facts |= {"dataset_fingerprint": prints, "machine": MACHINE, "python": "3.12.1", "commit": None}
-    write(folder / "manifest.json", facts | {"versions": {"keras": "3.12", "segzoo": "0.1.0", "zlib": "1"}})
+    write(folder / "manifest.json", facts | {"versions": {"keras": "3.12", "segmentation-zoo": "0.1.0", "zlib": "1"}})
     if times:
         epochs = [{"seconds": s, "images": 40, "training_seconds": s / 2, "waiting_seconds": s / 8} for s in (9, 2, 4)]
         (folder / "timings.csv").write_text(csv_text([{"epoch": i} | row for i, row in enumerate(epochs, 1)]))

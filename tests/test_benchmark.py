@@ -451,7 +451,7 @@ def test_without_dask_it_says_what_to_install(tmp_path, command, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     done = command("benchmark", define(tmp_path), "--out", tmp_path / "out", "--jobs", "2")
     assert (done.code, done.err.count("\n")) == (2, 1)
-    assert "pip install 'segzoo[dask]', or leave out --jobs and --dask" in done.err
+    assert "pip install 'segmentation-zoo[dask]', or leave out --jobs and --dask" in done.err
     assert not (tmp_path / "out").exists()
 
 

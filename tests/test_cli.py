@@ -34,7 +34,7 @@ def test_list_as_json_and_of_one_kind(command):
     rows = json.loads(command("list", "models", "--json").out)
     assert {row["kind"] for row in rows} == {"model"}
     unet = next(row for row in rows if row["name"] == "unet")
-    assert unet["distribution"] == "segzoo"
+    assert unet["distribution"] == "segmentation-zoo"
     assert unet["problem"] == ""
 
 

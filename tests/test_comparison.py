@@ -312,7 +312,7 @@ def test_a_page_of_runs_that_differ_in_more_than_their_model_says_so(tmp_path):
     one = write_run(tmp_path / "a", IMAGES, trainer={"precision": "float32"}, view="resize")
     other = write_run(tmp_path / "b", IMAGES, steps=1000, trainer={"precision": "float16"}, view="crop", data="b")
     facts = {"machine": json.loads((one / "manifest.json").read_text())["machine"] | {"processor": "Abacus 4000"}}
-    change(other / "manifest.json", **facts, versions={"segzoo": "0.2.0"})
+    change(other / "manifest.json", **facts, versions={"segmentation-zoo": "0.2.0"})
     change(other / "metrics.json", split="val", selected_on_this_split=True)
     segzoo.compare([one, other], different_data=True, out=tmp_path / "out")
     page = (tmp_path / "out" / "leaderboard.md").read_text()
@@ -333,7 +333,7 @@ def test_a_page_of_runs_that_differ_in_more_than_their_model_says_so(tmp_path):
 def test_the_command_says_in_what_runs_differ_that_are_compared(tmp_path, command):
     one, other = write_run(tmp_path / "a", IMAGES), write_run(tmp_path / "b", IMAGES, seed=1)
     assert "Not all runs" not in command("compare", one, other).out
-    change(other / "manifest.json", versions={"segzoo": "0.2.0"})
+    change(other / "manifest.json", versions={"segmentation-zoo": "0.2.0"})
     change(other / "metrics.json", selected_on_this_split=True)
     done = command("compare", one, other)
     assert "Not all runs were made with the same versions" in done.out

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from segzoo import registry
-from segzoo.errors import PluginError
+from segzoo.errors import DISTRIBUTION, PluginError
 from segzoo.networks.cost import flops, parameters, traced, training_cost
 from segzoo.networks.frame import Frame
 from segzoo.plugin import Model
@@ -183,7 +183,9 @@ def test_r2unet_counts_its_recurrent_steps():
     assert len({parameters(network) for network in networks}) == 1
 
 
-@pytest.mark.parametrize("name", [entry.name for entry in registry.entries(Model) if entry.distribution == "segzoo"])
+@pytest.mark.parametrize(
+    "name", [entry.name for entry in registry.entries(Model) if entry.distribution == DISTRIBUTION]
+)
 def test_every_network_that_ships_can_be_counted(name):
     model = registry.load(Model, name).example()
     network = model.build((None, None, 3), 3)

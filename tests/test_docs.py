@@ -29,6 +29,7 @@ from segzoo import cli, errors, plugin, registry
 from segzoo.benchmarking.definition import read_definition
 from segzoo.benchmarking.plan import decide
 from segzoo.cli import facts
+from segzoo.errors import DISTRIBUTION
 from segzoo.inspection import findings
 from segzoo.runs.config import compose
 from segzoo.runs.tables import csv_text
@@ -45,7 +46,10 @@ WORDS = {"pip", "pytest", "python", ".", "mkdocs"}
 """Commands of others that the pages use."""
 SMALL = {"model.filters": 2, "model.depth": 1, "dataset.size": 16, "dataset.train": 8, "dataset.val": 4}
 SHIPPED = [
-    (kind, entry.name) for kind in registry.KINDS for entry in registry.entries(kind) if entry.distribution == "segzoo"
+    (kind, entry.name)
+    for kind in registry.KINDS
+    for entry in registry.entries(kind)
+    if entry.distribution == DISTRIBUTION
 ]
 COMMANDS = {
     f"{group} {name}".strip(): command
@@ -208,10 +212,35 @@ def project():
     return tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
 
+def test_what_is_installed_goes_by_the_name_of_the_distribution():
+    assert project()["name"] == DISTRIBUTION
+    extras = {extra for text in PAGES.values() for extra in re.findall(re.escape(DISTRIBUTION) + r"\[(\w+)\]", text)}
+    assert extras
+    assert extras <= set(project()["optional-dependencies"])
+
+
+OTHER_PROGRAM = re.compile(
+    r"""pip install [^\n&;`]*(?<![\w-])segzoo(?![\w-])"""  # `pip install segzoo`, not `pip install . && segzoo list`
+    r"""|(?<![\w.-])segzoo(\[\w+\]|[=~><]=)"""  # `segzoo[dask]`, `segzoo>=0.1`
+    r"""|dependencies = \[[^\]]*"segzoo\""""
+)
+"""Advice to install the distribution `segzoo`, which is another program."""
+
+
+def test_nothing_tells_to_install_another_program_of_the_same_name():
+    sources = [path for folder in ("segzoo", "plugins", "benchmarks") for path in (ROOT / folder).rglob("*.py")]
+    texts = PAGES | {str(path): path.read_text("utf-8") for path in sources}
+    assert [(name, found[0]) for name, text in texts.items() for found in OTHER_PROGRAM.finditer(text)] == []
+    for advice in ("pip install segzoo", "pip install -U 'segzoo[dask]'", "segzoo>=0.1", 'dependencies = ["segzoo"]'):
+        assert OTHER_PROGRAM.search(advice)
+
+
 @pytest.mark.parametrize("block", [block for block in BLOCKS if block.language == "toml"], ids=str)
 def test_toml_is_a_package_or_a_configuration(block, tmp_path, monkeypatch):
     if block.title == "pyproject.toml":
-        assert tomllib.loads(block.text)["project"]["name"].startswith("segzoo-")
+        package = tomllib.loads(block.text)["project"]
+        assert package["name"].startswith("segzoo-")
+        assert DISTRIBUTION in package["dependencies"]
         return
     write_images(tmp_path / "DIR")
     monkeypatch.chdir(tmp_path)

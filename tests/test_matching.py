@@ -11,10 +11,10 @@ from pydantic import Field, field_validator
 
 from segzoo import registry
 from segzoo.benchmarking.matching import Match, _accepted, _nearest, _widened, count_parameters, match_parameters
-from segzoo.errors import PluginError
+from segzoo.errors import DISTRIBUTION, PluginError
 from segzoo.plugin import Model
 
-SHIPPED = [entry.name for entry in registry.entries(Model) if entry.distribution == "segzoo"]
+SHIPPED = [entry.name for entry in registry.entries(Model) if entry.distribution == DISTRIBUTION]
 
 
 class Plain(Model):

@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 
 from segzoo import registry
+from segzoo.errors import DISTRIBUTION
 from segzoo.plugin import Model
 from segzoo.runs.config import compose
 
 FOLDER = Path(__file__).parent.parent / "benchmarks" / "small"
-SHIPPED = [entry.name for entry in registry.entries(Model) if entry.distribution == "segzoo"]
+SHIPPED = [entry.name for entry in registry.entries(Model) if entry.distribution == DISTRIBUTION]
 
 
 @pytest.mark.parametrize("name", SHIPPED)

@@ -54,7 +54,7 @@ def test_every_cell_is_a_row_whatever_has_become_of_it(tmp_path):
         ("broken", "2", "missing", "not begun"),
     ]
     first = {key: value for key, value in rows[0].items() if value}
-    assert first.pop("versions") == "Python 3.12.1, segzoo 0.1.0, keras 3.12"
+    assert first.pop("versions") == "Python 3.12.1, segmentation-zoo 0.1.0, keras 3.12"
     assert first.pop("command") == "segzoo run --config cells/toys/plain/seed-0/config.toml"
     assert float(first.pop("mean_dice")) == pytest.approx(0.6 / 1.3)
     assert {key: float(first.pop(key)) for key in ("mean_iou", "image_mean_iou", "iou_ring")} == pytest.approx(
@@ -259,7 +259,7 @@ def test_the_leaderboard_says_what_the_numbers_mean_and_where_they_come_from(tmp
         "- Machine: Abacus 3000, 8 GiB, Linux.",
         "- Trainer: keras.\n- Loss: dice.\n",
         "- Threads of a cell: 2.",
-        "- Versions: Python 3.12.1, segzoo 0.1.0, keras 3.12.",
+        "- Versions: Python 3.12.1, segmentation-zoo 0.1.0, keras 3.12.",
         "- **GFLOPs an image** (`flops`): multiply-add = 2",
         "Budget: 3 epochs.",
         "| plain | 3 | 0.4000 ± 0.1000 | \\[0.1516, 0.6484\\] | baseline |",

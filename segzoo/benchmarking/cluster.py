@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from segzoo.benchmarking.cells import Record, Task, attempt, failed
-from segzoo.errors import ConfigError
+from segzoo.errors import DISTRIBUTION, ConfigError
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -35,7 +35,7 @@ def require_dask(address: str | None) -> None:
         import distributed  # noqa: F401
     except ImportError as error:
         raise ConfigError(
-            "cells on several workers need Dask: pip install 'segzoo[dask]', or leave out --jobs and --dask"
+            f"cells on several workers need Dask: pip install '{DISTRIBUTION}[dask]', or leave out --jobs and --dask"
         ) from error
     if address:
         with ExitStack() as stack:

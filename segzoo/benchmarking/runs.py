@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from segzoo.errors import ConfigError
+from segzoo.errors import DISTRIBUTION, ConfigError
 from segzoo.runs.config import SECTIONS
 
 FACTS = ("split", "selected_on_this_split", "images", "absent_classes", "confusion", "hd95_images", "definitions")
 """Keys of `metrics.json` that are no scores."""
-PACKAGES = ("segzoo", "tensorflow", "keras", "numpy")
+PACKAGES = (DISTRIBUTION, "tensorflow", "keras", "numpy")
 """Those whose versions stand beside a score."""
 
 
@@ -82,7 +82,7 @@ class Run:
 
     @property
     def versions(self) -> str:
-        """Python and the packages that decide over the numbers, as in `Python 3.12.3, segzoo 0.1.0, …`."""
+        """Python and the packages that decide over the numbers, as in `Python 3.12.3, keras 3.12.0, …`."""
         installed = {name.lower(): version for name, version in self.manifest["versions"].items()}
         known = [f"{name} {installed[name]}" for name in PACKAGES if name in installed]
         commit = self.manifest.get("commit")

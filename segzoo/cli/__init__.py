@@ -60,7 +60,7 @@ def list_plugins(
         print(name)
         for entry in (entry for entry in found if entry.kind == k.kind):
             text = f"BROKEN: {entry.problem}" if entry.problem else entry.summary
-            print(f"  {entry.name:<20} {entry.distribution + ' ' + entry.version:<20} {text}")
+            print(f"  {entry.name:<20} {entry.distribution + ' ' + entry.version:<24} {text}")
 
 
 @app.command()
