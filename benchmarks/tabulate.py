@@ -30,7 +30,7 @@ BY_IMAGE = ("iou", "boundary_iou", "hd95")
 """Scores of each class that an image has."""
 WORK = """
 from pathlib import Path
-from segzoo.benchmarking.tables import tabulate
+from segzoo.benchmarking.result_files import tabulate
 tabulate(Path({!r}))
 print(next(line.split()[1] for line in Path("/proc/self/status").open() if line.startswith("VmHWM:")))
 """

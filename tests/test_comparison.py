@@ -10,7 +10,7 @@ from stored_runs import write, write_benchmark, write_cell, write_run
 
 import segzoo
 from segzoo.benchmarking.cells import Record
-from segzoo.benchmarking.tables import tabulate
+from segzoo.benchmarking.result_files import tabulate
 from segzoo.errors import ConfigError
 
 FILES = ["images.csv", "leaderboard.md", "results.csv", "results.json", "timings.csv"]
@@ -347,7 +347,7 @@ def test_interrupted_in_the_middle_it_leaves_nothing(tmp_path, monkeypatch):
     def interrupted(results):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("segzoo.benchmarking.results.leaderboard", interrupted)
+    monkeypatch.setattr("segzoo.benchmarking.result_files.leaderboard", interrupted)
     with pytest.raises(KeyboardInterrupt):
         segzoo.compare(runs, out=tmp_path / "out")
     assert sorted(tmp_path.iterdir()) == before

@@ -24,7 +24,7 @@ from serving import Server, plain
 from stored_runs import write_benchmark, write_cell, write_run, write_timing
 
 import segzoo
-import segzoo.benchmarking.tables
+import segzoo.benchmarking.result_files
 from segzoo import cli, errors, plugin, registry
 from segzoo.benchmarking.definition import read_definition
 from segzoo.benchmarking.plan import decide
@@ -340,7 +340,7 @@ def test_every_file_column_and_key_of_results_is_in_the_reference(tmp_path):
         for seed in (0, 1):
             write_cell(out, "toys", model, seed, [value + seed / 100 for value in images])
     write_timing(out, "toys", ["plain", "better"])
-    segzoo.benchmarking.tables.tabulate(out)
+    segzoo.benchmarking.result_files.tabulate(out)
     names = {path.name for path in out.iterdir() if path.is_file()}
     for table in out.glob("*.csv"):
         columns = table.read_text().splitlines()[0].split(",")

@@ -15,7 +15,7 @@ from stored_runs import write, write_benchmark, write_cell, write_timing
 from segzoo.benchmarking import timing
 from segzoo.benchmarking.formatting import cost_rows
 from segzoo.benchmarking.leaderboard import escaped
-from segzoo.benchmarking.tables import tabulate
+from segzoo.benchmarking.result_files import tabulate
 from segzoo.cli.compare import print_results
 from segzoo.errors import ConfigError
 
@@ -330,7 +330,7 @@ def test_names_with_signs_of_markdown_leave_the_tables_whole(tmp_path):
 def test_tables_need_neither_tensorflow_nor_a_plugin(tmp_path):
     out = fill(tmp_path / "out")
     code = (
-        "import sys; from pathlib import Path; from segzoo.benchmarking.tables import tabulate\n"
+        "import sys; from pathlib import Path; from segzoo.benchmarking.result_files import tabulate\n"
         f"tabulate(Path({str(out)!r}))\n"
         "heavy = [m for m in sys.modules if m in ('tensorflow', 'keras') or m.startswith('segzoo_')]\n"
         "assert not heavy, heavy"

@@ -63,7 +63,7 @@ def benchmark(
             _time(plan, out)
         except KeyboardInterrupt:
             raise KeyboardInterrupt("to go on, repeat the command") from None
-        from segzoo.benchmarking.tables import tabulate
+        from segzoo.benchmarking.result_files import tabulate
 
         return tabulate(out)
 
@@ -105,7 +105,7 @@ def _matched(plan: Plan, out: Path) -> Plan:
     found = {(dataset, label) for dataset, widths in plan.widths.items() for label in widths}
     if found >= {(cell.dataset, cell.model) for cell in plan.cells()}:
         return plan
-    if run_child("segzoo.benchmarking.widths", [str(out)]).code:
+    if run_child("segzoo.benchmarking.matching", [str(out)]).code:
         raise SegzooError("no widths were found at which the networks have as many parameters; the line above says why")
     return read_plan(out)
 

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from segzoo.benchmarking.agreement import require_same_data, require_same_definitions, unlike
 from segzoo.benchmarking.cells import THREADS, CellResult, read_record
 from segzoo.benchmarking.costs import Timing
 from segzoo.benchmarking.plan import Cell
 from segzoo.benchmarking.ranking import RankedModel, rank
-from segzoo.benchmarking.results import Results
-from segzoo.benchmarking.runs import Run, read_run
+from segzoo.benchmarking.result_files import write_results
+from segzoo.benchmarking.runs import Run, read_run, require_same_data, require_same_definitions, unlike
+from segzoo.benchmarking.tables import Results
 from segzoo.errors import ConfigError, suggestion
 from segzoo.files.atomic import whole_folder
 
@@ -87,7 +87,7 @@ def compare(
     comparison = Comparison(folder, chosen, _cells(entries, folder), Timing({}), tuple(rank(entries, chosen)))
     if out:
         with whole_folder(folder) as temporary:
-            comparison.write(temporary)
+            write_results(comparison, temporary)
     return comparison
 
 

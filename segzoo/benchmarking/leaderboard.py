@@ -6,7 +6,7 @@ import html
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from segzoo.benchmarking.formatting import (
     LEVEL,
@@ -19,9 +19,7 @@ from segzoo.benchmarking.formatting import (
 )
 from segzoo.benchmarking.ranking import RankedModel
 from segzoo.benchmarking.runs import FACTS, Run
-
-if TYPE_CHECKING:
-    from segzoo.benchmarking.results import Results
+from segzoo.benchmarking.tables import Results
 
 STATISTICS = ("mean", "sd", "low, high", "df", "p_unadjusted")
 AMOUNTS = ("seconds", "attempts", "threads", "input_shape", "throughput_batch")

@@ -1,21 +1,31 @@
-"""Widths at which networks have as many parameters as the baseline: is it the architecture, or only the size?"""
+"""Widths at which networks have as many parameters as the baseline: is it the architecture, or only the size?
+
+`python -m segzoo.benchmarking.matching OUT` adds them to the benchmark in a folder. It builds networks, so it runs in a
+process of its own: one in which TensorFlow works would keep a GPU from the cells.
+"""
 
 from __future__ import annotations
 
 import gc
+import sys
 from bisect import bisect_left
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from math import sqrt
+from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
-from segzoo.errors import PluginError
+from segzoo.benchmarking.plan import Plan, read_plan
+from segzoo.errors import PluginError, SegzooError
 from segzoo.networks.build import build_network, clean_state
 from segzoo.networks.cost import parameters
 from segzoo.networks.frame import Frame
 from segzoo.plugin import Model
+from segzoo.processes.terminal import quiet
+from segzoo.runs.experiment import resolve
 
 WIDEST = 1 << 14
 """No option is tried beyond it."""
@@ -87,11 +97,11 @@ def _matched(name: str, model: Model, target: int, count: Callable[[str, Model],
         except PluginError as error:
             raise PluginError(f"with {model.width} = {widths[index]}: {error}") from error
 
-    found = count(name, model)
-    guess = getattr(model, str(model.width)) * sqrt(target / found)  # counts are about quadratic in the width
+    unchanged = count(name, model)
+    guess = getattr(model, str(model.width)) * sqrt(target / unchanged)  # counts are about quadratic in the width
     chosen = _nearest(at, len(widths), min(bisect_left(widths, guess), len(widths) - 1), target)
-    width, found = widths[chosen], at(chosen)
-    return Match(_widened(model, width), found, _note(f"{model.width} = {width}", found / target - 1))
+    width, size = widths[chosen], at(chosen)
+    return Match(_widened(model, width), size, _note(f"{model.width} = {width}", size / target - 1))
 
 
 def _note(option: str, excess: float) -> str:
@@ -132,3 +142,42 @@ def _nearest(at: Callable[[int], int], size: int, start: int, target: int) -> in
         middle = (low + high) // 2
         low, high = (middle, high) if at(middle) <= target else (low, middle)
     return min((low, high), key=lambda index: abs(at(index) - target))
+
+
+def matched(plan: Plan) -> Plan:
+    """The plan with the widths at which each model has about as many parameters as the baseline, on each dataset.
+
+    Raises:
+        SegzooError: if a network cannot be built.
+    """
+    widths: dict[str, dict[str, dict[str, Any]]] = {}
+    notes: dict[str, dict[str, str]] = {}
+    definition = plan.definition
+    for dataset in definition.datasets:
+        experiments = {model.label: resolve(definition.config(dataset, model)) for model in definition.models}
+        models = {label: (experiment.config.model.name, experiment.model) for label, experiment in experiments.items()}
+        first = experiments[definition.baseline]
+        size = first.config.image_size or first.info.image_size
+        matches = match_parameters(models, definition.baseline, first.info.channels, len(first.info.classes), size)
+        notes[dataset.label] = {label: match.note for label, match in matches.items()}
+        widths[dataset.label] = {
+            label: {match.model.width: getattr(match.model, match.model.width)} if match.model.width else {}
+            for label, match in matches.items()
+        }
+    return replace(plan, widths=widths, notes=notes)
+
+
+def main() -> None:
+    """Add the widths to a benchmark's `benchmark.toml`."""
+    out = Path(sys.argv[1])
+    try:
+        with quiet():
+            plan = matched(read_plan(out))
+        plan.write(out)
+    except SegzooError as error:
+        print(f"segzoo: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,11 +1,11 @@
-"""Finished runs, read from their folders. No plugin and no TensorFlow is imported for it."""
+"""Finished runs, read from their folders, and whether they may be compared; without any plugin or TensorFlow."""
 
 from __future__ import annotations
 
 import csv
 import json
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -161,3 +161,58 @@ def _reason(error: Exception) -> str:
     if isinstance(error, OSError):
         return (error.strerror or str(error)).lower()
     return f"no {error}" if isinstance(error, KeyError) else str(error)
+
+
+def require_same_data(runs: Sequence[Run], remedy: str) -> None:
+    """Refuse runs of which not all saw the data of the first.
+
+    Raises:
+        ConfigError: naming two such runs, what differs, and the remedy.
+    """
+    for run in runs[1:]:
+        if facts := _differences(runs[0], run):
+            raise ConfigError(f"{runs[0].folder} and {run.folder} are of different data: {'; '.join(facts)}. {remedy}")
+
+
+def _differences(run: Run, other: Run) -> list[str]:
+    """What is not the same in the data of two runs, in words."""
+    facts = []
+    splits = dict.fromkeys([*run.fingerprints, *other.fingerprints])
+    if changed := [split for split in splits if run.fingerprints.get(split) != other.fingerprints.get(split)]:
+        names = ", ".join(f"'{split}'" for split in changed)
+        facts.append(f"other samples in the split{'s' if changed[1:] else ''} {names}")
+    if run.metrics["split"] != other.metrics["split"]:
+        facts.append(f"scored are the splits '{run.metrics['split']}' and '{other.metrics['split']}'")
+    if run.classes != other.classes:
+        facts.append(f"the classes are {', '.join(run.classes)} and {', '.join(other.classes)}")
+    return facts
+
+
+def require_same_definitions(runs: Sequence[Run]) -> None:
+    """Refuse runs with a score that is defined otherwise in another of them.
+
+    Raises:
+        ConfigError: naming two such runs and the scores.
+    """
+    first: dict[str, Run] = {}
+    for run in runs:
+        for name, text in run.metrics["definitions"].items():
+            earlier = first.setdefault(name, run)
+            if earlier.metrics["definitions"][name] != text:
+                raise ConfigError(
+                    f"{earlier.folder} and {run.folder} define '{name}' differently: they were scored by different "
+                    f"versions of segzoo ({earlier.versions}; {run.versions}). {again(earlier.folder)}; repeat the "
+                    "older of the two"
+                )
+
+
+def unlike(runs: Sequence[Run]) -> list[str]:
+    """In what runs differ that does not forbid to compare them but is to be known, in sentences."""
+    facts: dict[str, list[object]] = {
+        "on the same data: there is a test where the scored images are the same": [run.fingerprints for run in runs],
+        "made with the same versions, which may make a difference too": [run.versions for run in runs],
+        "made on one machine: do not compare their times": [run.machine for run in runs],
+    }
+    return [
+        f"Not all runs were {what}." for what, values in facts.items() if any(value != values[0] for value in values)
+    ]

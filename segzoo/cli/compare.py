@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from segzoo.benchmarking.ranking import RankedModel
-    from segzoo.benchmarking.results import Results
+    from segzoo.benchmarking.tables import Results
 
 DEFINED = ("mean_iou", "image_mean_iou", "difference", "p", "effect_size", "wilcoxon_p", "training_seconds_per_epoch")
 """The figures whose definitions are printed below the tables."""
