@@ -10,7 +10,9 @@ import shlex
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tomllib
+import venv
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from itertools import pairwise
@@ -233,6 +235,36 @@ def test_nothing_tells_to_install_another_program_of_the_same_name():
     assert [(name, found[0]) for name, text in texts.items() for found in OTHER_PROGRAM.finditer(text)] == []
     for advice in ("pip install segzoo", "pip install -U 'segzoo[dask]'", "segzoo>=0.1", 'dependencies = ["segzoo"]'):
         assert OTHER_PROGRAM.search(advice)
+
+
+@pytest.fixture
+def environment(tmp_path):
+    """The Python of an environment that has all that this one has but segzoo."""
+    venv.create(tmp_path / "environment")
+    site = next(tmp_path.glob("environment/lib/python*/site-packages"))
+    for path in {path for name in ("purelib", "platlib") for path in Path(sysconfig.get_path(name)).iterdir()}:
+        if not re.match("_?(segzoo|segmentation_zoo)", path.name):
+            site.joinpath(path.name).symlink_to(path)
+    return tmp_path / "environment" / "bin" / "python"
+
+
+@pytest.mark.slow
+def test_a_package_that_depends_on_the_distribution_gets_segzoo(environment, tmp_path):
+    def program(*words):
+        alone = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        words = [str(environment), "-m", *map(str, words)]
+        done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, env=alone)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    write_files("README.md", tmp_path / "plainnet")
+    wheels, offline = tmp_path / "wheels", ("--no-index", "--no-build-isolation")
+    program("pip", "wheel", *offline, "--no-deps", "--wheel-dir", wheels, ROOT)
+    program("pip", "install", *offline, "--find-links", wheels, tmp_path / "plainnet")
+    listed = {row["name"]: row for row in json.loads(program("segzoo", "list", "models", "--json"))}
+    assert (listed["plainnet"]["distribution"], listed["plainnet"]["problem"]) == ("segzoo-plainnet", "")
+    assert (listed["unet"]["distribution"], listed["unet"]["problem"]) == (DISTRIBUTION, "")
+    assert "Filters of each convolution." in program("segzoo", "show", "plainnet", "--image-size", "16")
 
 
 @pytest.mark.parametrize("block", [block for block in BLOCKS if block.language == "toml"], ids=str)
