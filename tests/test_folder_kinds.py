@@ -5,7 +5,7 @@ from own_folders import SQUARE, ids, photo, refusal, save, write
 
 from segzoo.data.images import FORMATS
 from segzoo_folder import ImageFolder
-from segzoo_folder.files import PLAIN, READABLE, UNKNOWN, UNREADABLE, reason, told
+from segzoo_folder.files import NO_IMAGE, READABLE, UNKNOWN, UNSUPPORTED, stem_and_kind, why_unsupported
 
 NAMES = [f"s{number:02}" for number in range(10)]
 
@@ -29,24 +29,24 @@ def kept(root, cache):
     ("name", "stem", "kind"),
     [
         *((f"a/b{suffix.upper()}", "a/b", READABLE) for suffixes in FORMATS.values() for suffix in suffixes),
-        ("a/b.HEIC", "a/b", UNREADABLE),
-        ("a/b.nii", "a/b", UNREADABLE),
-        ("a/b.c.nii.gz", "a/b.c", UNREADABLE),
-        ("a/b.tif.gz", "a/b", UNREADABLE),
-        ("a/IMG_1.CR2", "a/IMG_1", UNREADABLE),
-        ("a/b.dcm", "a/b", UNREADABLE),
+        ("a/b.HEIC", "a/b", UNSUPPORTED),
+        ("a/b.nii", "a/b", UNSUPPORTED),
+        ("a/b.c.nii.gz", "a/b.c", UNSUPPORTED),
+        ("a/b.tif.gz", "a/b", UNSUPPORTED),
+        ("a/IMG_1.CR2", "a/IMG_1", UNSUPPORTED),
+        ("a/b.dcm", "a/b", UNSUPPORTED),
         ("a/b.gz", "a/b", UNKNOWN),
         ("a/b.foo", "a/b", UNKNOWN),
         ("a.png/b", "a.png/b", UNKNOWN),
         ("a/1.2.840.10", "a/1.2.840.10", UNKNOWN),
-        ("a/Thumbs.db", "a/Thumbs", PLAIN),
-        ("a/b.json", "a/b", PLAIN),
-        ("a/README", "a/README", PLAIN),
-        ("a/readme.md", "a/readme", PLAIN),
+        ("a/Thumbs.db", "a/Thumbs", NO_IMAGE),
+        ("a/b.json", "a/b", NO_IMAGE),
+        ("a/README", "a/README", NO_IMAGE),
+        ("a/readme.md", "a/readme", NO_IMAGE),
     ],
 )
 def test_the_name_tells_what_a_file_is(name, stem, kind):
-    assert told(name) == (stem, kind)
+    assert stem_and_kind(name) == (stem, kind)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_the_name_tells_what_a_file_is(name, stem, kind):
     ],
 )
 def test_what_to_do_is_said_of_each_kind(name, what):
-    assert reason(name).startswith(what)
+    assert why_unsupported(name).startswith(what)
 
 
 def test_images_that_cannot_be_read_are_named_and_not_their_masks(root, own_cache):

@@ -11,15 +11,15 @@ from segzoo_folder.matching import matches
 NUMBERS = [f"{number:02}" for number in range(10)]
 
 
-def coded(names):
+def encode(names):
     return np.array(sorted(name.encode() for name in names), np.bytes_)
 
 
 def paired(images, masks):
     """The names that were put together."""
-    found = matches(coded(images), coded(masks))
+    found = matches(encode(images), encode(masks))
     left, right = (
-        [name.decode() for name in coded(names)[places]]
+        [name.decode() for name in encode(names)[places]]
         for names, places in ((images, found.images), (masks, found.masks))
     )
     assert left == sorted(left)
@@ -69,7 +69,7 @@ def test_where_a_word_says_what_it_is_some_partners_may_be_missing():
     pairs = expected("image_{}", "mask_{}")
     found = paired([*pairs, "image_a"], [*pairs.values(), "mask_b"])
     assert found == pairs
-    names = matches(coded(pairs), coded([*pairs.values()][1:]))
+    names = matches(encode(pairs), encode([*pairs.values()][1:]))
     assert (names.mask_of("x/image_00"), names.image_of("x/mask_17")) == ("x/mask_00", "x/image_17")
 
 

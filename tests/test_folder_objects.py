@@ -11,23 +11,22 @@ from segzoo.errors import ConfigError
 from segzoo_folder import ImageFolder
 from segzoo_folder import pairs as segzoo_pairs
 from segzoo_folder.masks import border
-from segzoo_folder.matching import owners
+from segzoo_folder.matching import group_masks
 
 NAMES = [f"im{number}" for number in range(9)]
 DRAWN = [np.roll(SQUARE, 3 * number, 1) * np.uint8(255) for number in range(3)]
 """Three objects of which two overlap."""
 
 
-def coded(*names):
+def encode(*names):
     return np.array(sorted(name.encode() for name in names), np.bytes_)
 
 
 def grouped(images, masks):
-    """For each mask what it has in common with others."""
-    names = coded(*masks)
-    return {
-        mask.decode(): title.decode() for mask, title in zip(names, owners(coded(*images), names).names, strict=True)
-    }
+    """The name of the group of each mask."""
+    names = encode(*masks)
+    groups = group_masks(encode(*images), names)
+    return {mask.decode(): title.decode() for mask, title in zip(names, groups.names, strict=True)}
 
 
 # Which belong together

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segzoo_folder.pairs import UNSPLIT, Pairs, coded, merged
+from segzoo_folder.pairs import UNSPLIT, Pairs, encode, merged
 
 MASKS = st.lists(st.text("abé/", min_size=1, max_size=5), min_size=1, max_size=4).map(tuple)
 ROWS = st.lists(MASKS, max_size=6)
@@ -14,7 +14,7 @@ ROWS = st.lists(MASKS, max_size=6)
 
 def of(masks_of_each):
     """Pairs with these masks, numbered."""
-    count, masks = len(masks_of_each), [coded(path) for masks in masks_of_each for path in masks]
+    count, masks = len(masks_of_each), [encode(path) for masks in masks_of_each for path in masks]
     numbers = np.arange(count)
     names = np.array([b"%d" % number for number in numbers], np.bytes_)
     return Pairs(

@@ -240,7 +240,7 @@ def test_regions_that_are_taken_for_masks_are_doubted(tmp_path, own_cache):
 @pytest.mark.parametrize("layout", [flat, splits_above, splits_below])
 def test_regions_that_nobody_asks_for_are_told_of(tmp_path, own_cache, layout):
     layout(tmp_path)
-    told = [line for line in doubts(tmp_path, own_cache) if "regions" in line and "not looked at" in line]
-    assert len(told) == 1
-    assert "`--set dataset.regions=fov`" in told[0]
+    stem_and_kind = [line for line in doubts(tmp_path, own_cache) if "regions" in line and "not looked at" in line]
+    assert len(stem_and_kind) == 1
+    assert "`--set dataset.regions=fov`" in stem_and_kind[0]
     assert not [line for line in doubts(tmp_path, own_cache, regions="fov") if "not looked at" in line]

@@ -176,10 +176,10 @@ class ImageFolder(Dataset):
         if self.colors is not None and (self.classes is not None or self.values is not None):
             raise ValueError("colors names the classes already: leave out classes and values")
         names = self.classes if self.colors is None else [name for name in self.colors if name != IGNORED]
-        for option, found in {"classes": names, "values": self.values}.items():
-            if found is not None and not 2 <= len(found) <= IGNORE:
+        for option, entries in {"classes": names, "values": self.values}.items():
+            if entries is not None and not 2 <= len(entries) <= IGNORE:
                 raise ValueError(f"{option if self.colors is None else 'colors'}: 2 to {IGNORE} classes are needed")
-            if found is not None and len(set(found)) < len(found):
+            if entries is not None and len(set(entries)) < len(entries):
                 raise ValueError(f"{option} has an entry twice")
         if self.classes is not None and self.values is not None and len(self.classes) != len(self.values):
             raise ValueError(f"classes has {len(self.classes)} entries, but values {len(self.values)}")
@@ -223,13 +223,14 @@ class ImageFolder(Dataset):
 
     def missing(self, cache: Path) -> Sequence[str]:
         """See `Dataset.missing`. With `allow_missing`, what has no partner or cannot be read is not missed."""
-        from segzoo_folder.scan import find
+        from segzoo_folder.scan import scan
 
         try:
-            found = find(self.folder(), self.listing, self.regions)
+            result = scan(self.folder(), self.listing, self.regions)
         except DataError:  # which is for `open` to tell
             return ()
-        return [*found.doubled, *found.without_region, *(() if self.allow_missing else (*found.unread, *found.lacking))]
+        incomplete = () if self.allow_missing else (*result.unsupported, *result.missing)
+        return [*result.duplicates, *result.missing_regions, *incomplete]
 
     def warnings(self, cache: Path) -> Sequence[str]:
         """See `Dataset.warnings`. Of files that have changed since `describe`, what they were."""

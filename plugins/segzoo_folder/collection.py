@@ -24,7 +24,8 @@ from segzoo_folder.labels import labels
 from segzoo_folder.layout import SPLITS, without_masks
 from segzoo_folder.masks import Instances, Labels, within
 from segzoo_folder.pairs import Pair
-from segzoo_folder.scan import Found, find
+from segzoo_folder.scan import Scan
+from segzoo_folder.scan import scan as scan_folder
 from segzoo_folder.splits import Sorting
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class Collection:
     sorting: Sorting
     extents: NDArray[Any]
     """The rows of EXTENTS of the training images, as far as they are known."""
-    unread: tuple[str, ...] = ()
+    unsupported: tuple[str, ...] = ()
     """Files of kinds that cannot be read, and are left out."""
 
     def samples(self, split: Split) -> Images:
@@ -105,7 +106,7 @@ class Collection:
         return Images(self.pages.take(self.sorting.indices(split)), self.reading)
 
 
-_latest: dict[tuple[Path, str | None, str | None, str | None, Path], tuple[Found, Index]] = {}
+_latest: dict[tuple[Path, str | None, str | None, str | None, Path], tuple[Scan, Index]] = {}
 """The folder that was looked through last."""
 
 
@@ -121,16 +122,16 @@ def collection(options: ImageFolder, cache: Path, anew: bool) -> Collection:
     """
     root = options.folder()
     key = root, options.listing, options.regions, options.stack, cache
-    found, index = _latest.get(key, (None, None))
-    if anew or found is None or not found.stands(root):
+    scan, index = _latest.get(key, (None, None))
+    if anew or scan is None or not scan.unchanged(root):
         _latest.clear()
-        found, index = find(root, options.listing, options.regions), None
-    _require_whole(options, found)
+        scan, index = scan_folder(root, options.listing, options.regions), None
+    _require_whole(options, scan)
     if index is None:
-        index = known(root, found.pairs, _place(options, cache), options.stack)
-        _latest[key] = replace(found, pairs=index.pairs), index
+        index = known(root, scan.pairs, _place(options, cache), options.stack)
+        _latest[key] = replace(scan, pairs=index.pairs), index
     stamp = stamp_of(options.splits) if options.splits else None
-    return replace(_collected(options.model_dump_json(), index, stamp), unread=found.unread)
+    return replace(_collected(options.model_dump_json(), index, stamp), unsupported=scan.unsupported)
 
 
 @lru_cache(maxsize=1)  # a run asks several times; as long as no file changes, the answer is the same
@@ -166,34 +167,34 @@ def _place(options: ImageFolder, cache: Path) -> Path:
     return cache / "folder" / sha256(name).hexdigest()[:16]
 
 
-def _require_whole(options: ImageFolder, found: Found) -> None:
+def _require_whole(options: ImageFolder, scan: Scan) -> None:
     root = options.folder()
-    if found.doubled:
+    if scan.duplicates:
         raise DataError(
-            f"{root} has {len(found.doubled):,} times two files for one sample: {some(found.doubled)}; remove one of "
-            "each, or write a table of those to take, for `--set dataset.listing=FILE.csv`"
+            f"{root} has {len(scan.duplicates):,} times two files for one sample: {some(scan.duplicates)}; remove one "
+            "of each, or write a table of those to take, for `--set dataset.listing=FILE.csv`"
         )
-    if found.without_region:
+    if scan.missing_regions:
         raise DataError(
-            f"{root} lacks the regions of interest of {len(found.without_region):,} images: "
-            f"{some(found.without_region)}. Each image needs one; if all of it counts, that is white all over"
+            f"{root} lacks the regions of interest of {len(scan.missing_regions):,} images: "
+            f"{some(scan.missing_regions)}. Each image needs one; if all of it counts, that is white all over"
         )
-    if not options.allow_missing or not len(found.pairs):
-        _require_complete(options, found)
+    if not options.allow_missing or not len(scan.pairs):
+        _require_complete(options, scan)
 
 
-def _require_complete(options: ImageFolder, found: Found) -> None:
+def _require_complete(options: ImageFolder, scan: Scan) -> None:
     """Raise unless there is a mask to each image, an image to each mask, and all can be read."""
     root, faults = options.folder(), []
-    way = "To take those that are complete, add `--set dataset.allow_missing=true`" if len(found.pairs) else ""
-    if found.unread:
-        kinds = "kinds" if len(found.unread) > 1 else "a kind"
-        faults.append(f"has {_files(found.unread)} of {kinds} that cannot be read: {some(found.unread)}")
-    if found.lacking:
+    way = "To take those that are complete, add `--set dataset.allow_missing=true`" if len(scan.pairs) else ""
+    if scan.unsupported:
+        kinds = "kinds" if len(scan.unsupported) > 1 else "a kind"
+        faults.append(f"has {_files(scan.unsupported)} of {kinds} that cannot be read: {some(scan.unsupported)}")
+    if scan.missing:
         together = "Images and masks belong together by their names without suffix, or as a listing says"
         if options.listing is not None:
             together = f"Paths in a listing are relative to {root}, unless they are absolute"
-        faults.append(f"lacks {_files(found.lacking)}: {some(found.lacking)}. {together}")
+        faults.append(f"lacks {_files(scan.missing)}: {some(scan.missing)}. {together}")
         table = "None has its fellow: write a table that names both, for `--set dataset.listing=FILE.csv`"
         way = way or "\n".join([table, *without_masks(root)])
     if faults:

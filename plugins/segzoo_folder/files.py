@@ -13,27 +13,27 @@ import numpy as np
 
 from segzoo.data.images import FORMATS
 from segzoo.errors import DataError
-from segzoo_folder.pairs import coded, columns, text
+from segzoo_folder.pairs import columns, decode, encode
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ABSENT = 0
-"""The stamp of a file that is not there."""
+"""The stamp of a file that does not exist."""
 FOLDER = b""
-"""In place of the name of a file: it is a folder."""
+"""The name of a row that is a folder."""
 
-READABLE, UNREADABLE, UNKNOWN, PLAIN = range(4)
-"""Images that are read; images that are not; files that may be images; files that are certainly none."""
+READABLE, UNSUPPORTED, UNKNOWN, NO_IMAGE = range(4)
+"""Formats that are read; image formats that are not; suffixes that are not known; files that are no images."""
 SUFFIXES = frozenset(suffix for suffixes in FORMATS.values() for suffix in suffixes)
-"""Of images that are read."""
+"""Of the formats that are read."""
 
 PICTURE = "save it as PNG or TIFF"
 SLICES = "save its slices as PNG, or as the pages of a TIFF"
 ARRAYS = "save the array as .npy, (height, width, channels)"
 FRAMES = "save its frames as PNG"
 TILES = "cut it into tiles, saved as PNG or TIFF"
-KINDS = {
+UNSUPPORTED_FORMATS = {
     "HEIC": (PICTURE, "heic heif hif"),
     "JPEG XL": (PICTURE, "jxl"),
     "JPEG XR": (PICTURE, "jxr wdp hdp"),
@@ -66,8 +66,10 @@ KINDS = {
     "an archive of arrays": (ARRAYS, "npz"),
     "a video": (FRAMES, "mp4 m4v avi mov mkv webm mpg mpeg wmv flv mts m2ts"),
 }
-"""What they are, the way out, and the suffixes in lower case."""
-SPOKEN = {suffix: (name, way) for name, (way, suffixes) in KINDS.items() for suffix in suffixes.split()}
+"""For each name of a format how to convert it, and its suffixes in lower case."""
+BY_SUFFIX = {
+    suffix: (name, way) for name, (way, suffixes) in UNSUPPORTED_FORMATS.items() for suffix in suffixes.split()
+}
 PACKED = ("gz", "bz2", "xz", "zst")
 TEXT = re.compile(
     "bak|bib|cfg|conf|csv|db|docx?|geojson|html?|ini|ipynb|jsonl?|lnk|lock|log|md5?|msg|od[st]|part|pptx?|prj|py|rst|rtf|"
@@ -78,11 +80,11 @@ NOTE = re.compile(
     "readme|version"
 )
 """Suffixes, and names without one, of files that lie beside images and are none."""
-LEFT_OUT = frozenset(["@eaDir", "#recycle", "@Recycle", "__MACOSX", "$RECYCLE.BIN", "System Volume Information"])
+SYSTEM_FOLDERS = frozenset(["@eaDir", "#recycle", "@Recycle", "__MACOSX", "$RECYCLE.BIN", "System Volume Information"])
 """Folders that storage, archives and systems make beside what the user put there, with small copies of the images."""
 
 
-class Stamped(NamedTuple):
+class Stamps(NamedTuple):
     """Folders or tables with their stamps."""
 
     paths: NDArray[np.bytes_]
@@ -90,20 +92,20 @@ class Stamped(NamedTuple):
     stamps: NDArray[np.int64]
 
     @classmethod
-    def joined(cls, parts: Sequence[Stamped]) -> Stamped:
+    def joined(cls, parts: Sequence[Stamps]) -> Stamps:
         """Those of several parts."""
         return cls(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
-    def stand(self, root: Path) -> bool:
-        """Whether none has changed since."""
-        return all(stamp_of(root / text(path)) == stamp for path, stamp in zip(*self, strict=True))
+    def unchanged(self, root: Path) -> bool:
+        """Whether the stamps are still the same."""
+        return all(stamp_of(root / decode(path)) == stamp for path, stamp in zip(*self, strict=True))
 
 
-class Strange(NamedTuple):
-    """Files that may be images and are not read, sorted by their names without folder and suffix."""
+class Unsupported(NamedTuple):
+    """Files of unsupported or unknown formats, sorted by their names without folder and suffix."""
 
     names: NDArray[np.bytes_]
-    """All different, and those of no files that are read."""
+    """All different, also from those of the files that can be read."""
     paths: NDArray[np.bytes_]
     """Relative to the root."""
     kinds: NDArray[np.uint8]
@@ -118,39 +120,40 @@ class Files(NamedTuple):
     paths: NDArray[np.bytes_]
     """Relative to the root."""
     stamps: NDArray[np.int64]
-    doubled: tuple[str, ...]
-    """Files that have the name of another, a line each."""
-    strange: Strange
-    """Others that may be images."""
-    folders: Stamped
-    """All that were looked through."""
+    duplicates: tuple[str, ...]
+    """Files that have the same name without suffix, a line for each two."""
+    unsupported: Unsupported
+    """Those that may be images and cannot be read."""
+    folders: Stamps
+    """All that were scanned."""
 
     @classmethod
     def below(cls, root: Path, folder: str) -> Files:
         """Those below a folder, whose path is relative to the root."""
         names, paths, stamps, kinds = columns(_rows(root, folder), (np.bytes_, np.bytes_, np.int64, np.uint8))
-        folders = Stamped(*(column[names == FOLDER] for column in (paths, stamps)))
+        folders = Stamps(*(column[names == FOLDER] for column in (paths, stamps)))
         order = np.lexsort((paths, kinds, names))[len(folders.paths) :]  # their name is the first
         names, paths, stamps, kinds = names[order], paths[order], stamps[order], kinds[order]
-        again = np.flatnonzero(names[1:] == names[:-1]) + 1
+        repeated = np.flatnonzero(names[1:] == names[:-1]) + 1
         read = kinds == READABLE
-        same = again[read[again]]
-        both = ((root / text(paths[index - 1]), root / text(paths[index]), text(names[index])) for index in same)
-        doubled = tuple(f"{first} and {other} are both {name}" for first, other, name in both)
+        duplicates = tuple(
+            f"{root / decode(paths[row - 1])} and {root / decode(paths[row])} are both {decode(names[row])}"
+            for row in repeated[read[repeated]]
+        )
         first = np.ones(len(names), bool)
-        first[again] = False  # what is there as JPEG and raw is not missed
-        strange = Strange(*(column[first & ~read] for column in (names, paths, kinds)))
+        first[repeated] = False  # a raw image beside a JPEG of it is not missed
+        unsupported = Unsupported(*(column[first & ~read] for column in (names, paths, kinds)))
         first &= read
-        return cls(names[first], paths[first], stamps[first], doubled, strange, folders)
+        return cls(names[first], paths[first], stamps[first], duplicates, unsupported, folders)
 
     def take(self, rows: NDArray[np.integer[Any]]) -> Files:
         """Some of them, in this order."""
         return self._replace(names=self.names[rows], paths=self.paths[rows], stamps=self.stamps[rows])
 
-    def named(self, indices: NDArray[np.intp]) -> Iterator[tuple[str, str]]:
-        """Names and paths of some."""
-        for index in indices.tolist():
-            yield text(self.names[index]), text(self.paths[index])
+    def names_and_paths(self) -> Iterator[tuple[str, str]]:
+        """The name and the path of each."""
+        for name, path in zip(self.names, self.paths, strict=True):
+            yield decode(name), decode(path)
 
 
 def _rows(root: Path, folder: str) -> Iterator[tuple[bytes, bytes, int, int]]:
@@ -162,7 +165,7 @@ def _rows(root: Path, folder: str) -> Iterator[tuple[bytes, bytes, int, int]]:
     if not star:
         yield from _below(root, folder)
         return
-    yield FOLDER, coded(above), stamp_of(root / above), READABLE
+    yield FOLDER, encode(above), stamp_of(root / above), READABLE
     for sample in folders(root / above):
         yield from _below(root, f"{above}{sample}{kind}", f"{sample}/")
 
@@ -171,15 +174,15 @@ def _below(root: Path, folder: str, start: str = "") -> Iterator[tuple[bytes, by
     """Rows of what is below a folder; the names of files begin so."""
     for path, stamp in _walk(root, folder):
         if path[-1] == "/":
-            yield FOLDER, coded(path), stamp, READABLE
+            yield FOLDER, encode(path), stamp, READABLE
             continue
-        stem, kind = told(path)
-        if kind != PLAIN:
-            yield coded(_text(f"{start}{stem[len(folder) + 1 :]}", root, path)), coded(path), stamp, kind
+        stem, kind = stem_and_kind(path)
+        if kind != NO_IMAGE:
+            yield encode(_normalized(f"{start}{stem[len(folder) + 1 :]}", root, path)), encode(path), stamp, kind
 
 
-def _text(name: str, root: Path, path: str) -> str:
-    """A name as others may write it: a Mac takes its letters apart. A DataError if it is no text."""
+def _normalized(name: str, root: Path, path: str) -> str:
+    """A name in the normal form NFC, since macOS decomposes accented letters; a DataError if it is not UTF-8."""
     if name.isascii():
         return name
     try:
@@ -191,9 +194,9 @@ def _text(name: str, root: Path, path: str) -> str:
 
 
 def _walk(root: Path, folder: str) -> Iterator[tuple[str, int]]:
-    """Path and stamp of a folder and all below it, but for what is `hidden`; the paths of folders end in a slash.
+    """Path and stamp of a folder and all below it, except for what is `hidden`; the paths of folders end in a slash.
 
-    Links are followed, though not in a circle.
+    Links are followed, cycles of links only once.
     """
     try:
         waiting, seen = [(folder, (root / folder).stat())], set()
@@ -233,24 +236,24 @@ def _stamp(facts: os.stat_result) -> int:
     return hash((facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns))
 
 
-def told(path: str) -> tuple[str, int]:
-    """A path without its suffix, and which of the four its name says that the file is."""
+def stem_and_kind(path: str) -> tuple[str, int]:
+    """A path without its suffix, and its kind: READABLE, UNSUPPORTED, UNKNOWN or NO_IMAGE."""
     stem, dot, suffix = path.rpartition(".")
     if dot and f".{suffix.lower()}" in SUFFIXES:
         return stem, READABLE
     folder, slash, name = path.rpartition("/")
-    stem, suffix, packed = _parts(name)
-    if suffix in SPOKEN or packed:
-        return f"{folder}{slash}{stem}", UNREADABLE
+    stem, suffix, packed = _split_suffix(name)
+    if suffix in BY_SUFFIX or packed:
+        return f"{folder}{slash}{stem}", UNSUPPORTED
     plain = TEXT.fullmatch(suffix) if suffix else NOTE.fullmatch(stem.lower())
-    return f"{folder}{slash}{stem}", PLAIN if plain else UNKNOWN
+    return f"{folder}{slash}{stem}", NO_IMAGE if plain else UNKNOWN
 
 
-def reason(path: str) -> str:
-    """Why an image is not read, and what to do."""
-    _, suffix, packed = _parts(path.rpartition("/")[2])
-    if suffix in SPOKEN:
-        name, way = SPOKEN[suffix]
+def why_unsupported(path: str) -> str:
+    """Why an image cannot be read, and how to convert it."""
+    _, suffix, packed = _split_suffix(path.rpartition("/")[2])
+    if suffix in BY_SUFFIX:
+        name, way = BY_SUFFIX[suffix]
         return f"is {name}, which is not read: {way}"
     if packed:
         return "is packed: unpack it"
@@ -259,27 +262,27 @@ def reason(path: str) -> str:
     return "has no suffix: give it that of what it is, such as .png"
 
 
-def _parts(name: str) -> tuple[str, str, bool]:
+def _split_suffix(name: str) -> tuple[str, str, bool]:
     """A name of a file without suffix, the suffix in lower case, and whether it is packed; a number is no suffix."""
     stem, dot, suffix = name.rpartition(".")
     if not dot or not stem or suffix.isdigit():
         return name, "", False
     suffix = suffix.lower()
     if suffix in PACKED:
-        inner, _, own = stem.rpartition(".")
-        if inner and (own.lower() in SPOKEN or f".{own.lower()}" in SUFFIXES):
-            return inner, own.lower(), True
+        inner, _, inner_suffix = stem.rpartition(".")
+        if inner and (inner_suffix.lower() in BY_SUFFIX or f".{inner_suffix.lower()}" in SUFFIXES):
+            return inner, inner_suffix.lower(), True
     return stem, suffix, False
 
 
 def hidden(name: str) -> bool:
-    """Whether a file or folder of this name is nothing that the user put there, such as the ._NAME.png of a Mac."""
-    return name[0] == "." or name in LEFT_OUT
+    """Whether a name is that of a hidden file or of a folder of the system, such as the ._NAME.png of macOS."""
+    return name[0] == "." or name in SYSTEM_FOLDERS
 
 
 def is_image(path: Path) -> bool:
     """Whether a file has the suffix of one that can be read."""
-    return not hidden(path.name) and told(path.name)[1] == READABLE
+    return not hidden(path.name) and stem_and_kind(path.name)[1] == READABLE
 
 
 def folders(folder: Path) -> list[str]:

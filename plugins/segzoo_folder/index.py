@@ -23,7 +23,7 @@ import numpy as np
 
 from segzoo.errors import DataError
 from segzoo.files.atomic import whole
-from segzoo_folder.pairs import Pair, Pairs, text
+from segzoo_folder.pairs import Pair, Pairs, decode
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -134,7 +134,7 @@ class Known(Generic[Facts]):
         """What files of these paths hold, in the order of the first of each; those that cannot be read are left out."""
         numbers, firsts, counts = np.unique(self.numbers, return_index=True, return_counts=True)
         order = [place for place in np.argsort(firsts).tolist() if numbers[place] != UNKNOWN]
-        return [Held(self.facts[numbers[row]], int(counts[row]), text(paths[firsts[row]])) for row in order]
+        return [Held(self.facts[numbers[row]], int(counts[row]), decode(paths[firsts[row]])) for row in order]
 
 
 @dataclass(frozen=True, eq=False)
@@ -257,7 +257,7 @@ class Pages:
 
     def id(self, index: int) -> str:
         """A path below `images`, without suffix; of a page of several `NAME#003`, counted from 0."""
-        name, number = text(self.index.pairs.ids[self.owners[index]]), self.numbers[index]
+        name, number = decode(self.index.pairs.ids[self.owners[index]]), self.numbers[index]
         return name if number == WHOLE else f"{name}#{number:03}"
 
     def require_alike(self, index: int) -> None:
@@ -268,9 +268,9 @@ class Pages:
             theirs = self.index.masks.pages_of(row)
             if ours and theirs and ours != theirs:
                 raise DataError(
-                    f"{self.root / text(pairs.images[owner])} has {_counted(ours)}, but its mask "
-                    f"{self.root / text(pairs.masks[row])} has {_counted(theirs)}: save as many of both. If the pages "
-                    "are channels of one image, add `--set dataset.stack=channels`"
+                    f"{self.root / decode(pairs.images[owner])} has {_counted(ours)}, but its mask "
+                    f"{self.root / decode(pairs.masks[row])} has {_counted(theirs)}: save as many of both. If the "
+                    "pages are channels of one image, add `--set dataset.stack=channels`"
                 )
 
     def pair(self, index: int) -> Pair:

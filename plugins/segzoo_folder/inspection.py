@@ -34,7 +34,7 @@ from segzoo_folder.index import (
     mapped,
     save,
 )
-from segzoo_folder.pairs import Pairs, spans, text
+from segzoo_folder.pairs import Pairs, decode, spans
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -224,7 +224,7 @@ def _looked_at(
     looker: _Looker, missing: Mapping[Kind, NDArray[np.bytes_]]
 ) -> Iterator[tuple[_Piece, list[Look[Any] | None]]]:
     pieces = (
-        _Piece(kind, start, [text(path) for path in paths[start : start + PIECE]])
+        _Piece(kind, start, [decode(path) for path in paths[start : start + PIECE]])
         for kind, paths in missing.items()
         for start in range(0, len(paths), PIECE)
     )

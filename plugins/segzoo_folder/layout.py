@@ -10,17 +10,17 @@ from typing import NamedTuple
 
 from segzoo.errors import DataError
 from segzoo.plugin import Split
-from segzoo_folder.files import READABLE, UNREADABLE, folders, hidden, is_image, told
+from segzoo_folder.files import READABLE, UNSUPPORTED, folders, hidden, is_image, stem_and_kind
 from segzoo_folder.matching import MASK
 
 KINDS = IMAGES, MASKS = "images", "masks"
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
-NAMES: dict[Split, tuple[str, ...]] = {
+SPLIT_NAMES: dict[Split, tuple[str, ...]] = {
     "train": ("train", "training"),
     "val": ("val", "valid", "validation", "dev"),
     "test": ("test", "testing"),
 }
-"""What a split may be called, in any case."""
+"""What the folder of a split may be called, in upper or lower case."""
 
 SHOWN = 8
 """Folders that a message names."""
@@ -30,15 +30,15 @@ MARKED = re.compile(rf".+[-_. ](?:{MASK.pattern})(?:[-_. ]?[0-9]+)?", re.IGNOREC
 """The name of a mask, which may begin with that of its image."""
 
 
-class Place(NamedTuple):
-    """Two folders whose files belong together, relative to the root; or all such folders, `*/images` and `*/masks`."""
+class SplitFolders(NamedTuple):
+    """The folders of the images and masks of a split, relative to the root; with `*` for the folder of each sample."""
 
     images: str
     masks: str
     split: Split | None
 
     @property
-    def each(self) -> bool:
+    def per_sample(self) -> bool:
         """Whether each sample has folders of its own."""
         return "*" in self.images
 
@@ -48,93 +48,97 @@ class Place(NamedTuple):
         return "".join(f"{part}/" for part in self.images.split("/") if part not in (IMAGES, "*"))
 
     def regions(self, root: Path, folder: str) -> str:
-        """The folder of this name beside these two, or with the same splits in it."""
-        parts = (own.split("/") for own in (self.masks, self.images))  # in which a split may be called otherwise
-        found = ["/".join(folder if part in KINDS else part for part in own) for own in parts]
-        return next((path for path in found if (root / path).is_dir()), found[0])
+        """The folder of regions of interest beside these two, or its folder of the same split."""
+        split_paths = (path.split("/") for path in (self.masks, self.images))  # whose split folders may differ in name
+        candidates = ["/".join(folder if part in KINDS else part for part in path) for path in split_paths]
+        return next((candidate for candidate in candidates if (root / candidate).is_dir()), candidates[0])
 
-    def beside(self, folder: str, name: str) -> str:
-        """Where in one of the folders the file of a sample should be."""
-        return f"{folder.replace('*', name)}/*" if self.each else f"{folder}/{name}.*"
+    def expected_file(self, folder: str, name: str) -> str:
+        """The pattern of the path that the file of a sample should have in one of the folders."""
+        return f"{folder.replace('*', name)}/*" if self.per_sample else f"{folder}/{name}.*"
 
 
-def places(root: Path) -> list[Place]:
+def split_folders(root: Path) -> list[SplitFolders]:
     """The folders with images and masks: of all, or of each split; none if no layout is known that has such.
 
     Raises:
         DataError: if there is more than one layout, or two folders are one split.
     """
-    named = [name for name in folders(root) if meant(name)]
+    named = [name for name in folders(root) if split_named(name)]
     splits = _splits(root, [name for name in named if any((root / name / kind).is_dir() for kind in KINDS)])
-    whole = all((root / kind).is_dir() for kind in KINDS)
-    if whole and splits:
+    unsplit = all((root / kind).is_dir() for kind in KINDS)
+    if unsplit and splits:
         raise DataError(
             f"{root} holds {IMAGES} and {MASKS}, and {' and '.join(f'{name}/{IMAGES}' for name in splits.values())} "
             "too: it is not clear which to take. Move one of them away, or write a table, for "
             "`--set dataset.listing=FILE.csv`"
         )
-    if whole:
-        return _below(root) or [Place(IMAGES, MASKS, None)]
+    if unsplit:
+        return _splits_below(root) or [SplitFolders(IMAGES, MASKS, None)]
     if not splits:
         return _of_each_sample(root, named)
     if "train" not in splits:
         return []
-    return [Place(f"{name}/{IMAGES}", f"{name}/{MASKS}", split) for split, name in splits.items()]
+    return [SplitFolders(f"{name}/{IMAGES}", f"{name}/{MASKS}", split) for split, name in splits.items()]
 
 
-def _of_each_sample(root: Path, named: Sequence[str]) -> list[Place]:
+def _of_each_sample(root: Path, named: Sequence[str]) -> list[SplitFolders]:
     """The folders of samples that have images and masks in each, in folders of splits or in the root; none if none."""
 
-    def there(folder: Path) -> bool:
+    def has_samples(folder: Path) -> bool:
         return any(all((folder / name / kind).is_dir() for kind in KINDS) for name in folders(folder))
 
-    splits = _splits(root, [name for name in named if there(root / name)])
+    splits = _splits(root, [name for name in named if has_samples(root / name)])
     if "train" in splits:
-        return [Place(f"{name}/*/{IMAGES}", f"{name}/*/{MASKS}", split) for split, name in splits.items()]
-    return [Place(f"*/{IMAGES}", f"*/{MASKS}", None)] if there(root) else []
+        return [SplitFolders(f"{name}/*/{IMAGES}", f"{name}/*/{MASKS}", split) for split, name in splits.items()]
+    return [SplitFolders(f"*/{IMAGES}", f"*/{MASKS}", None)] if has_samples(root) else []
 
 
-def meant(name: str) -> Split | None:
-    """The split that a name means, if it means one."""
-    return next((split for split, names in NAMES.items() if name.lower() in names), None)
+def split_named(name: str) -> Split | None:
+    """The split that a folder or table calls by this name; None if there is none."""
+    return next((split for split, names in SPLIT_NAMES.items() if name.lower() in names), None)
 
 
-def _below(root: Path) -> list[Place]:
+def _splits_below(root: Path) -> list[SplitFolders]:
     """The splits that are folders in `images` and `masks`; none if the folders in `images` are something else."""
-    words = [word for names in NAMES.values() for word in names]
+    words = [word for names in SPLIT_NAMES.values() for word in names]
     if not any((root / IMAGES / name).is_dir() for word in words for name in (word, word.capitalize(), word.upper())):
         return []  # without looking through what may be 100,000 images
     names = folders(root / IMAGES)
     splits = _splits(root / IMAGES, names)
     if "train" not in splits:
         return []
-    kinds = (told(path.name)[1] for path in (root / IMAGES).iterdir() if not hidden(path.name))
-    if len(splits) < len(names) or any(kind in (READABLE, UNREADABLE) for kind in kinds):
+    kinds = (stem_and_kind(path.name)[1] for path in (root / IMAGES).iterdir() if not hidden(path.name))
+    if len(splits) < len(names) or any(kind in (READABLE, UNSUPPORTED) for kind in kinds):
         if len(splits) == 1:
             return []
         raise DataError(
             f"{root / IMAGES} holds the splits {' and '.join(splits.values())}, and other images too: it is not clear "
             "where those belong. Put them into a split, or write a table, for `--set dataset.listing=FILE.csv`"
         )
-    others = _splits(root / MASKS, folders(root / MASKS))
-    both = [(split, splits.get(split), others.get(split)) for split in SPLITS if split in {**splits, **others}]
-    return [Place(f"{IMAGES}/{own or other}", f"{MASKS}/{other or own}", split) for split, own, other in both]
+    mask_splits = _splits(root / MASKS, folders(root / MASKS))
+    names_of_both = {split: (splits.get(split), mask_splits.get(split)) for split in SPLITS}
+    return [
+        SplitFolders(f"{IMAGES}/{image_name or mask_name}", f"{MASKS}/{mask_name or image_name}", split)
+        for split, (image_name, mask_name) in names_of_both.items()
+        if image_name or mask_name
+    ]
 
 
 def _splits(folder: Path, names: Sequence[str]) -> dict[Split, str]:
-    """Those of the names that mean a split, in the order of SPLITS; a DataError if two mean the same."""
-    found: dict[Split, str] = {}
+    """The folder of each split, in the order of SPLITS; a DataError if two folders are the same split."""
+    splits: dict[Split, str] = {}
     for name in names:
-        if (split := meant(name)) and found.setdefault(split, name) != name:
+        if (split := split_named(name)) and splits.setdefault(split, name) != name:
             raise DataError(
-                f"{folder / found[split]} and {folder / name} are both the split '{split}': put their files into one "
+                f"{folder / splits[split]} and {folder / name} are both the split '{split}': put their files into one "
                 "of them, or move one away"
             )
-    return {split: found[split] for split in SPLITS if split in found}
+    return {split: splits[split] for split in SPLITS if split in splits}
 
 
-def expected() -> str:
-    """The layouts that are known, in words."""
+def known_layouts() -> str:
+    """The known layouts in words, for a message."""
     return (
         "expected are\n"
         f"  {IMAGES}/NAME.png and {MASKS}/NAME.png: any format, matched by the names without suffix,\n"
@@ -146,8 +150,8 @@ def expected() -> str:
     )
 
 
-def there(root: Path) -> str:
-    """What a folder holds instead, in words, and what that tells to do."""
+def contents(root: Path) -> str:
+    """The contents of a folder without a known layout, in words, and what to do about it."""
     held = dict(_files_of(root))
     names = [
         f"{folder} ({len(files):,} files, such as {files[0].name})"
@@ -172,8 +176,8 @@ def _files_of(folder: Path, name: str = ".", depth: int = DEPTH) -> Iterator[tup
 
 
 def without_masks(root: Path) -> Iterator[str]:
-    """That there are images, but no masks: the folder beside them may hold these, or something else."""
-    for folder in (root, *(root / name for name in folders(root) if meant(name))):
+    """Says that there are images but no masks, and which folders lie beside the images."""
+    for folder in (root, *(root / name for name in folders(root) if split_named(name))):
         if (folder / IMAGES).is_dir() and not (folder / MASKS).is_dir():
             others = [name for name in folders(folder) if name != IMAGES]
             beside = f"; beside it {'are' if others[1:] else 'is'} {', '.join(others[:SHOWN])}" if others else ""
@@ -185,7 +189,7 @@ def without_masks(root: Path) -> Iterator[str]:
 
 
 def _mixed(held: Mapping[str, list[Path]]) -> Iterator[str]:
-    """That images and masks lie in one folder, if that is so of most files of one."""
+    """Says that images and masks lie in the same folder, where that is so of most files of a folder."""
     for folder, files in held.items():
         images = [path for path in files if is_image(path)]
         together = dict(_together(images))

@@ -17,8 +17,8 @@ import numpy as np
 from segzoo.data.images import require_regular
 from segzoo.errors import DataError, suggestion
 from segzoo_folder.files import stamp_of
-from segzoo_folder.layout import IMAGES, SPLITS, meant
-from segzoo_folder.pairs import UNSPLIT, Pairs, coded, columns, text
+from segzoo_folder.layout import IMAGES, SPLITS, split_named
+from segzoo_folder.pairs import UNSPLIT, Pairs, columns, decode, encode
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -47,7 +47,7 @@ def listed(root: Path, file: Path) -> Pairs:
         raise DataError(f"{file} lists no images")
     for column, given in {"split": splits != UNSPLIT, "region": regions != b""}.items():
         if given.any() and not given.all():
-            first = text(images[np.argmin(given)])
+            first = decode(images[np.argmin(given)])
             raise DataError(f"{file}: some rows have a {column}, but not that of {first}; give all one, or none")
     ids, ends = _ids(root, file.parent, images), np.arange(1, len(images) + 1)
     stamps = (_stamps(root, paths) for paths in (images, masks, regions))
@@ -57,12 +57,12 @@ def listed(root: Path, file: Path) -> Pairs:
 def _ids(root: Path, folder: Path, images: NDArray[np.bytes_]) -> NDArray[np.bytes_]:
     """The names of the samples of these images, short where that leaves them different."""
     base, above = (f"{os.path.normpath(path)}/" for path in (root, folder))
-    short = columns(((coded(_name(text(image), base, above)),) for image in images), (np.bytes_,))[0]
+    short = columns(((encode(_name(decode(image), base, above)),) for image in images), (np.bytes_,))[0]
     _, indices, counts = np.unique(short, return_inverse=True, return_counts=True)
     if (counts == 1).all():
         return short
     rows = zip(images, (counts[indices] > 1).tolist(), strict=True)
-    return columns(((coded(_name(text(image), base, above, long)),) for image, long in rows), (np.bytes_,))[0]
+    return columns(((encode(_name(decode(image), base, above, long)),) for image, long in rows), (np.bytes_,))[0]
 
 
 def _name(image: str, root: str, folder: str, long: bool = False) -> str:
@@ -85,7 +85,7 @@ def _stamps(root: Path, paths: NDArray[np.bytes_]) -> NDArray[np.int64]:
     if not paths.any():
         return np.zeros(len(paths), np.int64)
     different, places = np.unique(paths, return_inverse=True)
-    return np.array([stamp_of(root / text(path)) for path in different], np.int64)[places]
+    return np.array([stamp_of(root / decode(path)) for path in different], np.int64)[places]
 
 
 def _coded(row: Mapping[str, Any], place: str) -> tuple[bytes, bytes, bytes, bytes, int]:
@@ -107,11 +107,11 @@ def _coded(row: Mapping[str, Any], place: str) -> tuple[bytes, bytes, bytes, byt
     image, mask, split, group, region = (str(value or "").strip() for value in values.values())
     if not image or not mask:
         raise DataError(f"{place}: {'mask' if image else 'image'} is empty")
-    owner = meant(split)
+    owner = split_named(split)
     if split and not owner:
         raise DataError(f"{place}: there is no split '{split}'{suggestion(split, SPLITS)}")
     image, mask, region = (path and PurePosixPath(path.replace("\\", "/")).as_posix() for path in (image, mask, region))
-    return coded(image), coded(mask), coded(group), coded(region), SPLITS.index(owner) if owner else UNSPLIT
+    return encode(image), encode(mask), encode(group), encode(region), SPLITS.index(owner) if owner else UNSPLIT
 
 
 def rows_of(file: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:

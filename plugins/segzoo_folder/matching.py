@@ -1,4 +1,4 @@
-"""Which images and masks belong together, told by their names: paths without suffix, below the folder of each.
+"""Which images and masks belong together by their names: paths without suffix, below the folder of each.
 
 They have the same name; or the same but for a word such as `image` and `mask` at the beginning or at the end, which all
 images or all masks have; or, where that leaves no doubt, the same but for the case.
@@ -14,7 +14,7 @@ from unicodedata import normalize
 
 import numpy as np
 
-from segzoo_folder.pairs import coded, columns, text
+from segzoo_folder.pairs import columns, decode, encode
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,12 +29,12 @@ MASK = re.compile(
     "masks?|msk|labels?|lab|lbl|seg(s|m|mentations?)?|gt|ground|truth|groundtruth|ann|anno(t|tations?)?|targets?|manual|"
     "matte|trimap|semantic|class(es)?|binary"
 )
-"""The words that images and masks are called by, in lower case."""
-SIGNS = "-_. "
-"""What is between the words of a name."""
+"""Words in the names of images and of masks, in lower case."""
+SEPARATORS = "-_. "
+"""Characters between the words of a name."""
 
 NUMBER = re.compile(rb"(?:[-_. ]?[0-9]+|[-_. ]?\([0-9]+\))$")
-"""What tells the masks of an image apart, at the end of their names."""
+"""The number at the end of a name, which tells the masks of an image apart."""
 
 
 class Affix(NamedTuple):
@@ -47,22 +47,22 @@ class Affix(NamedTuple):
         """Whether one of its words, told by signs and capitals, is such a word."""
         return any(map(word.fullmatch, map(str.lower, re.findall("[A-Z]?[a-z]+|[A-Z]+", self.start + self.end))))
 
-    def on(self, name: str) -> str:
+    def add(self, name: str) -> str:
         """A name with it."""
         folder, slash, file = name.rpartition("/")
         return f"{folder}{slash}{self.start}{file}{self.end}"
 
-    def off(self, name: bytes) -> bytes:
+    def remove(self, name: bytes) -> bytes:
         """A name without it, if it has it."""
         folder, slash, file = name.rpartition(b"/")
-        start, end = (coded(part).lower() for part in self)
+        start, end = (encode(part).lower() for part in self)
         if file.lower().startswith(start) and file.lower().endswith(end):
             file = file[len(start) : len(file) - len(end)]
         return folder + slash + file
 
-    def off_all(self, names: Names) -> Names:
+    def remove_all(self, names: Names) -> Names:
         """Names without it."""
-        return columns(((self.off(name),) for name in names), (np.bytes_,))[0] if self != Affix() else names
+        return columns(((self.remove(name),) for name in names), (np.bytes_,))[0] if self != Affix() else names
 
 
 Affixes = tuple[Affix, Affix]
@@ -85,11 +85,11 @@ class Matches(NamedTuple):
 
     def mask_of(self, image: str) -> str:
         """The name that the mask of an image should have."""
-        return self.mask_affix.on(text(self.image_affix.off(coded(image))))
+        return self.mask_affix.add(decode(self.image_affix.remove(encode(image))))
 
     def image_of(self, mask: str) -> str:
         """The name that the image of a mask should have."""
-        return self.image_affix.on(text(self.mask_affix.off(coded(mask))))
+        return self.image_affix.add(decode(self.mask_affix.remove(encode(mask))))
 
 
 def matches(images: Names, masks: Names, affixes: Affixes | None = None) -> Matches:
@@ -98,60 +98,64 @@ def matches(images: Names, masks: Names, affixes: Affixes | None = None) -> Matc
     What they have in front or behind may be known from others.
     """
     image_affix, mask_affix = affixes or _affixes(images, masks)
-    images, masks = image_affix.off_all(images), mask_affix.off_all(masks)
-    _, own, others = np.intersect1d(images, masks, assume_unique=affixes is None, return_indices=True)
-    left, right = (np.delete(np.arange(len(names)), done) for names, done in ((images, own), (masks, others)))
-    if len(left) and len(right):
-        more, others_more = _but_for_case(images[left], masks[right])
-        own, others = np.append(own, left[more]), np.append(others, right[others_more])
-    order = np.argsort(own)
-    return Matches(own[order], others[order], image_affix, mask_affix)
+    images, masks = image_affix.remove_all(images), mask_affix.remove_all(masks)
+    _, image_rows, mask_rows = np.intersect1d(images, masks, assume_unique=affixes is None, return_indices=True)
+    images_left = np.delete(np.arange(len(images)), image_rows)
+    masks_left = np.delete(np.arange(len(masks)), mask_rows)
+    if len(images_left) and len(masks_left):
+        more_images, more_masks = _but_for_case(images[images_left], masks[masks_left])
+        image_rows = np.append(image_rows, images_left[more_images])
+        mask_rows = np.append(mask_rows, masks_left[more_masks])
+    order = np.argsort(image_rows)
+    return Matches(image_rows[order], mask_rows[order], image_affix, mask_affix)
 
 
 def _but_for_case(images: Names, masks: Names) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Indices of names that are the same but for the case, if there are no two images or masks of the name."""
     sides = []
     for names in (images, masks):
-        folded = ((coded(normalize("NFC", text(name).casefold())),) for name in names)
+        folded = ((encode(normalize("NFC", decode(name).casefold())),) for name in names)
         different, places, counts = np.unique(columns(folded, (np.bytes_,))[0], return_index=True, return_counts=True)
         sides.append((different[counts == 1], places[counts == 1]))
-    (own, own_places), (others, other_places) = sides
-    _, first, second = np.intersect1d(own, others, assume_unique=True, return_indices=True)
-    return own_places[first], other_places[second]
+    (image_names, image_places), (mask_names, mask_places) = sides
+    _, first, second = np.intersect1d(image_names, mask_names, assume_unique=True, return_indices=True)
+    return image_places[first], mask_places[second]
 
 
 def _affixes(images: Names, masks: Names) -> Affixes:
-    """What is to be taken off the names of images and of masks, so that they agree.
+    """The affixes without which the names of images and of masks agree.
 
     Nothing if some agree as they are, if that does not help, or if there are several ways that make different pairs.
     """
     nothing = Affix(), Affix()
     if not len(images) or not len(masks):
         return nothing
-    lower, others = np.char.lower(images), np.char.lower(masks)  # of ASCII only, so that no name changes its length
-    if np.isin(others, lower).any():
+    lower_images, lower_masks = np.char.lower(images), np.char.lower(masks)  # of ASCII only: lengths do not change
+    if np.isin(lower_masks, lower_images).any():
         return nothing
-    found: dict[bytes, Affixes] = {}
-    for image_affix, mask_affix, least in _ways(images, masks):
-        _, own, other = np.intersect1d(image_affix.off_all(lower), mask_affix.off_all(others), return_indices=True)
-        if len(own) >= least:
-            found.setdefault(own.tobytes() + other.tobytes(), (image_affix, mask_affix))
-    return next(iter(found.values())) if len(found) == 1 else nothing
+    ways: dict[bytes, Affixes] = {}
+    for image_affix, mask_affix, least in _candidates(images, masks):
+        stems = image_affix.remove_all(lower_images), mask_affix.remove_all(lower_masks)
+        _, image_rows, mask_rows = np.intersect1d(*stems, return_indices=True)
+        if len(image_rows) >= least:
+            ways.setdefault(image_rows.tobytes() + mask_rows.tobytes(), (image_affix, mask_affix))
+    return next(iter(ways.values())) if len(ways) == 1 else nothing
 
 
-def _ways(images: Names, masks: Names) -> Iterator[tuple[Affix, Affix, int]]:
-    """Affixes of images and masks that may be meant, and how many pairs they must give to be taken for it."""
+def _candidates(images: Names, masks: Names) -> Iterator[tuple[Affix, Affix, int]]:
+    """Affixes of images and masks to try, and how many pairs they must give to be accepted."""
     known = [[affix for affix in _shared(names) if affix.has(word)] for names, word in ((images, IMAGE), (masks, MASK))]
-    (image_affixes, least_images), (mask_affixes, least_masks) = (([Affix(), *own], _least(own)) for own in known)
-    for own, other in product(image_affixes, mask_affixes):
-        if own in least_images or other in least_masks:  # image_cat_1 is not the image of mask_dog_1
-            yield own, other, len(masks) // 2 + 1  # of some, the partner may be missing
+    image_affixes, mask_affixes = ([Affix(), *affixes] for affixes in known)
+    shortest_images, shortest_masks = map(_shortest, known)
+    for image_affix, mask_affix in product(image_affixes, mask_affixes):
+        if image_affix in shortest_images or mask_affix in shortest_masks:  # image_cat_1 is not the image of mask_dog_1
+            yield image_affix, mask_affix, len(masks) // 2 + 1  # of some, the partner may be missing
     for affix in _shared(masks):  # any word, such as _contours
-        if affix.end[:1] in tuple(SIGNS):
+        if affix.end[:1] in tuple(SEPARATORS):
             yield Affix(), affix, len(masks)
 
 
-def _least(affixes: Sequence[Affix]) -> set[Affix]:
+def _shortest(affixes: Sequence[Affix]) -> set[Affix]:
     """Nothing, the shortest beginning and the shortest end."""
     starts = sorted((affix for affix in affixes if affix.start), key=lambda affix: len(affix.start))
     ends = sorted((affix for affix in affixes if affix.end), key=lambda affix: len(affix.end))
@@ -160,54 +164,54 @@ def _least(affixes: Sequence[Affix]) -> set[Affix]:
 
 def _shared(names: Names) -> Iterator[Affix]:
     """What all names begin or end with, up to a sign or a number, if there are letters in it."""
-    first = text(names[0]).rpartition("/")[2]
-    for place in (*(found.end() for found in re.finditer(rf"[{SIGNS}]+|[a-zA-Z](?=[0-9])", first)), len(first)):
-        start = coded(first[:place]).lower()
+    first = decode(names[0]).rpartition("/")[2]
+    for place in (*(match.end() for match in re.finditer(rf"[{SEPARATORS}]+|[a-zA-Z](?=[0-9])", first)), len(first)):
+        start = encode(first[:place]).lower()
         if all(name.rpartition(b"/")[2].lower().startswith(start) for name in names):
             yield Affix(start=first[:place])
-    for found in re.finditer(rf"[{SIGNS}]|(?<=[0-9])[a-zA-Z]", first):
-        end = first[found.start() :]
-        if re.search("[a-zA-Z]", end) and np.char.endswith(np.char.lower(names), coded(end).lower()).all():
+    for match in re.finditer(rf"[{SEPARATORS}]|(?<=[0-9])[a-zA-Z]", first):
+        end = first[match.start() :]
+        if re.search("[a-zA-Z]", end) and np.char.endswith(np.char.lower(names), encode(end).lower()).all():
             yield Affix(end=end)
 
 
-class Owners(NamedTuple):
-    """What masks have in common with those of the same image, and the images of these."""
+class MaskGroups(NamedTuple):
+    """Masks grouped by image: the masks of an image have the same group name."""
 
     names: Names
-    """(M,), the same for the masks of an image."""
-    found: Matches
-    """Which images belong to which of the different names, in their order."""
+    """(M,), the name of the group of each mask."""
+    matches: Matches
+    """Which images belong to which of the different names of groups, in sorted order."""
 
     @classmethod
-    def of(cls, images: Names, names: Names) -> Owners:
-        """With the images that these names belong to."""
+    def of(cls, images: Names, names: Names) -> MaskGroups:
+        """Groups of these names, matched with the images."""
         return cls(names, matches(images, np.unique(names)))
 
 
-def owners(images: Names, masks: Names) -> Owners:
-    """What the masks (M,) of each of the images (N,) have in common; the names of either are all different.
+def group_masks(images: Names, masks: Names) -> MaskGroups:
+    """Group the masks (M,) of each of the images (N,); neither images nor masks have a name twice.
 
-    That is the folder that they are in, if it has the name of an image; or their name but for a number at the end of
-    it, where a word such as `mask` is in the name. All others are masks by themselves.
+    Masks are of the same group if they are in a folder with the name of an image, or if their names differ only in a
+    number at the end, where a word such as `mask` is in the name. Any other mask is a group by itself.
     """
-    same = np.isin(masks, images)
-    if same.all():
-        return Owners.of(images, masks)
+    named_as_images = np.isin(masks, images)
+    if named_as_images.all():
+        return MaskGroups.of(images, masks)
     folders = _folders(masks)
-    inside = ~same & ~np.isin(folders, masks)
-    if (inside & np.isin(folders, images)).any():
-        inside &= (folders != b"") & ~np.isin(folders, _folders(images))
-        return Owners.of(images, np.where(inside, folders, masks))
-    alone = Owners.of(images, masks)
-    if len(alone.found.masks) == len(masks):
+    in_folders = ~named_as_images & ~np.isin(folders, masks)
+    if (in_folders & np.isin(folders, images)).any():
+        in_folders &= (folders != b"") & ~np.isin(folders, _folders(images))
+        return MaskGroups.of(images, np.where(in_folders, folders, masks))
+    alone = MaskGroups.of(images, masks)
+    if len(alone.matches.masks) == len(masks):
         return alone
     (bases,) = columns(((NUMBER.sub(b"", name),) for name in masks), (np.bytes_,))
     numbered = np.isin(bases, masks) & (bases != masks)
     for several in (numbered, numbered | _ends_in_word(bases)):
-        together = Owners.of(images, np.where(several, bases, masks))
-        if _fits(images, masks, together, len(alone.found.masks)):
-            return together
+        grouped = MaskGroups.of(images, np.where(several, bases, masks))
+        if _fits(images, masks, grouped, len(alone.matches.masks)):
+            return grouped
     return alone
 
 
@@ -218,16 +222,17 @@ def _folders(names: Names) -> Names:
 
 def _ends_in_word(names: Names) -> NDArray[np.bool_]:
     """Whether a name ends in a word that masks are called by."""
-    ends = (re.search("[a-zA-Z]*$", text(name)) for name in names)
+    ends = (re.search("[a-zA-Z]*$", decode(name)) for name in names)
     return np.array([bool(end and MASK.fullmatch(end[0].lower())) for end in ends], bool)
 
 
-def _fits(images: Names, masks: Names, owners: Owners, alone: int) -> bool:
-    """Whether more masks have images than by themselves, and none could be that of an image with its number."""
-    names, found = owners
-    if found.mask_affix == Affix() or np.isin(names, np.unique(names)[found.masks]).sum() <= alone:
+def _fits(images: Names, masks: Names, groups: MaskGroups, single: int) -> bool:
+    """Whether more masks have images than without groups, and no mask has the name of an image, number included."""
+    names, matched = groups
+    if matched.mask_affix == Affix() or np.isin(names, np.unique(names)[matched.masks]).sum() <= single:
         return False
     changed = np.flatnonzero(names != masks)
     numbers = (masks[row][len(names[row]) :] for row in changed)
-    others = [coded(found.image_of(text(names[row]))) + number for row, number in zip(changed, numbers, strict=True)]
+    numbered = [matched.image_of(decode(names[row])) for row in changed]
+    others = [encode(name) + number for name, number in zip(numbered, numbers, strict=True)]
     return not np.isin(np.array(others, np.bytes_), images).any()

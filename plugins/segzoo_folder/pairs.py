@@ -1,7 +1,7 @@
-"""Many pairs of files in columns: some bytes each, and no Python object of any until it is asked for.
+"""The table of image-mask pairs, in columns: NumPy arrays instead of a Python object for each pair.
 
-Paths, names and times of a pair are half a kilobyte as Python objects. Here a column of text is UTF-8, each as wide as
-the longest.
+The paths, names and times of a pair take half a kilobyte as Python objects. A column of text is UTF-8 here, as wide as
+its longest entry.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
 UNSPLIT = 255
-"""In place of an index into SPLITS: the folder does not say where a pair belongs."""
+"""In place of an index into SPLITS: the folder does not say in which split a pair is."""
 CHUNK = 2**13
-"""Rows that are Python objects at a time."""
+"""Rows that are converted to arrays at a time."""
 
 
 class Pair(NamedTuple):
@@ -30,9 +30,9 @@ class Pair(NamedTuple):
     masks: tuple[str, ...]
     """At least one; of several, each draws one object."""
     group: str
-    """What it belongs together with; empty if nothing is said of that."""
+    """The group that it is split together with; empty if none is given."""
     region: str
-    """The file that says which pixels count; empty if all do."""
+    """The file of its region of interest; empty if there is none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,11 +58,11 @@ class Pairs:
         return len(self.ids)
 
     def __getitem__(self, index: int, /) -> Pair:
-        own = tuple(text(self.masks[row]) for row in self.masks_of(index))
+        masks = tuple(decode(self.masks[row]) for row in self.masks_of(index))
         name, image, group, region = (
-            text(column[index]) for column in (self.ids, self.images, self.groups, self.regions)
+            decode(column[index]) for column in (self.ids, self.images, self.groups, self.regions)
         )
-        return Pair(name, image, own, group, region)
+        return Pair(name, image, masks, group, region)
 
     def masks_of(self, index: int) -> range:
         """The rows of the masks of a pair."""
@@ -87,18 +87,18 @@ class Pairs:
         return replace(Pairs(*(getattr(self, name)[rows[name]] for name in _NAMES)), ends=ends)
 
     def equal(self, other: Pairs) -> bool:
-        """Whether these are the same pairs of the same files, none of which has changed."""
+        """Whether these are the same pairs of the same files with the same stamps."""
         return all(np.array_equal(getattr(self, name), getattr(other, name)) for name in _NAMES)
 
 
-_NAMES = tuple(own.name for own in fields(Pairs))
+_NAMES = tuple(column.name for column in fields(Pairs))
 
 
 def merged(parts: Sequence[Pairs]) -> Pairs:
     """The pairs of several folders, one after the other."""
-    counts = np.concatenate([np.diff(one.ends, prepend=0) for one in parts])
-    together = Pairs(*(np.concatenate([getattr(one, name) for one in parts]) for name in _NAMES))
-    return replace(together, ends=np.cumsum(counts))
+    counts = np.concatenate([np.diff(part.ends, prepend=0) for part in parts])
+    joined = Pairs(*(np.concatenate([getattr(part, name) for part in parts]) for name in _NAMES))
+    return replace(joined, ends=np.cumsum(counts))
 
 
 def spans(starts: NDArray[np.integer[Any]], counts: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
@@ -109,19 +109,19 @@ def spans(starts: NDArray[np.integer[Any]], counts: NDArray[np.integer[Any]]) ->
 
 def columns(rows: Iterable[Sequence[Any]], types: Sequence[DTypeLike]) -> list[NDArray[Any]]:
     """Rows of numbers and encoded text as a column for each of the types."""
-    waiting = iter(rows)
-    parts: list[list[NDArray[Any]]] = [[np.array([], own)] for own in types]
-    while chunk := list(islice(waiting, CHUNK)):
-        for part, own, values in zip(parts, types, zip(*chunk, strict=True), strict=True):
-            part.append(np.array(values, own))
+    remaining = iter(rows)
+    parts: list[list[NDArray[Any]]] = [[np.array([], dtype)] for dtype in types]
+    while chunk := list(islice(remaining, CHUNK)):
+        for part, dtype, values in zip(parts, types, zip(*chunk, strict=True), strict=True):
+            part.append(np.array(values, dtype))
     return [np.concatenate(part) for part in parts]
 
 
-def coded(text: str) -> bytes:
-    """A text for a column; names of files may hold bytes that are no text."""
+def encode(text: str) -> bytes:
+    """A text as UTF-8, for a column; names of files may hold bytes that are not UTF-8."""
     return text.encode("utf-8", "surrogateescape")
 
 
-def text(code: bytes) -> str:
-    """What `coded` was given."""
+def decode(code: bytes) -> str:
+    """The inverse of `encode`."""
     return code.decode("utf-8", "surrogateescape")

@@ -10,38 +10,38 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from segzoo.errors import DataError
-from segzoo_folder.files import ABSENT, READABLE, UNKNOWN, UNREADABLE, Files, Stamped, reason, stamp_of
-from segzoo_folder.layout import IMAGES, MASKS, SPLITS, Place, expected, places, there
+from segzoo_folder.files import ABSENT, READABLE, UNKNOWN, UNSUPPORTED, Files, Stamps, stamp_of, why_unsupported
+from segzoo_folder.layout import IMAGES, MASKS, SPLITS, SplitFolders, contents, known_layouts, split_folders
 from segzoo_folder.listing import listed
-from segzoo_folder.matching import Affixes, Matches, Owners, matches, owners
-from segzoo_folder.pairs import UNSPLIT, Pairs, coded, columns, merged, spans, text
+from segzoo_folder.matching import Affixes, MaskGroups, Matches, group_masks, matches
+from segzoo_folder.pairs import UNSPLIT, Pairs, columns, decode, encode, merged, spans
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, eq=False)  # equal only to itself: to compare so many names takes long
-class Found:
+class Scan:
     """The pairs of a folder by their ids, and what is wrong with it, a line each."""
 
     pairs: Pairs
-    lacking: tuple[str, ...]
+    missing: tuple[str, ...]
     """Images without a mask, masks without an image, files that a table names and that are not there."""
-    doubled: tuple[str, ...]
-    """Files of which two would be the same sample."""
-    unread: tuple[str, ...]
-    """Files of kinds that cannot be read, and may be images or masks."""
-    without_region: tuple[str, ...]
+    duplicates: tuple[str, ...]
+    """Pairs of files that would be the same sample."""
+    unsupported: tuple[str, ...]
+    """Files of unsupported formats that may be images or masks."""
+    missing_regions: tuple[str, ...]
     """Images without a region of interest, where others have one or are to have one."""
-    places: Stamped
-    """The folders that were looked through, or the table."""
+    searched: Stamps
+    """The folders that were scanned, or the table."""
 
-    def stands(self, root: Path) -> bool:
-        """Whether no file has come or gone since, as none has if no folder changed; not whether one has changed."""
-        return self.places.stand(root)
+    def unchanged(self, root: Path) -> bool:
+        """Whether no file was added or removed since, which changes its folder; files may have changed in place."""
+        return self.searched.unchanged(root)
 
 
-def find(root: Path, listing: str | None, regions: str | None = None) -> Found:
+def scan(root: Path, listing: str | None, regions: str | None = None) -> Scan:
     """The pairs in a folder, by their names or as a table lists them; with a folder of regions of interest, or none.
 
     Raises:
@@ -49,80 +49,91 @@ def find(root: Path, listing: str | None, regions: str | None = None) -> Found:
             read.
     """
     try:
-        return _find(root, listing, regions)
+        return _scan(root, listing, regions)
     except OSError as error:
         raise DataError(f"cannot look through {error.filename}: {error.strerror}; see to the rights of it") from error
 
 
-def _find(root: Path, listing: str | None, regions: str | None) -> Found:
+def _scan(root: Path, listing: str | None, regions: str | None) -> Scan:
     if not root.is_dir():
-        raise DataError(f"there is no folder {root}; {expected()}")
+        raise DataError(f"there is no folder {root}; {known_layouts()}")
     if listing is not None:
         return _listed(root, root / listing)
-    known = places(root)
-    if not known:
-        raise DataError(f"{root} has no layout that the dataset 'folder' knows; {expected()}\n{there(root)}")
-    found = _together([_matched(root, place, regions) for place in known])
-    if not len(found.pairs) and not found.lacking and not found.unread:
-        raise DataError(f"{root} holds no images; {expected()}\n{there(root)}")
-    return found
+    layout = split_folders(root)
+    if not layout:
+        raise DataError(f"{root} has no layout that the dataset 'folder' knows; {known_layouts()}\n{contents(root)}")
+    result = _combined([_scan_split(root, folders, regions) for folders in layout])
+    if not len(result.pairs) and not result.missing and not result.unsupported:
+        raise DataError(f"{root} holds no images; {known_layouts()}\n{contents(root)}")
+    return result
 
 
-def _together(found: list[Found]) -> Found:
-    return Found(
-        merged([one.pairs for one in found]),
-        tuple(line for one in found for line in one.lacking),
-        tuple(line for one in found for line in one.doubled),
-        tuple(line for one in found for line in one.unread),
-        tuple(line for one in found for line in one.without_region),
-        Stamped.joined([one.places for one in found]),
+def _combined(parts: list[Scan]) -> Scan:
+    return Scan(
+        merged([part.pairs for part in parts]),
+        tuple(line for part in parts for line in part.missing),
+        tuple(line for part in parts for line in part.duplicates),
+        tuple(line for part in parts for line in part.unsupported),
+        tuple(line for part in parts for line in part.missing_regions),
+        Stamps.joined([part.searched for part in parts]),
     )
 
 
-def _matched(root: Path, place: Place, regions: str | None) -> Found:
-    """The pairs of one folder with images and one with masks, by the names of the files without suffix."""
-    images, masks = (Files.below(root, folder) for folder in (place.images, place.masks))
-    if place.each:
-        images = _in_folders(root, images, "images")
-    titles, found = Owners.of(images.names, _folders(masks)) if place.each else owners(images.names, masks.names)
-    groups, places, counts = np.unique(titles, return_inverse=True, return_counts=True)
-    order, starts = np.argsort(places, kind="stable"), np.cumsum(counts) - counts
-    titled = masks.take(order[starts])._replace(names=groups)
-    images_alone, masks_alone, unread = alone(root, images, titled, found)
-    lacking = [
-        f"{root / path} has no mask {place.beside(place.masks, found.mask_of(name))}"
-        for name, path in images.named(images_alone)
-    ]
-    lacking += [
-        f"{root / path} has no image {place.beside(place.images, found.image_of(name))}"
-        for name, path in titled.named(masks_alone)
-    ]
-    own = masks.take(order[spans(starts[found.masks], counts[found.masks])])
-    pairs = _pairs(place, images.take(found.images), own, np.cumsum(counts[found.masks]))
-    seen = Stamped.joined([images.folders, masks.folders])
-    whole = Found(pairs, tuple(lacking), (*images.doubled, *masks.doubled), unread, (), seen)
-    return whole if regions is None else _with_regions(root, place, regions, images.take(found.images), whole)
+def _scan_split(root: Path, folders: SplitFolders, regions: str | None) -> Scan:
+    """The pairs of the images and masks of a split, matched by the names of the files without suffix."""
+    images, masks = (Files.below(root, folder) for folder in (folders.images, folders.masks))
+    if folders.per_sample:
+        images = _named_by_folder(root, images, "images")
+        groups, matched = MaskGroups.of(images.names, _folders(masks))
+    else:
+        groups, matched = group_masks(images.names, masks.names)
+    names, numbers, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    order, starts = np.argsort(numbers, kind="stable"), np.cumsum(counts) - counts
+    first_masks = masks.take(order[starts])._replace(names=names)
+    rest = unpaired(root, images, first_masks, matched)
+    scan = Scan(
+        _pairs(
+            folders,
+            images.take(matched.images),
+            masks.take(order[spans(starts[matched.masks], counts[matched.masks])]),
+            np.cumsum(counts[matched.masks]),
+        ),
+        (*_missing(root, folders, images.take(rest.images), first_masks.take(rest.masks), matched),),
+        (*images.duplicates, *masks.duplicates),
+        rest.unsupported,
+        (),
+        Stamps.joined([images.folders, masks.folders]),
+    )
+    return scan if regions is None else _with_regions(root, folders, regions, images.take(matched.images), scan)
 
 
-def _with_regions(root: Path, place: Place, folder: str, images: Files, found: Found) -> Found:
-    """What was found, with the regions of interest of the images that have masks, in a folder beside theirs."""
-    regions = Files.below(root, where := place.regions(root, folder))
-    if place.each:
-        regions = _in_folders(root, regions, "regions")
+def _missing(root: Path, folders: SplitFolders, images: Files, masks: Files, matched: Matches) -> Iterator[str]:
+    """What these images and masks lack, a line each."""
+    for name, path in images.names_and_paths():
+        yield f"{root / path} has no mask {folders.expected_file(folders.masks, matched.mask_of(name))}"
+    for name, path in masks.names_and_paths():
+        yield f"{root / path} has no image {folders.expected_file(folders.images, matched.image_of(name))}"
+
+
+def _with_regions(root: Path, folders: SplitFolders, folder: str, images: Files, scan: Scan) -> Scan:
+    """The scan with the regions of interest of the images that have masks, from a folder beside theirs."""
+    regions = Files.below(root, region_folder := folders.regions(root, folder))
+    if folders.per_sample:
+        regions = _named_by_folder(root, regions, "regions")
     matched = matches(images.names, regions.names)
     without = np.setdiff1d(np.arange(len(images.names)), matched.images, assume_unique=True)
     lines = [
-        f"{root / path} has no region {place.beside(where, matched.mask_of(name))}"
-        for name, path in images.named(without)
+        f"{root / path} has no region {folders.expected_file(region_folder, matched.mask_of(name))}"
+        for name, path in images.take(without).names_and_paths()
     ]
     paths, stamps = np.zeros(len(images.names), regions.paths.dtype), np.zeros(len(images.names), np.int64)
     paths[matched.images], stamps[matched.images] = regions.paths[matched.masks], regions.stamps[matched.masks]
     return replace(
-        found,
-        pairs=replace(found.pairs, regions=paths, region_stamps=stamps),
-        doubled=(*found.doubled, *regions.doubled),
-        without_region=tuple(lines),
-        places=Stamped.joined([found.places, regions.folders]),
+        scan,
+        pairs=replace(scan.pairs, regions=paths, region_stamps=stamps),
+        duplicates=(*scan.duplicates, *regions.duplicates),
+        missing_regions=tuple(lines),
+        searched=Stamps.joined([scan.searched, regions.folders]),
     )
 
 
@@ -131,12 +142,12 @@ def _folders(files: Files) -> NDArray[np.bytes_]:
     return columns(((name.partition(b"/")[0],) for name in files.names), (np.bytes_,))[0]
 
 
-def _in_folders(root: Path, files: Files, kind: str) -> Files:
-    """Images or regions in folders of which each has one, by the names of these; a DataError if one has several."""
+def _named_by_folder(root: Path, files: Files, kind: str) -> Files:
+    """Images or regions named by the folders that they are in; a DataError if a folder holds several."""
     names = _folders(files)
-    again = np.flatnonzero(names[1:] == names[:-1])
-    if len(again):
-        first, other = (root / text(path) for path in files.paths[again[0] : again[0] + 2])
+    repeated = np.flatnonzero(names[1:] == names[:-1])
+    if len(repeated):
+        first, other = (root / decode(path) for path in files.paths[repeated[0] : repeated[0] + 2])
         raise DataError(
             f"{first} and {other} are two {kind} of one sample: of folders with {IMAGES} and {MASKS} in each, each "
             "holds one image, and a mask of each object on it. If they are patients or films, write a table with the "
@@ -145,115 +156,133 @@ def _in_folders(root: Path, files: Files, kind: str) -> Files:
     return files._replace(names=names).take(np.argsort(names))
 
 
-def _pairs(place: Place, images: Files, masks: Files, ends: NDArray[np.int64]) -> Pairs:
-    """The pairs of images and of masks, of which those of each image end there."""
+def _pairs(folders: SplitFolders, images: Files, masks: Files, ends: NDArray[np.int64]) -> Pairs:
+    """The pairs of these images and masks; `ends` says where the masks of each image end."""
     count = len(images.names)
     return Pairs(
-        np.char.add(coded(place.prefix), images.names),
+        np.char.add(encode(folders.prefix), images.names),
         images.paths,
         masks.paths,
         ends,
         np.zeros(count, "S1"),
         np.zeros(count, "S1"),
-        np.full(count, SPLITS.index(place.split) if place.split else UNSPLIT, np.uint8),
+        np.full(count, SPLITS.index(folders.split) if folders.split else UNSPLIT, np.uint8),
         images.stamps,
         masks.stamps,
         np.zeros(count, np.int64),
     )
 
 
-class Alone(NamedTuple):
-    """What of a folder with images and one with masks is not paired."""
+class Unpaired(NamedTuple):
+    """Images and masks without a partner."""
 
     images: NDArray[np.intp]
     masks: NDArray[np.intp]
-    """Indices of those of which not even a file that is not read is the partner."""
-    unread: tuple[str, ...]
-    """Files of kinds that cannot be read, a line each; those of unknown kinds only where they are partners."""
+    """Indices of those whose partner is not even a file of an unsupported format."""
+    unsupported: tuple[str, ...]
+    """Files of unsupported formats, a line each; those of unknown formats only where they are partners."""
 
 
-class _Side(NamedTuple):
-    """Images or masks without a partner: those that are read, then the others."""
+class _Candidates(NamedTuple):
+    """Images or masks without a partner: those that can be read, then those of unsupported or unknown formats."""
 
     names: NDArray[np.bytes_]
     paths: NDArray[np.bytes_]
     kinds: NDArray[np.uint8]
 
     @classmethod
-    def of(cls, files: Files, read: NDArray[np.intp]) -> _Side:
+    def of(cls, files: Files, read: NDArray[np.intp]) -> _Candidates:
         return cls(
-            np.append(files.names[read], files.strange.names),
-            np.append(files.paths[read], files.strange.paths),
-            np.append(np.full(len(read), READABLE, np.uint8), files.strange.kinds),
+            np.append(files.names[read], files.unsupported.names),
+            np.append(files.paths[read], files.unsupported.paths),
+            np.append(np.full(len(read), READABLE, np.uint8), files.unsupported.kinds),
         )
 
-    def but(self, indices: NDArray[np.intp], kind: int) -> NDArray[np.intp]:
-        """The indices of all others than these that are of a kind."""
+    def others(self, indices: NDArray[np.intp], kind: int) -> NDArray[np.intp]:
+        """The indices of a kind, except for these."""
         return np.setdiff1d(np.flatnonzero(self.kinds == kind), indices, assume_unique=True)
 
 
-def alone(root: Path, images: Files, masks: Files, found: Matches) -> Alone:
-    """What is to be told of images and masks, of which some belong together."""
-    left, right = (
-        np.setdiff1d(np.arange(len(files.names)), done, assume_unique=True)
-        for files, done in ((images, found.images), (masks, found.masks))
+def unpaired(root: Path, images: Files, masks: Files, matched: Matches) -> Unpaired:
+    """The images and masks that are not matched, with the files of unsupported formats that belong to them."""
+    images_left, masks_left = (
+        np.setdiff1d(np.arange(len(side.names)), rows, assume_unique=True)
+        for side, rows in ((images, matched.images), (masks, matched.masks))
     )
-    own, other = _Side.of(images, left), _Side.of(masks, right)
-    mine, theirs = _partners(own, other, found.affixes)
+    image_side, mask_side = _Candidates.of(images, images_left), _Candidates.of(masks, masks_left)
+    image_rows, mask_rows = _partners(image_side, mask_side, matched.affixes)
     lines = [
         line
-        for image, mask in zip(mine.tolist(), theirs.tolist(), strict=True)
-        for line in _of_pair(root, text(own.paths[image]), own.kinds[image], text(other.paths[mask]), other.kinds[mask])
+        for image, mask in zip(image_rows.tolist(), mask_rows.tolist(), strict=True)
+        for line in _of_pair(
+            root,
+            decode(image_side.paths[image]),
+            image_side.kinds[image],
+            decode(mask_side.paths[mask]),
+            mask_side.kinds[mask],
+        )
     ]
-    for side, done in ((own, mine), (other, theirs)):
-        paths = map(text, side.paths[side.but(done, UNREADABLE)])
-        lines += [f"{root / path} {reason(path)}, or move it away" for path in paths]
-    return Alone(left[own.but(mine, READABLE)], right[other.but(theirs, READABLE)], tuple(lines))
+    for side, rows in ((image_side, image_rows), (mask_side, mask_rows)):
+        paths = map(decode, side.paths[side.others(rows, UNSUPPORTED)])
+        lines += [f"{root / path} {why_unsupported(path)}, or move it away" for path in paths]
+    return Unpaired(
+        images_left[image_side.others(image_rows, READABLE)],
+        masks_left[mask_side.others(mask_rows, READABLE)],
+        tuple(lines),
+    )
 
 
 def _of_pair(root: Path, image: str, image_kind: int, mask: str, mask_kind: int) -> Iterator[str]:
     if image_kind != READABLE:
-        yield f"{root / image}, the image of {mask}, {reason(image)}"
+        yield f"{root / image}, the image of {mask}, {why_unsupported(image)}"
     if mask_kind != READABLE:
-        yield f"{root / mask}, the mask of {image}, {reason(mask)}"
+        yield f"{root / mask}, the mask of {image}, {why_unsupported(mask)}"
 
 
-def _partners(own: _Side, other: _Side, affixes: Affixes | None) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Indices of pairs, of which the image or the mask is not read."""
+def _partners(
+    images: _Candidates, masks: _Candidates, affixes: Affixes | None
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Indices of pairs of which the image or the mask is of an unsupported format."""
     pairs: list[NDArray[np.intp]] = [np.zeros(0, np.intp)] * 2
-    for kinds in ((READABLE, UNREADABLE), (READABLE, UNREADABLE, UNKNOWN)):  # the latter may be called anything
+    for kinds in (
+        (READABLE, UNSUPPORTED),
+        (READABLE, UNSUPPORTED, UNKNOWN),
+    ):  # unknown formats last: those may be anything
         rows = [
-            np.setdiff1d(np.flatnonzero(np.isin(side.kinds, kinds)), done, assume_unique=True)
-            for side, done in zip((own, other), pairs, strict=True)
+            np.setdiff1d(np.flatnonzero(np.isin(side.kinds, kinds)), paired, assume_unique=True)
+            for side, paired in zip((images, masks), pairs, strict=True)
         ]
-        found = matches(own.names[rows[0]], other.names[rows[1]], affixes)
-        affixes = found.affixes
-        places = zip(pairs, rows, (found.images, found.masks), strict=True)
-        pairs = [np.append(done, row[place]) for done, row, place in places]
-    strange = (own.kinds[pairs[0]] != READABLE) | (other.kinds[pairs[1]] != READABLE)
-    return pairs[0][strange], pairs[1][strange]
+        matched = matches(images.names[rows[0]], masks.names[rows[1]], affixes)
+        affixes = matched.affixes
+        matches_of_sides = zip(pairs, rows, (matched.images, matched.masks), strict=True)
+        pairs = [np.append(paired, row[indices]) for paired, row, indices in matches_of_sides]
+    unsupported = (images.kinds[pairs[0]] != READABLE) | (masks.kinds[pairs[1]] != READABLE)
+    return pairs[0][unsupported], pairs[1][unsupported]
 
 
-def _listed(root: Path, file: Path) -> Found:
+def _listed(root: Path, file: Path) -> Scan:
     """The pairs that a table names and whose files are there."""
     pairs = listed(root, file)
     stamps = np.stack([pairs.image_stamps, pairs.mask_stamps], axis=1)
     absent = [(pairs.images, pairs.masks)[kind][row] for row, kind in np.argwhere(stamps == ABSENT).tolist()]
     order = np.argsort(pairs.ids, kind="stable")
-    again = np.flatnonzero(pairs.ids[order[1:]] == pairs.ids[order[:-1]]) + 1
-    doubled = [
+    repeated = np.flatnonzero(pairs.ids[order[1:]] == pairs.ids[order[:-1]]) + 1
+    duplicates = [
         f"{root / pairs[first].image} and {root / pairs[other].image}, in {file.name}, are both {pairs[other].id}"
-        for first, other in zip(order[again - 1].tolist(), order[again].tolist(), strict=True)
+        for first, other in zip(order[repeated - 1].tolist(), order[repeated].tolist(), strict=True)
     ]
-    kept = np.delete(order, again)
-    gone = np.flatnonzero((pairs.regions != b"") & (pairs.region_stamps == ABSENT)).tolist()
-    return Found(
-        pairs.take(kept[(stamps[kept] != ABSENT).all(axis=1)]),
-        tuple(f"{_absence(root / text(path))}, but {file.name} names it" for path in absent),
-        tuple(doubled),
+    first_of_each = np.delete(order, repeated)
+    without_region = np.flatnonzero((pairs.regions != b"") & (pairs.region_stamps == ABSENT)).tolist()
+    return Scan(
+        pairs.take(first_of_each[(stamps[first_of_each] != ABSENT).all(axis=1)]),
+        tuple(f"{_absence(root / decode(path))}, but {file.name} names it" for path in absent),
+        tuple(duplicates),
         (),
-        tuple(f"{root / pairs[row].image} has no region {root / pairs[row].region}, as it should" for row in gone),
-        Stamped(np.array([coded(str(file))]), np.array([stamp_of(file)], np.int64)),
+        tuple(
+            f"{root / pairs[row].image} has no region {root / pairs[row].region}, as it should"
+            for row in without_region
+        ),
+        Stamps(np.array([encode(str(file))]), np.array([stamp_of(file)], np.int64)),
     )
 
 

@@ -16,9 +16,9 @@ from segzoo.errors import ConfigError, DataError, suggestion
 from segzoo.plugin import Split
 from segzoo_folder import SHARE, ImageFolder
 from segzoo_folder.index import Pages
-from segzoo_folder.layout import SPLITS, meant
+from segzoo_folder.layout import SPLITS, split_named
 from segzoo_folder.listing import rows_of
-from segzoo_folder.pairs import UNSPLIT, Pairs, text
+from segzoo_folder.pairs import UNSPLIT, Pairs, decode
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -110,21 +110,21 @@ def _grouping(options: ImageFolder, pairs: Pairs) -> Callable[[int], str]:
             "use one of the two"
         )
     if options.groups is None:
-        return lambda index: text(pairs.groups[index]) or text(pairs.ids[index])
+        return lambda index: decode(pairs.groups[index]) or decode(pairs.ids[index])
     if (pairs.groups != b"").any():
         raise ConfigError(
             f"dataset 'folder', option 'groups': {options.listing} has a column group; use one of the two"
         )
     pattern = re.compile(options.groups)
-    without = [index for index, name in enumerate(pairs.ids) if pattern.search(text(name)) is None]
+    without = [index for index, name in enumerate(pairs.ids) if pattern.search(decode(name)) is None]
     if without:
         raise ConfigError(
             f"dataset 'folder', option 'groups': {options.groups} is not found in {len(without):,} of {len(pairs):,} "
-            f"ids, such as {', '.join(text(pairs.ids[index]) for index in without[:NAMED])}"
+            f"ids, such as {', '.join(decode(pairs.ids[index]) for index in without[:NAMED])}"
         )
 
     def group(index: int) -> str:
-        match = pattern.search(text(pairs.ids[index]))
+        match = pattern.search(decode(pairs.ids[index]))
         return match[1 if pattern.groups else 0] or "" if match else ""
 
     return group
@@ -267,7 +267,7 @@ def _read(file: Path) -> Iterator[tuple[str, int, str]]:
     """Id, split and a name for messages of each row."""
     for place, row in rows_of(file):
         name, split = (_cell(row, column, place) for column in COLUMNS)
-        if (owner := meant(split)) is None:
+        if (owner := split_named(split)) is None:
             raise DataError(f"{place}: there is no split '{split}'{suggestion(split, SPLITS)}")
         yield name, SPLITS.index(owner), place
 

@@ -12,7 +12,7 @@ from segzoo_folder.images import LARGEST, number
 from segzoo_folder.index import Index
 from segzoo_folder.labels import TO_OBJECTS, number_objects
 from segzoo_folder.masks import Labels, left_out
-from segzoo_folder.pairs import text
+from segzoo_folder.pairs import decode
 
 SEVERAL = 3
 """Masks from which on it is no chance if all are the same."""
@@ -26,8 +26,9 @@ ODD = 0.05
 
 def doubts(collection: Collection) -> Iterator[str]:
     """What is odd, a line each, and what to do about it; nothing is read for it but the index."""
-    if collection.unread:
-        yield f"files that cannot be read are left out, {len(collection.unread):,} in number: {some(collection.unread)}"
+    if collection.unsupported:
+        count = len(collection.unsupported)
+        yield f"files that cannot be read are left out, {count:,} in number: {some(collection.unsupported)}"
     yield from _same_masks(collection.pages.index)
     yield from _objects(collection)
     yield from _several(collection)
@@ -45,7 +46,7 @@ def _same_masks(index: Index) -> Iterator[str]:
         np.add.at(digests, places, index.masks.measured[:, 0])
     if len(digests) >= SEVERAL and (digests == digests[0]).all():
         yield (
-            f"all {len(digests):,} masks are the same, such as {text(pairs.masks[0])}: is it a field of view, or "
+            f"all {len(digests):,} masks are the same, such as {decode(pairs.masks[0])}: is it a field of view, or "
             "another region, rather than what is to be learnt? If so, put the masks that were drawn in its place, "
             "and name its folder with `--set dataset.regions=FOLDER`"
         )
