@@ -8,7 +8,9 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 DISTRIBUTION = "segmentation-zoo"
-"""What to tell pip to install. `segzoo`, the name of the package and of the command, is another program's there."""
+"""What to tell pip to install."""
+OTHER_DISTRIBUTION = "segzoo"
+"""What pip installs another program by, a tool for genomes, whose package and command have our names."""
 
 
 class SegzooError(Exception):

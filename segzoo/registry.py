@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from pydantic import ValidationError
 from stevedore import DriverManager
 
-from segzoo.errors import ConfigError, PluginError, suggestion
+from segzoo.errors import DISTRIBUTION, OTHER_DISTRIBUTION, ConfigError, PluginError, suggestion
 from segzoo.plugin import Dataset, Loss, Model, Plugin, Trainer
 
 KINDS: tuple[type[Plugin], ...] = (Model, Dataset, Trainer, Loss)
@@ -195,6 +196,8 @@ def _unmet(distribution: Distribution) -> str:
         try:
             installed = version(requirement.name)
         except PackageNotFoundError:
+            if canonicalize_name(requirement.name) == OTHER_DISTRIBUTION:
+                return f"it needs {requirement.name}, which is another program; its author means {DISTRIBUTION}"
             return f"it needs {requirement.name}, which is not installed"
         if not requirement.specifier.contains(installed, prereleases=True):
             return f"it needs {requirement.name}{requirement.specifier}, but {installed} is installed"

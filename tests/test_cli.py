@@ -1,6 +1,8 @@
 """Commands: what they print, and the one line for each mistake."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -10,6 +12,7 @@ import pytest
 
 from segzoo import cli
 
+ROOT = Path(__file__).parent.parent
 NET = '''
     from segzoo.plugin import Model
 
@@ -28,6 +31,24 @@ def test_list_shows_every_kind_and_what_is_broken(command, install):
     for word in ("models", "datasets", "trainers", "losses", "unet", "oxford_pets", "shapes", "keras", "focal"):
         assert word in done.out
     assert "BROKEN: module 'segzoo_test_net' has no class 'Gone'" in done.out
+
+
+def test_beside_another_program_of_the_same_name_it_says_what_to_type(command, install):
+    install("segzoo", {}, None)
+    done = command("list")
+    assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+    assert "the distribution 'segzoo' is another program, and its files replace files of this one" in done.err
+    assert "pip uninstall segzoo segmentation-zoo; pip install segmentation-zoo\n" in done.err
+
+
+def test_it_says_so_too_where_the_other_program_has_replaced_the_package(install):
+    site = install("segzoo", {}, None).parent
+    shutil.copytree(ROOT / "segzoo", site / "segzoo")
+    (site / "segzoo" / "__init__.py").write_text('__version__ = "1.2"\n')
+    environment = {**os.environ, "PYTHONPATH": str(site)}
+    program = [sys.executable, "-m", "segzoo", "list"]
+    done = subprocess.run(program, cwd=site, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr[:24]) == (2, "segzoo: the distribution")
 
 
 def test_list_as_json_and_of_one_kind(command):

@@ -64,6 +64,7 @@ def test_a_distribution_is_asked_once_for_what_it_needs_however_many_plugins_it_
         ("net = segzoo_test_net:Net", "class Net(:\n", (), "syntax error in segzoo_test_net, line 1"),
         ("net = segzoo_test_net:Net", GOOD, ("no-such-distribution",), "needs no-such-distribution, which is not inst"),
         ("net = segzoo_test_net:Net", GOOD, ("numpy<1",), "needs numpy<1, but "),
+        ("net = segzoo_test_net:Net", GOOD, ("segzoo>=0.1",), "is another program; its author means segmentation-zoo"),
     ],
 )
 def test_what_is_broken_is_a_row_with_the_reason(install, entry_point, code, requires, reason):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +14,7 @@ from segzoo.cli import data
 from segzoo.cli.benchmark import benchmark
 from segzoo.cli.compare import compare
 from segzoo.cli.shared import AsJson, Settings, interruptible, options_of
-from segzoo.errors import ConfigError, SegzooError, suggestion
+from segzoo.errors import DISTRIBUTION, OTHER_DISTRIBUTION, ConfigError, SegzooError, suggestion
 
 if TYPE_CHECKING:
     from segzoo.runs.experiment import Result
@@ -35,10 +36,23 @@ ImageSize = Annotated[str | None, typer.Option(metavar="160|160x224", help="Side
 def main(arguments: list[str] | None = None) -> None:
     """Run one command and exit: 0 done, 1 a check failed, 2 an error of the user's, 130 interrupted."""
     try:
+        _refuse_other_program()
         app(arguments)
     except SegzooError as error:
         print(f"segzoo: {error}", file=sys.stderr)
         sys.exit(2)
+
+
+def _refuse_other_program() -> None:
+    """Raises ConfigError where pip has installed another program into the package `segzoo`.
+
+    The files of either may have replaced those of the other, so nothing that needs the package's `__init__` is used.
+    """
+    if any(distributions(name=OTHER_DISTRIBUTION)):
+        raise ConfigError(
+            f"the distribution '{OTHER_DISTRIBUTION}' is another program, and its files replace files of this one; "
+            f"type: pip uninstall {OTHER_DISTRIBUTION} {DISTRIBUTION}; pip install {DISTRIBUTION}"
+        )
 
 
 @app.command("list")
