@@ -175,7 +175,7 @@ def test_what_is_no_finished_run_is_named(tmp_path):
         ("config.toml", "model = ", "damaged"),
         ("metrics.json", "{}", "damaged (no 'iou')"),
         ("metrics.json", "[1]", "damaged"),
-        ("metrics.json", METRICS, "damaged (could not convert string to float: 'much')"),
+        ("metrics.json", METRICS, "damaged (mean_iou.float: Input should be a valid number"),
         ("config.toml", "[model]\nname = 'unet'", "damaged (no 'dataset')"),
         ("manifest.json", '{"dataset_fingerprint": {}, "versions": {}, "python": "3"}', "damaged (no 'machine')"),
         ("manifest.json", '{"seed": 0}', "damaged (no 'dataset_fingerprint')"),

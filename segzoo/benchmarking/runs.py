@@ -10,13 +10,63 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
 from segzoo.errors import DISTRIBUTION, ConfigError
-from segzoo.runs.config import SECTIONS
 
 FACTS = ("split", "selected_on_this_split", "images", "absent_classes", "confusion", "hd95_images", "definitions")
 """Keys of `metrics.json` that are no scores."""
 PACKAGES = (DISTRIBUTION, "tensorflow", "keras", "numpy")
 """Those whose versions stand beside a score."""
+
+
+class _Plugin(BaseModel):
+    name: str
+
+
+class _Config(BaseModel):
+    """What must stand in `config.toml`."""
+
+    model: _Plugin
+    dataset: _Plugin
+    trainer: _Plugin
+    loss: _Plugin
+    image_size: tuple[int, int]
+    seed: int = 0
+
+
+class _Metrics(BaseModel):
+    """What must stand in `metrics.json`; all that is not named here is a score, or a score of each class."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, float | dict[str, float | None] | None]
+
+    iou: dict[str, float | None]
+    split: str
+    selected_on_this_split: bool
+    images: int
+    definitions: dict[str, str]
+    dataset_scores: dict[str, float | None] = Field(default={})
+    absent_classes: Any = None
+    confusion: Any = None
+    hd95_images: Any = None
+
+
+class _Machine(BaseModel):
+    processor: str
+    memory_bytes: float
+    platform: str
+    threads: int
+
+
+class _Manifest(BaseModel):
+    """What must stand in `manifest.json`."""
+
+    dataset_fingerprint: dict[str, str]
+    versions: dict[str, str]
+    machine: _Machine
+    python: str
+    commit: str | None = None
 
 
 @dataclass(frozen=True)
@@ -103,16 +153,14 @@ def read_run(folder: Path) -> Run:
         config = tomllib.loads((folder / "config.toml").read_text("utf-8"))
         metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
         manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
-        run = Run(folder, config, metrics, manifest)
-        _ = (run.classes, run.fingerprints, run.versions, run.machine, run.threads, run.seed)
-        _ = [float(score) for score in run.scores.values() if score is not None]
-        _ = ([config[section]["name"] for section in SECTIONS], config["image_size"])
-        _ = [metrics[fact] for fact in ("split", "selected_on_this_split", "images", "definitions")]
+        _Config.model_validate(config)
+        _Metrics.model_validate(metrics)
+        _Manifest.model_validate(manifest)
     except OSError as error:
         raise ConfigError(f"cannot read {error.filename}: {error.strerror}; {again(folder)}") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:  # TOML and JSON that is none is a ValueError
+    except ValueError as error:  # the errors of TOML, JSON and Pydantic are ValueErrors
         raise ConfigError(f"the files in {folder} are damaged ({_reason(error)}); {again(folder)}") from error
-    return run
+    return Run(folder, config, metrics, manifest)
 
 
 def again(folder: Path) -> str:
@@ -160,7 +208,11 @@ def _rows(folder: Path) -> Iterator[list[str]]:
 def _reason(error: Exception) -> str:
     if isinstance(error, OSError):
         return (error.strerror or str(error)).lower()
-    return f"no {error}" if isinstance(error, KeyError) else str(error)
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        return f"no '{place}'" if first["type"] == "missing" else f"{place}: {first['msg']}"
+    return str(error)
 
 
 def require_same_data(runs: Sequence[Run], remedy: str) -> None:
