@@ -15,13 +15,13 @@ from segzoo.errors import SegzooError
 from segzoo.files.stamps import stamp_of
 from segzoo.networks.frame import Frame
 from segzoo.plugin import Info, Loss
-from segzoo.training import disk_cache, native_store
+from segzoo.training import disk_cache, store
 from segzoo.training.pipeline import prepare
 
 INFO = Info(("a", "b", "c"), 3, ("train", "val"))
 FRAME = Frame((6, 5))
 CROPS = Frame((6, 5), view="crop")
-FIRST = {FRAME: 1, CROPS: 1 + native_store.PROBES}
+FIRST = {FRAME: 1, CROPS: 1 + store.PROBES}
 """Samples that are decoded to know what is coming."""
 
 
@@ -148,11 +148,11 @@ def test_maps_of_a_loss_and_samples_without_a_stamp_leave_no_file(tmp_path, stam
 
 @pytest.mark.parametrize("stamp", ["one", ""])
 def test_a_disk_that_fills_with_images_of_unknown_sizes_is_one_message(tmp_path, monkeypatch, stamp):
-    def filling(layout, images, masks):
+    def filling(store, images, masks):
         images.write(b"some")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(native_store.Ragged, "write", filling)
+    monkeypatch.setattr(store.NativeStore, "write", filling)
     with pytest.raises(SegzooError, match=r"the disk of .*prepared.* is full: make room"):
         prepare(checked(Numbered(), stamp), CROPS, None, tmp_path)
     assert not [path for path in tmp_path.rglob("*") if path.suffix in (".raw", ".part", ".json")]

@@ -76,7 +76,7 @@ BUILDING = [
     ("segzoo.training.store:resize_image", 5),  # half of the cache is built
     ("segzoo.training.disk_cache:write_text", 2),  # the second split has its arrays, but is not declared whole
 ]
-APPENDING = ("segzoo.training.store:Layout.decode_alike", 9)  # some samples are in the files, and no note of them
+APPENDING = ("segzoo.training.store:Store.decode_alike", 9)  # some samples are in the files, and no note of them
 TRAINING = [
     ("segzoo_keras.checkpoint:Progress.end_step", 1),  # the first step, nothing saved
     ("segzoo.training.checkpoints:_write", 6),  # the second checkpoint is half written

@@ -14,7 +14,7 @@ from segzoo.networks.frame import Frame
 from segzoo.networks.tiles import tiled
 from segzoo.plugin import IGNORE
 from segzoo.processes.threads import ahead
-from segzoo.training.native_store import Pieces
+from segzoo.training.store import PackedArrays
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -119,11 +119,11 @@ class Resized(Arrays):
 class Native(Arrays):
     """Images at their own sizes, trained on in crops; picks are their indices and the crops' upper left corners."""
 
-    images: Pieces
+    images: PackedArrays
     """(H, W, C) each, uint8 or uint16."""
-    masks: Pieces
+    masks: PackedArrays
     """(H, W) each."""
-    maps: Pieces | None
+    maps: PackedArrays | None
     """Pixel weights (H, W) of a loss that has such, made of whole masks."""
 
     def __len__(self) -> int:

@@ -1,6 +1,6 @@
 """Prepared images on disk, for splits that do not fit in memory: built by one process at a time, and found again.
 
-A split has the folder `prepared/LABEL-LAYOUT` in the cache. Its `facts.json` is written last and deleted first: where
+A split has the folder `prepared/LABEL-STORE` in the cache. Its `facts.json` is written last and deleted first: where
 it is, the arrays beside it are whole. What it says is compared with what the dataset says of itself now, and a few
 samples are decoded and compared, so that neither new files nor new code of a dataset go unnoticed.
 """
@@ -20,7 +20,7 @@ import numpy as np
 from segzoo.data.samples import CheckedSamples
 from segzoo.files.atomic import ensure_room, unwritable, write_text
 from segzoo.files.locking import holding
-from segzoo.training.store import Facts, Layout, Pair, reserve
+from segzoo.training.store import Facts, Pair, Store, reserve
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,25 +32,25 @@ PROBES = 8
 NAMES = ("images.raw", "masks.raw")
 
 
-def on_disk(layout: Layout, cache: Path | None) -> tuple[Pair, Facts]:
-    """The samples of a layout in mapped files; from the cache if they are there.
+def on_disk(store: Store, cache: Path | None) -> tuple[Pair, Facts]:
+    """The samples of a store in mapped files; from the cache if they are there.
 
     Samples that cannot say whether they have changed are prepared into files without a name.
 
     Raises:
         SegzooError: if the cache cannot be written or its disk is too full.
     """
-    samples = layout.samples
+    samples = store.samples
     if cache is None or not isinstance(samples, CheckedSamples) or not (stamp := samples.stamp()):
-        with nameless(cache, layout.room) as images, nameless(cache, layout.room) as masks:
-            facts = layout.write(images, masks)
-            return layout.read(images, masks, facts), facts
-    folder = cache / "prepared" / f"{samples.label}-{layout.name}"
-    key = _key(layout, samples, stamp)
+        with nameless(cache, store.file_bytes) as images, nameless(cache, store.file_bytes) as masks:
+            facts = store.write(images, masks)
+            return store.read(images, masks, facts), facts
+    folder = cache / "prepared" / f"{samples.label}-{store.name}"
+    key = _key(store, samples, stamp)
     with holding(folder):
-        facts = _facts(folder, key, layout, samples) or _build(folder, key, layout, samples)
+        facts = _facts(folder, key, store, samples) or _build(folder, key, store, samples)
         samples.recall(dict(enumerate(facts["digests"])))
-        return _read(folder, layout, facts), facts
+        return _read(folder, store, facts), facts
 
 
 def scratch(pixels: int, cache: Path | None) -> NDArray[np.float32]:
@@ -72,18 +72,18 @@ def nameless(cache: Path | None, needed: int) -> Iterator[BinaryIO]:
         raise unwritable(folder, error, needed) from error
 
 
-def _build(folder: Path, key: str, layout: Layout, samples: CheckedSamples) -> Facts:
+def _build(folder: Path, key: str, store: Store, samples: CheckedSamples) -> Facts:
     (folder / "facts.json").unlink(missing_ok=True)
     parts = [folder / f"{name}.part" for name in NAMES]
     try:
-        ensure_room(folder, layout.room)
+        ensure_room(folder, store.file_bytes)
         with ExitStack() as stack:
             images, masks = (stack.enter_context(part.open("wb+")) for part in parts)
-            facts = layout.write(images, masks)
+            facts = store.write(images, masks)
         for part, name in zip(parts, NAMES, strict=True):
             part.replace(folder / name)  # who still reads the file of before keeps it
     except OSError as error:
-        raise unwritable(folder, error, layout.room) from error
+        raise unwritable(folder, error, store.file_bytes) from error
     finally:
         for part in parts:
             part.unlink(missing_ok=True)
@@ -92,24 +92,24 @@ def _build(folder: Path, key: str, layout: Layout, samples: CheckedSamples) -> F
     return facts
 
 
-def _facts(folder: Path, key: str, layout: Layout, samples: CheckedSamples) -> Facts | None:
+def _facts(folder: Path, key: str, store: Store, samples: CheckedSamples) -> Facts | None:
     """What is known of the arrays in a folder; None if they are missing, or of other samples."""
     try:
         facts: Facts = json.loads((folder / "facts.json").read_bytes())
         if facts["key"] != key:
             return None
-        _read(folder, layout, facts)
+        _read(folder, store, facts)
     except (FileNotFoundError, ValueError):
         return None
     probes = np.linspace(0, len(samples) - 1, min(PROBES, len(samples))).astype(int).tolist()
     return facts if samples.digests(probes) == [facts["digests"][index] for index in probes] else None
 
 
-def _read(folder: Path, layout: Layout, facts: Facts) -> Pair:
+def _read(folder: Path, store: Store, facts: Facts) -> Pair:
     images, masks = (folder / name for name in NAMES)
-    return layout.read(images, masks, facts)
+    return store.read(images, masks, facts)
 
 
-def _key(layout: Layout, samples: CheckedSamples, stamp: str) -> str:
-    facts = [FORMAT, stamp, list(samples.ids), layout.name, layout.channels, layout.dtype.str]
+def _key(store: Store, samples: CheckedSamples, stamp: str) -> str:
+    facts = [FORMAT, stamp, list(samples.ids), store.name, store.channels, store.dtype.str]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()

@@ -18,8 +18,7 @@ from segzoo.plugin import Loss, Samples
 from segzoo.processes.threads import in_parallel
 from segzoo.training.batches import Arrays, Native, Resized
 from segzoo.training.disk_cache import on_disk, scratch
-from segzoo.training.native_store import Pieces, Ragged
-from segzoo.training.store import Layout, Uniform
+from segzoo.training.store import NativeStore, PackedArrays, ResizedStore, Store
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,27 +27,29 @@ if TYPE_CHECKING:
 def prepare(samples: Samples, frame: Frame, loss: Loss | None = None, cache: Path | None = None) -> Arrays:
     """Decode all samples, in as many threads as there are processors, for the view of the frame.
 
-    They lie in memory where they take at most half of what is free, else in mapped files below `cache`, where a later
-    run finds those of a dataset that can tell whether it has changed; see `Dataset.stamp`.
+    They are kept in memory if they take at most half of what is free, else in mapped files below `cache`. A later run
+    reads the files again if the dataset can tell whether it has changed; see `Dataset.stamp`.
 
     Raises:
         SegzooError: if the samples are wrong, or the disk of `cache` is too full.
     """
-    layout: Layout = Uniform(samples, frame.image_size) if frame.view == "resize" else Ragged(samples)
-    weighted = loss is not None and loss.weight_map(layout.first_mask) is not None
-    most = psutil.virtual_memory().available // 2 // (layout.pixel_bytes + (4 if weighted else 0))
-    kept = layout.in_memory(most) if layout.pixels <= most else None
-    (images, masks), facts = kept or on_disk(layout, cache)
+    store: Store = ResizedStore(samples, frame.image_size) if frame.view == "resize" else NativeStore(samples)
+    weighted = loss is not None and loss.weight_map(store.first_mask) is not None
+    max_pixels = psutil.virtual_memory().available // 2 // (store.pixel_bytes + (4 if weighted else 0))
+    kept = store.in_memory(max_pixels) if store.pixels <= max_pixels else None
+    (images, masks), facts = kept or on_disk(store, cache)
     maps = None
     if loss is not None and weighted:
         maps = weigh(masks, loss, np.empty(masks.size, np.float32) if kept else scratch(masks.size, cache))
-    arrays: Any = Native if isinstance(masks, Pieces) else Resized
-    return cast("Arrays", arrays(frame, layout.channels, facts["fingerprint"], images, masks, maps))
+    arrays: Any = Native if isinstance(masks, PackedArrays) else Resized
+    return cast("Arrays", arrays(frame, store.channels, facts["fingerprint"], images, masks, maps))
 
 
-def weigh(masks: NDArray[np.uint8] | Pieces, loss: Loss, flat: NDArray[np.float32]) -> NDArray[np.float32] | Pieces:
-    """The loss's pixel weights of all masks, each computed of the whole of it, in the memory given."""
-    maps = Pieces(flat, masks.places) if isinstance(masks, Pieces) else flat.reshape(masks.shape)
+def weigh(
+    masks: NDArray[np.uint8] | PackedArrays, loss: Loss, flat: NDArray[np.float32]
+) -> NDArray[np.float32] | PackedArrays:
+    """The loss's pixel weights of all masks, each computed from the full mask, written to `flat`."""
+    maps = PackedArrays(flat, masks.places) if isinstance(masks, PackedArrays) else flat.reshape(masks.shape)
 
     def fill(index: int) -> None:
         maps[index][...] = loss.weight_map(masks[index])
