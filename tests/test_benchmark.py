@@ -309,9 +309,9 @@ def start(file, out, *more):
     return subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def once_it_hangs(process, out):
+def once_it_hangs(process, out, seed=0):
     """The id of the process of the cell that hangs, as soon as it does."""
-    path = out / "cells/shapes/hang/seed-0/hanging"
+    path = out / f"cells/shapes/hang/seed-{seed}/hanging"
     while not (path.exists() and path.read_text()):
         assert process.poll() is None, process.communicate()[1]
         time.sleep(0.05)
@@ -383,6 +383,33 @@ def test_a_cell_that_was_done_when_the_benchmark_ended_is_not_run_again(tmp_path
     assert (folder / "log.txt").read_bytes() == log
 
 
+# Several at once
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_all_cells_that_run_at_once(tmp_path):
+    file, out = define(tmp_path, net("hang"), "[0, 1, 2]"), tmp_path / "out"
+    process = start(file, out, "--jobs", "2")
+    cells = [once_it_hangs(process, out, seed) for seed in (0, 1)]
+    process.send_signal(signal.SIGINT)
+    message = process.communicate()[1]
+    assert (process.returncode, message) == (130, "segzoo: interrupted: to go on, repeat the command\n")
+    assert all(map(gone, cells))
+    assert [record(out, "hang", seed)["status"] for seed in (0, 1)] == ["begun", "begun"]
+    assert not (out / "cells/shapes/hang/seed-2/cell.json").exists()
+
+
+@pytest.mark.slow
+def test_jobs_at_once_leave_the_same_files_and_need_no_dask(tmp_path, untimed, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    alone, together = tmp_path / "alone", tmp_path / "together"
+    models = f"{net('learn')}, {net('crash')}"
+    segzoo.benchmark(define(tmp_path, models, "[0]"), out=alone)
+    segzoo.benchmark(define(tmp_path, models, "[0]"), out=together, jobs=2)
+    for name in ("results.csv", "images.csv", "benchmark.toml"):
+        assert (alone / name).read_text() == (together / name).read_text(), name
+
+
 # On a cluster
 
 
@@ -423,35 +450,11 @@ def test_when_the_benchmark_ends_workers_end_its_cells(tmp_path, cluster):
     assert gone(cell)
 
 
-@pytest.mark.slow
-def test_ctrl_c_ends_cells_on_workers_without_a_word_of_theirs(tmp_path):
-    pytest.importorskip("distributed")
-    file, out = define(tmp_path, net("hang"), "[0]"), tmp_path / "out"
-    process = start(file, out, "--jobs", "2")
-    cell = once_it_hangs(process, out)
-    process.send_signal(signal.SIGINT)
-    message = process.communicate()[1]
-    assert (process.returncode, message) == (130, "segzoo: interrupted: to go on, repeat the command\n")
-    assert gone(cell)
-
-
-@pytest.mark.slow
-def test_jobs_at_once_leave_the_same_files(tmp_path, untimed, monkeypatch):
-    pytest.importorskip("distributed")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
-    one, two = tmp_path / "one", tmp_path / "two"
-    models = f"{net('learn')}, {net('crash')}"
-    segzoo.benchmark(define(tmp_path, models, "[0]"), out=one)
-    segzoo.benchmark(define(tmp_path, models, "[0]"), out=two, jobs=2)
-    for name in ("results.csv", "images.csv", "benchmark.toml"):
-        assert (one / name).read_text() == (two / name).read_text(), name
-
-
 def test_without_dask_it_says_what_to_install(tmp_path, command, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    done = command("benchmark", define(tmp_path), "--out", tmp_path / "out", "--jobs", "2")
+    done = command("benchmark", define(tmp_path), "--out", tmp_path / "out", "--dask", "tcp://127.0.0.1:9")
     assert (done.code, done.err.count("\n")) == (2, 1)
-    assert "pip install 'segmentation-zoo[dask]', or leave out --jobs and --dask" in done.err
+    assert "pip install 'segmentation-zoo[dask]', or leave out --dask" in done.err
     assert not (tmp_path / "out").exists()
 
 
@@ -464,7 +467,7 @@ def test_workers_of_two_kinds_are_refused(tmp_path, command):
 
 def test_a_scheduler_that_does_not_answer_is_named(tmp_path, command, monkeypatch):
     pytest.importorskip("distributed")
-    monkeypatch.setattr("segzoo.benchmarking.cluster.PATIENCE", 1)
+    monkeypatch.setattr("segzoo.benchmarking.scheduling.PATIENCE", 1)
     done = command("benchmark", define(tmp_path), "--out", tmp_path / "out", "--dask", "tcp://127.0.0.1:9")
     assert (done.code, done.err.count("\n")) == (2, 1)
     assert "no Dask scheduler answers at tcp://127.0.0.1:9" in done.err

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from segzoo import registry
 from segzoo.benchmarking import plan as plans
 from segzoo.benchmarking import timing
-from segzoo.benchmarking.cells import Task, attempt, read_record
-from segzoo.benchmarking.cluster import on_cluster, require_dask
+from segzoo.benchmarking.cells import Task, read_record
 from segzoo.benchmarking.definition import read_definition
 from segzoo.benchmarking.plan import Cell, Plan, decide, read_plan
 from segzoo.benchmarking.progress import CellsBar
+from segzoo.benchmarking.scheduling import on_cluster, on_this_machine, require_cluster
 from segzoo.data.samples import remaining
 from segzoo.errors import ConfigError, SegzooError
 from segzoo.files.atomic import leftovers, write_text
@@ -45,12 +45,12 @@ def benchmark(
         SegzooError: if the definition, the data or the folder does not do. A cell that fails is a row of the results.
     """
     if jobs > 1 and dask:
-        raise ConfigError("--jobs begins workers and --dask names a cluster that has some: leave out one of them")
+        raise ConfigError("--jobs is for this machine, --dask for a cluster with workers: leave out one of them")
     out = (out or Path("runs", file.stem)).absolute()
     earlier = read_plan(out) if (out / "cells").exists() else None
     plan = decide(read_definition(file), earlier)
-    if jobs > 1 or dask:
-        require_dask(dask)
+    if dask:
+        require_cluster(dask)
     with _folder(out):
         _prepare(plan)
         if earlier and earlier.definition.baseline != plan.definition.baseline:
@@ -121,9 +121,7 @@ def _run_cells(plan: Plan, out: Path, jobs: int, dask: str | None, retry: bool) 
         failures = [record for record in records.values() if record and record.status == "failed"]
         if failures and not retry:
             bar.line(f"cells that failed before: {len(failures)}; --retry tries them again")
-        at_work = (
-            on_cluster(tasks, jobs, dask) if tasks and (jobs > 1 or dask) else ((task, attempt(task)) for task in tasks)
-        )
+        at_work = on_cluster(tasks, dask) if tasks and dask else on_this_machine(tasks, jobs)
         with closing(at_work):
             for task, record in at_work:
                 bar.ended(names[task.folder], task.folder, record)

@@ -17,7 +17,7 @@ def benchmark(
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="The folder of results.  [default: runs/FILE]")
     ] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Cells at once on this machine; needs Dask.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Cells at once on this machine.")] = 1,
     dask: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Run the cells on this Dask cluster, as tcp://host:8786.")
     ] = None,

@@ -6,10 +6,11 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from io import UnsupportedOperation
 from pathlib import Path
+from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -84,47 +85,47 @@ def messages_to(log: Path, packages: Iterable[str]) -> Iterator[None]:
 
 
 class Bar:
-    """A progress bar over images on the user's terminal; where there is no terminal, only the lines between.
+    """A progress bar on the user's terminal, over images unless told otherwise; without a terminal, only its lines.
 
-    As long as nobody knows how many images there will be, `total` is None: the bar only shows that something happens.
+    As long as the number of items is not known, `total` is None: the bar only shows that something happens.
     """
 
-    def __init__(self, total: int | None) -> None:
+    def __init__(
+        self, total: int | None, columns: Sequence[ProgressColumn] = (), doing: str = "reading images", done: int = 0
+    ) -> None:
         self._console = Console(stderr=True)
         self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TaskProgressColumn("{task.percentage:3.0f} %"),
-            _Rate(),
-            TimeRemainingColumn(),
-            console=self._console,
-            disable=not self._console.is_terminal,
-            transient=True,
+            *(columns or _image_columns()), console=self._console, disable=not self._console.is_terminal, transient=True
         )
-        self._task = self._progress.add_task("reading images", total=total)
+        self._task = self._progress.add_task(doing, total=total, completed=done)
 
-    def __enter__(self) -> Bar:
+    def __enter__(self) -> Self:
         self._progress.start()
         return self
 
     def __exit__(self, *error: object) -> None:
         self._progress.stop()
 
-    def advance(self, images: int, doing: str) -> None:
-        """Some images done, of what is now being done."""
-        self._progress.update(self._task, advance=images, description=doing)
+    def advance(self, items: int, doing: str) -> None:
+        """So many more items are done; the text says what is being done now."""
+        self._progress.update(self._task, advance=items, description=doing)
 
-    def expect(self, images: int) -> None:
+    def expect(self, items: int) -> None:
         """The total is known now."""
-        self._progress.update(self._task, total=images)
+        self._progress.update(self._task, total=items)
 
-    def start_at(self, images: int) -> None:
-        """Some images were done by an earlier process, which says nothing of today's speed."""
-        self._progress.reset(self._task, completed=images)
+    def start_at(self, items: int) -> None:
+        """Some items were done by an earlier process, which says nothing of today's speed."""
+        self._progress.reset(self._task, completed=items)
 
     def line(self, text: str) -> None:
         """A line that stays, above the bar."""
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def _image_columns() -> list[ProgressColumn]:
+    text, share = TextColumn("{task.description}"), TaskProgressColumn("{task.percentage:3.0f} %")
+    return [text, BarColumn(), share, _Rate(), TimeRemainingColumn()]
 
 
 class _Rate(ProgressColumn):
