@@ -12,15 +12,18 @@ from pathlib import Path
 import pytest
 
 from segzoo import registry
-from segzoo.errors import SegzooError
+from segzoo.defaults import DEFAULTS, EXAMPLES, TRAINED_ON
+from segzoo.errors import DISTRIBUTION, SegzooError
 from segzoo.plugin import Plugin
 
 ROOT = Path(__file__).parent.parent
 CORE = sorted((ROOT / "segzoo").rglob("*.py"))
 PLUGINS = sorted((ROOT / "plugins").iterdir())
+SHIPPED = {entry.name for entry in registry.entries(*registry.KINDS) if entry.distribution == DISTRIBUTION}
 REGISTERED = [(kind, entry.name) for kind in registry.KINDS for entry in registry.entries(kind)]
 ROOMS = (
     "errors",
+    "defaults",
     "files",
     "processes",
     "plugin",
@@ -111,6 +114,70 @@ def test_the_modules_of_a_room_import_each_other_without_circles(room):
 @pytest.mark.parametrize("path", CORE, ids=lambda path: path.name)
 def test_the_core_imports_no_plugin(path):
     assert not [name for name in imports(path) if name.startswith("segzoo_")]
+
+
+def texts(path):
+    """The strings of a file with their lines, but for docstrings."""
+    tree = ast.parse(path.read_text("utf-8"))
+    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+            yield node.value, node.lineno
+
+
+def values_of_kinds(path):
+    """The strings that a file gives to what is called `model`, `dataset`, `trainer` or `loss`, with their lines."""
+    kinds = {kind.kind for kind in registry.KINDS}
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        pairs = []
+        if isinstance(node, ast.Dict):
+            pairs = [(getattr(key, "value", None), value) for key, value in zip(node.keys, node.values, strict=True)]
+        elif isinstance(node, ast.keyword):
+            pairs = [(node.arg, node.value)]
+        elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") in ("create", "load"):
+            pairs = [("model", value) for value in node.args]
+        for key, value in pairs:
+            if key in kinds and isinstance(value, ast.Constant) and isinstance(value.value, str):
+                yield value.value, value.lineno
+
+
+AMBIGUOUS = {"dice", "folder", "keras"}
+"""Names of plugins that are those of a score, of folders and of a library, too; as such the core may use them."""
+
+
+def named_plugins(path):
+    """The plugins that ship with segzoo and are named in a file, with the lines."""
+    for text, line in texts(path):
+        words = {word for word in re.findall(r"\w+", text) if word not in AMBIGUOUS}
+        words |= set(re.findall(r"(?:\b(?:model|dataset|trainer|loss) |default: )['`]?(\w+)", text))
+        yield from ((name, line) for name in words & SHIPPED)
+    yield from ((name, line) for name, line in values_of_kinds(path) if name in SHIPPED)
+
+
+@pytest.mark.parametrize("path", CORE, ids=lambda path: str(path.relative_to(ROOT / "segzoo")))
+def test_the_core_names_plugins_only_in_its_table_of_defaults(path):
+    named = sorted(set(named_plugins(path)))
+    if path == ROOT / "segzoo" / "defaults.py":
+        assert {name for name, _ in named} == {*DEFAULTS.values(), *EXAMPLES.values(), TRAINED_ON}
+    else:
+        assert named == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'TRAINER = "unet"',
+        'print(f"{x}: type `segzoo run unet shapes`")',
+        'DEFAULTS = {"trainer": "keras"}',
+        'run(loss="dice")',
+        'registry.create(Dataset, "folder", {})',
+        'HELP = "Name of a trainer.  [default: keras]"',
+        "HINT = \"as the dataset 'folder' can\"",
+    ],
+)
+def test_a_plugin_that_is_named_is_seen(line, tmp_path):
+    (tmp_path / "module.py").write_text(f'"""As `segzoo run unet shapes` does."""\n\n{line}\n')
+    assert {line for _, line in named_plugins(tmp_path / "module.py")} == {3}
 
 
 @pytest.mark.parametrize("path", CORE, ids=lambda path: path.name)

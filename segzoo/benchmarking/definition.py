@@ -27,9 +27,10 @@ from pydantic import (
     model_validator,
 )
 
+from segzoo.defaults import DEFAULTS
 from segzoo.errors import ConfigError, suggestion
 from segzoo.registry import explain
-from segzoo.runs.config import DEFAULTS, SECTIONS, Choice, RunConfig, read_table
+from segzoo.runs.config import SECTIONS, Choice, RunConfig, read_table
 
 OF_A_RUN = tuple(key for key in RunConfig.model_fields if key not in (*SECTIONS, "seed"))
 """Keys of a run's configuration that the table of a dataset may have, beside the options of the plugin."""

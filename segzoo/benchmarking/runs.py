@@ -146,7 +146,7 @@ def read_run(folder: Path) -> Run:
         ConfigError: if there is none, or it is not finished.
     """
     if not (folder / "config.toml").is_file():
-        raise ConfigError(f"{folder} is no run: it holds no config.toml; name the folder of one, as runs/unet-shapes")
+        raise ConfigError(f"{folder} is no run: it holds no config.toml; name the folder of one, as runs/MODEL-DATASET")
     if not (folder / "manifest.json").is_file():  # it is written last
         raise ConfigError(f"the run in {folder} is not finished; `segzoo run --resume --out {folder}` goes on with it")
     try:

@@ -14,6 +14,7 @@ from segzoo.cli import data
 from segzoo.cli.benchmark import benchmark
 from segzoo.cli.compare import compare
 from segzoo.cli.shared import AsJson, Settings, interruptible, options_of
+from segzoo.defaults import DEFAULTS
 from segzoo.errors import DISTRIBUTION, OTHER_DISTRIBUTION, ConfigError, SegzooError, suggestion
 
 if TYPE_CHECKING:
@@ -104,8 +105,8 @@ def show(
 def run(
     model: Annotated[str | None, typer.Argument(metavar="MODEL")] = None,
     dataset: Annotated[str | None, typer.Argument(metavar="DATASET")] = None,
-    trainer: Annotated[str | None, typer.Option(help="Name of a trainer.  [default: keras]")] = None,
-    loss: Annotated[str | None, typer.Option(help="Name of a loss.  [default: cross_entropy]")] = None,
+    trainer: Annotated[str | None, typer.Option(help=f"Name of a trainer.  [default: {DEFAULTS['trainer']}]")] = None,
+    loss: Annotated[str | None, typer.Option(help=f"Name of a loss.  [default: {DEFAULTS['loss']}]")] = None,
     config: Annotated[
         Path | None, typer.Option(metavar="FILE.toml", help="Take what is not said here from it.")
     ] = None,

@@ -155,8 +155,8 @@ def read_image(path: Path, channels: int | None = None, page: int = 0, stack: St
     if (wrong := _first_wrong(values, 0, largest)) is not None:
         raise DataError(
             f"cannot read {path}: its pixels are {values.dtype}, such as {wrong}, and not all whole numbers from 0 to "
-            f"{largest}; convert them to uint8 or uint16, or say which range of values is meant, as the dataset "
-            "'folder' can with `--set 'dataset.range=[LOW, HIGH]'`"
+            f"{largest}; convert them to uint8 or uint16, or say which range of values is meant, if the "
+            "dataset has an option for it, as in `--set 'dataset.range=[LOW, HIGH]'`"
         )
     return values.astype(kept)
 

@@ -26,12 +26,12 @@ from typing import Any
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from segzoo.defaults import DEFAULTS, EXAMPLES
 from segzoo.errors import ConfigError, suggestion
 from segzoo.plugin import View
 from segzoo.registry import explain
 
 SECTIONS = ("model", "dataset", "trainer", "loss")
-DEFAULTS = {"trainer": "keras", "loss": "cross_entropy"}
 
 
 class Choice(BaseModel):
@@ -125,7 +125,8 @@ def compose(file: Path | None = None, words: Mapping[str, Any] = {}, settings: M
     for section in SECTIONS:
         name = _section(table, section).setdefault("name", DEFAULTS.get(section))
         if name is None:
-            raise ConfigError(f"no {section} given: name one, as in `segzoo run unet shapes`; see `segzoo list`")
+            command = f"segzoo run {EXAMPLES['model']} {EXAMPLES['dataset']}"
+            raise ConfigError(f"no {section} given: name one, as in `{command}`; see `segzoo list`")
     try:
         return RunConfig.model_validate(table)
     except ValidationError as error:
@@ -148,7 +149,8 @@ def dataset_of(file: Path | None = None, name: str | None = None, settings: Mapp
         _assign(table, key, value)
     if "name" not in section:
         given = f"{file} names no dataset" if file else "no dataset given"
-        raise ConfigError(f"{given}: name one, as in `segzoo data verify shapes`; see `segzoo list datasets`")
+        command = f"segzoo data verify {EXAMPLES['dataset']}"
+        raise ConfigError(f"{given}: name one, as in `{command}`; see `segzoo list datasets`")
     try:
         return Choice.model_validate(section)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""Checks of trainers: short trainings of a small network on the dataset `shapes`."""
+"""Checks of trainers: short trainings of a small network on a dataset that is drawn."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from segzoo import registry
+from segzoo.defaults import DEFAULTS, TRAINED_ON
 from segzoo.files.cache import cache_folder
 from segzoo.networks.build import clean_state
 from segzoo.networks.frame import Frame
 from segzoo.plugin import Dataset, Job, Loss, Samples, Split, Trainer
-from segzoo.runs.config import DEFAULTS
 from segzoo.training.pipeline import prepare
 
 if TYPE_CHECKING:
@@ -60,11 +60,11 @@ class Training:
             return trainer.fit(small_network, self.samples("train"), self.samples("val"), job)
 
     def samples(self, split: Split) -> Samples:
-        """The samples of a split of `shapes`; where there are crops to be cut, images that are larger than these."""
+        """The samples of a split; where there are crops to be cut, images that are larger than these."""
         if self.frame.view == "crop":
             return Grains(IMAGES if split == "train" else 8)
-        shapes = registry.create(Dataset, "shapes", {"size": SIDE, "train": IMAGES, "val": 8})
-        samples = shapes.open(cache_folder(), split)
+        dataset = registry.create(Dataset, TRAINED_ON, {"size": SIDE, "train": IMAGES, "val": 8})
+        samples = dataset.open(cache_folder(), split)
         return Contrary(samples) if self.contrary and split == "val" else samples
 
     def val_loss(self, network: keras.Model) -> float:
@@ -131,7 +131,8 @@ def check_loss_falls(trainer: Trainer) -> None:
     training = Training(epochs=8)
     training.fit(trainer)
     losses = [row["loss"] for row in training.rows]
-    assert losses[-1] < 0.95 * losses[0], f"8 epochs on `shapes` had the losses {[round(loss, 4) for loss in losses]}"
+    rounded = [round(loss, 4) for loss in losses]
+    assert losses[-1] < 0.95 * losses[0], f"8 epochs on `{TRAINED_ON}` had the losses {rounded}"
 
 
 def check_best_weights_are_left(trainer: Trainer) -> None:
