@@ -139,7 +139,7 @@ def test_letters_that_a_mac_has_taken_apart(tmp_path, own_cache):
     assert ids(root, own_cache) == expected
 
 
-@pytest.mark.skipif(sys.platform == "darwin", why_unsupported="there all names are text")
+@pytest.mark.skipif(sys.platform == "darwin", reason="there all names are text")
 def test_a_name_that_is_no_text_is_refused(root, own_cache):
     (root / "images" / os.fsdecode(b"gr\xf6\xdfe.png")).write_bytes(b"")
     assert r"gr\xf6\xdfe.png is not in UTF-8" in refusal(root, own_cache)
@@ -321,7 +321,7 @@ def test_hidden_files_and_files_of_other_kinds_do_not_count(root, own_cache):
     assert sum(map(len, ids(root, own_cache).values())) == 20
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), why_unsupported="there are no named pipes here")
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
 def test_what_is_no_file_is_a_finding_that_says_what_it_is(root):
     for name, target in {"img_0": "/nowhere/x.png", "img_1": "img_1.png", "img_2": "/dev/null"}.items():
         (root / f"images/{name}.png").unlink()
@@ -337,7 +337,7 @@ def test_what_is_no_file_is_a_finding_that_says_what_it_is(root):
     }
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), why_unsupported="there are no named pipes here")
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
 def test_a_table_that_is_no_file_or_names_a_link_to_nothing(root, own_cache):
     os.mkfifo(root / "pipe.csv")
     assert "pipe.csv: it is a named pipe, not a file" in refusal(root, own_cache, listing="pipe.csv")
@@ -662,7 +662,7 @@ def looked(monkeypatch):
     def counted(look):
         return lambda path, *stack: names.append(path.name) or look(path, *stack)
 
-    for name in ("look_at_image", "look_at_mask"):
+    for name in ("inspect_image", "inspect_mask"):
         monkeypatch.setattr(inspection, name, counted(getattr(inspection, name)))
     forget()
     return names

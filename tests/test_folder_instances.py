@@ -14,7 +14,7 @@ import segzoo
 from segzoo.errors import DataError
 from segzoo.plugin import IGNORE
 from segzoo_folder import ImageFolder
-from segzoo_folder.masks import Instances, border, marks
+from segzoo_folder.masks import Instances, border, marked_values
 
 SHAPES = array_shapes(min_dims=2, max_dims=2, max_side=12)
 NUMBERS = arrays(np.int64, SHAPES, elements=st.sampled_from([0] * 12 + [1, 1, 2, 2, 3, 255, 256, 2**53]))
@@ -161,9 +161,9 @@ def test_a_palette_may_not_say_otherwise_than_the_numbers(tmp_path):
     numbers = [[0, 1, 2]]
     white, red, black = [255, 255, 255], [255, 0, 0], [0, 0, 0]
     for colors in ([black, red, white], [white, red, red], [black, black, black]):
-        assert marks(indexed(tmp_path / "numbers.png", numbers, colors), 0).tolist() == numbers
+        assert marked_values(indexed(tmp_path / "numbers.png", numbers, colors), 0).tolist() == numbers
     with pytest.raises(DataError, match=r"0, which marks nothing, is #ffffff, and 2 is black: it is not clear"):
-        marks(indexed(tmp_path / "swapped.png", numbers, [white, red, black]), 0)
+        marked_values(indexed(tmp_path / "swapped.png", numbers, [white, red, black]), 0)
 
 
 # Masks that look like objects, though nobody has said so

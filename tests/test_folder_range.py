@@ -21,7 +21,7 @@ def ramp(low, high, dtype=np.uint16):
 
 def measured(root, cache):
     """Of each image the rows of what was measured of its pages, by its name."""
-    index = inspection.known(root, scan.scan(root, None).pairs, cache)
+    index = inspection.inspect(root, scan.scan(root, None).pairs, cache)
     ends = index.images.starts + index.images.pages
     rows = np.split(index.images.measured, ends[:-1])
     return {name.decode(): own[:, :2].tolist() for name, own in zip(index.pairs.ids, rows, strict=True)}

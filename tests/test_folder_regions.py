@@ -10,7 +10,7 @@ import segzoo
 from segzoo.errors import DataError
 from segzoo.plugin import IGNORE
 from segzoo_folder import ImageFolder
-from segzoo_folder.masks import marks, within
+from segzoo_folder.masks import apply_region, marked_values
 
 NAMES = [f"im{number}" for number in range(9)]
 GRID = np.resize(np.arange(3, dtype=np.uint8), (6, 8))
@@ -186,13 +186,13 @@ def test_one_region_may_be_that_of_all_pages(tmp_path, own_cache):
     ids=["255", "1", "bits", "16 bits", "grey as colour", "colour"],
 )
 def test_a_region_is_what_is_not_0(tmp_path, stored):
-    np.testing.assert_array_equal(within(GRID, save(tmp_path / "view.png", stored), 0), SEEN)
+    np.testing.assert_array_equal(apply_region(GRID, save(tmp_path / "view.png", stored), 0), SEEN)
 
 
 def test_a_region_as_jpeg_is_refused(tmp_path):
     path = save(tmp_path / "view.jpg", np.roll(VIEW, 1, 1))
     with pytest.raises(DataError, match=r"view\.jpg may not hold what was drawn"):
-        marks(path, 0)
+        marked_values(path, 0)
 
 
 def test_a_palette_that_swaps_black_and_white_is_refused(tmp_path):
@@ -200,7 +200,7 @@ def test_a_palette_that_swaps_black_and_white_is_refused(tmp_path):
     image.putpalette([255, 255, 255, 0, 0, 0])
     image.save(tmp_path / "view.png")
     with pytest.raises(DataError, match="it is not clear what is marked"):
-        within(GRID, tmp_path / "view.png", 0)
+        apply_region(GRID, tmp_path / "view.png", 0)
 
 
 # Options and messages
@@ -240,7 +240,7 @@ def test_regions_that_are_taken_for_masks_are_doubted(tmp_path, own_cache):
 @pytest.mark.parametrize("layout", [flat, splits_above, splits_below])
 def test_regions_that_nobody_asks_for_are_told_of(tmp_path, own_cache, layout):
     layout(tmp_path)
-    stem_and_kind = [line for line in doubts(tmp_path, own_cache) if "regions" in line and "not looked at" in line]
-    assert len(stem_and_kind) == 1
-    assert "`--set dataset.regions=fov`" in stem_and_kind[0]
+    warnings = [line for line in doubts(tmp_path, own_cache) if "regions" in line and "not looked at" in line]
+    assert len(warnings) == 1
+    assert "`--set dataset.regions=fov`" in warnings[0]
     assert not [line for line in doubts(tmp_path, own_cache, regions="fov") if "not looked at" in line]

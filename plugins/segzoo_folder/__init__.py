@@ -234,13 +234,13 @@ class ImageFolder(Dataset):
 
     def warnings(self, cache: Path) -> Sequence[str]:
         """See `Dataset.warnings`. Of files that have changed since `describe`, what they were."""
-        from segzoo_folder.warnings import doubts
+        from segzoo_folder.warnings import find_warnings
 
-        return tuple(doubts(self._collection(cache)))
+        return tuple(find_warnings(self._collection(cache)))
 
     def notes(self, cache: Path) -> Sequence[str]:
         """See `Dataset.notes`: what may move images to other splits."""
-        return self._collection(cache).sorting.notes
+        return self._collection(cache).assignment.notes
 
     def stamp(self, cache: Path, split: Split) -> str:
         """See `Dataset.stamp`. The files of other splits may change what a mask means."""

@@ -19,14 +19,14 @@ from segzoo_folder import ImageFolder
 from segzoo_folder.files import stamp_of
 from segzoo_folder.images import Pixels, pixels, shared_channels, suggested
 from segzoo_folder.index import Index, Pages
-from segzoo_folder.inspection import known, look_at_image, look_at_mask
-from segzoo_folder.labels import labels
+from segzoo_folder.inspection import inspect, inspect_image, inspect_mask
+from segzoo_folder.labels import find_labels
 from segzoo_folder.layout import SPLITS, without_masks
-from segzoo_folder.masks import Instances, Labels, within
+from segzoo_folder.masks import Instances, Labels, apply_region
 from segzoo_folder.pairs import Pair
 from segzoo_folder.scan import Scan
 from segzoo_folder.scan import scan as scan_folder
-from segzoo_folder.splits import Sorting
+from segzoo_folder.splits import SplitAssignment
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -69,7 +69,7 @@ class Images:
         Raises:
             DataError: if a file cannot be read, or is not as others are, or image and mask do not belong together.
         """
-        self.pages.require_alike(index)
+        self.pages.require_same_page_count(index)
         root, pair = self.pages.root, self.pages.pair(index)
         number = max(0, int(self.pages.numbers[index]))
         image, labels = self.reading.pixels.read(root / pair.image, number), self._labels(pair, number)
@@ -81,7 +81,7 @@ class Images:
         """A page of the masks of a pair, as far as it is in its region."""
         root = self.pages.root
         labels = self.reading.labels.read([root / path for path in pair.masks], page)
-        return within(labels, root / pair.region, page) if pair.region else labels
+        return apply_region(labels, root / pair.region, page) if pair.region else labels
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Collection:
     info: Info
     reading: Reading
     pages: Pages
-    sorting: Sorting
+    assignment: SplitAssignment
     extents: NDArray[Any]
     """The rows of EXTENTS of the training images, as far as they are known."""
     unsupported: tuple[str, ...] = ()
@@ -103,7 +103,7 @@ class Collection:
         Raises:
             DataError: if there is no such split, or no image came to be in it.
         """
-        return Images(self.pages.take(self.sorting.indices(split)), self.reading)
+        return Images(self.pages.take(self.assignment.indices(split)), self.reading)
 
 
 _latest: dict[tuple[Path, str | None, str | None, str | None, Path], tuple[Scan, Index]] = {}
@@ -128,7 +128,7 @@ def collection(options: ImageFolder, cache: Path, anew: bool) -> Collection:
         scan, index = scan_folder(root, options.listing, options.regions), None
     _require_whole(options, scan)
     if index is None:
-        index = known(root, scan.pairs, _place(options, cache), options.stack)
+        index = inspect(root, scan.pairs, _place(options, cache), options.stack)
         _latest[key] = replace(scan, pairs=index.pairs), index
     stamp = stamp_of(options.splits) if options.splits else None
     return replace(_collected(options.model_dump_json(), index, stamp), unsupported=scan.unsupported)
@@ -139,25 +139,25 @@ def _collected(options_json: str, index: Index, splits: int | None) -> Collectio
     """What follows from options, an index, and a table of splits with this stamp."""
     options = ImageFolder.model_validate_json(options_json)
     root, pairs = options.folder(), index.pairs
-    images, masks = index.images.held(pairs.images), index.masks.held(pairs.masks)
+    images, masks = index.images.file_groups(pairs.images), index.masks.file_groups(pairs.masks)
     if not images:
-        look_at_image(root / pairs[0].image, options.stack)  # which tells why
+        inspect_image(root / pairs[0].image, options.stack)  # which tells why
         raise DataError(f"the images below {root} cannot be read; `segzoo data verify` tells why")
     if not masks:
-        look_at_mask(root / pairs[0].masks[0])
+        inspect_mask(root / pairs[0].masks[0])
         raise DataError(f"the masks below {root} cannot be read; `segzoo data verify` tells why")
     pages = Pages.of(root, index)
-    sorting = Sorting.of(options, pages)
+    assignment = SplitAssignment.of(options, pages)
     channels = options.channels or shared_channels(root, images)
     objects = options.instances is not None or pairs.several
-    meaning = Instances.of(options, pairs.several) if objects else labels(options, masks)
-    train = np.flatnonzero(sorting.owned == SPLITS.index("train"))
+    labels = Instances.of(options, pairs.several) if objects else find_labels(options, masks)
+    train = np.flatnonzero(assignment.split_numbers == SPLITS.index("train"))
     extents = pages.take(train).extents()
-    reading = Reading(pixels(options, channels, images, extents), meaning)
-    sizes = [size for one in images for size in [(one.facts.height, one.facts.width)] * one.files]
+    reading = Reading(pixels(options, channels, images, extents), labels)
+    sizes = [size for group in images for size in [(group.facts.height, group.facts.width)] * group.size]
     suggestion = suggested(sizes, len(train))
-    info = Info(reading.labels.classes, channels, sorting.splits, *suggestion, reading.pixels.range)
-    return Collection(info, reading, pages, sorting, extents)
+    info = Info(reading.labels.classes, channels, assignment.splits, *suggestion, reading.pixels.range)
+    return Collection(info, reading, pages, assignment, extents)
 
 
 def _place(options: ImageFolder, cache: Path) -> Path:

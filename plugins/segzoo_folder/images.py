@@ -18,7 +18,7 @@ from segzoo.errors import DataError
 from segzoo.plugin import View
 from segzoo.training.batches import crops_of
 from segzoo_folder import ImageFolder
-from segzoo_folder.index import Held, ImageFacts
+from segzoo_folder.index import FileGroup, ImageFacts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -92,16 +92,18 @@ class Pixels:
         return ""
 
 
-def pixels(options: ImageFolder, channels: int, images: Sequence[Held[ImageFacts]], extents: NDArray[Any]) -> Pixels:
+def pixels(
+    options: ImageFolder, channels: int, images: Sequence[FileGroup[ImageFacts]], extents: NDArray[Any]
+) -> Pixels:
     """How images are to be read, of which the rows of EXTENTS of the pages for training are known."""
-    types, spread = {one.facts.dtype for one in images}, _spread(extents)
+    types, spread = {group.facts.dtype for group in images}, _spread(extents)
     if isinstance(options.range, tuple):
         dtype, step = "uint8" if types == {"uint8"} else "uint16", WIDENING if types == LARGEST.keys() else 1
         return Pixels(channels, dtype, options.range, True, step, spread, options.stack)
-    if all(one.facts.narrow for one in images):
+    if all(group.facts.narrow for group in images):
         return Pixels(channels, "uint8", None, False, 1, spread, options.stack)
-    own = _of_data(extents) if options.range == "data" else None
-    return Pixels(channels, "uint16", own, False, WIDENING, spread, options.stack)
+    data_range = _of_data(extents) if options.range == "data" else None
+    return Pixels(channels, "uint16", data_range, False, WIDENING, spread, options.stack)
 
 
 def _of_data(extents: NDArray[Any]) -> Range | None:
@@ -174,17 +176,19 @@ def epochs(images: int) -> int:
     return max(EPOCHS, math.ceil(STEPS / math.ceil(max(1, images) / BATCH)))
 
 
-def shared_channels(root: Path, images: Sequence[Held[ImageFacts]]) -> int:
+def shared_channels(root: Path, images: Sequence[FileGroup[ImageFacts]]) -> int:
     """The channels that all images have, or that all can be read with without losing any but the opacity."""
-    kinds = {(one.facts.channels, one.facts.alpha) for one in images}
+    kinds = {(group.facts.channels, group.facts.alpha) for group in images}
     if len({channels for channels, _ in kinds}) == 1:
         return images[0].facts.channels
     for wanted in sorted({channels - alpha for channels, alpha in kinds} | {3}):
-        if all(wanted in (own, own - alpha) or (wanted, own - alpha) == (3, 1) for own, alpha in kinds):
+        if all(
+            wanted in (channels, channels - alpha) or (wanted, channels - alpha) == (3, 1) for channels, alpha in kinds
+        ):
             return wanted
-    examples = {one.facts.channels: one.path for one in reversed(images)}
+    examples = {group.facts.channels: group.path for group in reversed(images)}
     texts = [f"{channels} ({path} for one)" for channels, path in sorted(examples.items())]
-    shapes = [(one.facts.height, one.facts.width, one.facts.channels) for one in images]
+    shapes = [(group.facts.height, group.facts.width, group.facts.channels) for group in images]
     turned = next(filter(None, map(channels_first, shapes)), "")
     raise DataError(
         f"the images below {root} differ in their channels: {', '.join(texts)}; convert them to the same, or take "

@@ -1,11 +1,11 @@
-"""The pairs of a folder and what their files hold, in a file of the cache.
+"""The index: the pairs of a folder and what their files hold, in a file of the cache.
 
-A root, with a table that lists its files if there is one, has the folder `folder/KEY` in the cache. In it `index` holds
-the SHA-256 of all that follows; then, as JSON, the different things that files hold, and the lengths and types of the
-columns; then the columns: the pairs with the stamps of their files, of each file which of those things it holds, and of
-each page what was measured of it. If it is damaged, it is as if it were not there.
+A root, or a table in it that lists files, has the folder `folder/KEY` in the cache. The file `index` in it holds the
+SHA-256 of all that follows; then, as JSON, the different facts of files, and the lengths and types of the columns; then
+the columns: the pairs with the stamps of their files, the number of the facts of each file, and the measurements of
+each page. A damaged index is ignored and written anew.
 
-The columns are mapped: of a million pairs, what nobody asks for stays on the disk, and processes share the rest.
+The columns are memory-mapped: of a million pairs, only what is used is read, and processes share it.
 """
 
 from __future__ import annotations
@@ -43,17 +43,17 @@ SELDOM = 0.001
 """Share of the values of a page that may be outliers at either end, such as hot pixels of a camera."""
 
 FORMAT = 5
-"""Changes with what is kept."""
+"""The version of the format."""
 DIGEST = 2 * sha256().digest_size + 1
 """Bytes of the first line."""
 UNKNOWN = -1
-"""In place of an index into the facts: the file is new, has changed, or cannot be read."""
+"""In place of the number of the facts: the file is new, has changed, or cannot be read."""
 KINDS: tuple[Kind, Kind] = ("images", "masks")
 MEASURES = {"images": EXTENTS, "masks": DIGESTS}
-"""What is measured of a page: a row such as the rows of these arrays."""
+"""The form of the measurements of a page: a row of these arrays."""
 
-WHOLE = -1
-"""In place of the number of a page: the file has only one."""
+SINGLE_PAGE = -1
+"""In place of the number of a page: the file has a single page."""
 
 
 class ImageFacts(NamedTuple):
@@ -94,31 +94,31 @@ Facts = TypeVar("Facts", ImageFacts, MaskFacts)
 Kind = Literal["images", "masks"]
 
 
-class Held(NamedTuple, Generic[Facts]):
-    """What some files hold, all of them the same."""
+class FileGroup(NamedTuple, Generic[Facts]):
+    """Files that have the same facts."""
 
     facts: Facts
-    files: int
-    """How many."""
+    size: int
+    """The number of files."""
     path: str
-    """Of the first of them."""
+    """The path of the first of them."""
 
 
 @dataclass(frozen=True, eq=False)
-class Known(Generic[Facts]):
-    """What is known of the images, or of the masks."""
+class Inspected(Generic[Facts]):
+    """What was found in the images, or in the masks."""
 
     facts: tuple[Facts, ...]
-    """The different ones."""
+    """The different facts."""
     numbers: NDArray[np.int32]
-    """Which of them each file holds; or UNKNOWN."""
+    """The number of the facts of each file, or UNKNOWN."""
     measured: NDArray[Any]
-    """A row for each page of each file that is known, in their order; see `Look`."""
+    """The measurements of each page of each known file, in their order; see MEASURES."""
 
     @property
     def pages(self) -> NDArray[np.int64]:
         """The number of pages of each file; 0 if it is unknown."""
-        return np.array([*(one.pages for one in self.facts), 0])[self.numbers]
+        return np.array([*(facts.pages for facts in self.facts), 0])[self.numbers]
 
     def pages_of(self, row: int) -> int:
         """The number of pages of a file; 0 if it is unknown."""
@@ -127,37 +127,37 @@ class Known(Generic[Facts]):
 
     @property
     def starts(self) -> NDArray[np.int64]:
-        """Where among what was measured the pages of each file begin."""
+        """The first row of each file in `measured`."""
         return np.cumsum(self.pages) - self.pages
 
-    def held(self, paths: NDArray[np.bytes_]) -> list[Held[Facts]]:
-        """What files of these paths hold, in the order of the first of each; those that cannot be read are left out."""
+    def file_groups(self, paths: NDArray[np.bytes_]) -> list[FileGroup[Facts]]:
+        """The files of these paths grouped by facts, in the order of the first of each, without unreadable ones."""
         numbers, firsts, counts = np.unique(self.numbers, return_index=True, return_counts=True)
         order = [place for place in np.argsort(firsts).tolist() if numbers[place] != UNKNOWN]
-        return [Held(self.facts[numbers[row]], int(counts[row]), decode(paths[firsts[row]])) for row in order]
+        return [FileGroup(self.facts[numbers[row]], int(counts[row]), decode(paths[firsts[row]])) for row in order]
 
 
 @dataclass(frozen=True, eq=False)
 class Index:
-    """The pairs of a folder, and what their files hold. Pickled it is but the name of its file."""
+    """The pairs of a folder, and what their files hold. Only the path of its file is pickled."""
 
     path: Path
     digest: str
     pairs: Pairs
-    images: Known[ImageFacts]
-    masks: Known[MaskFacts]
+    images: Inspected[ImageFacts]
+    masks: Inspected[MaskFacts]
 
     def __reduce__(self) -> tuple[Any, ...]:
         return mapped, (self.path, self.digest)
 
     @property
     def complete(self) -> bool:
-        """Whether there is no file that nothing is known of."""
-        return not any((own.numbers == UNKNOWN).any() for own in (self.images, self.masks))
+        """Whether something is known of every file."""
+        return not any((side.numbers == UNKNOWN).any() for side in (self.images, self.masks))
 
 
 def load(path: Path) -> Index | None:
-    """The index in a file; None if there is none, or it is damaged or of another form."""
+    """The index in a file; None if there is none, or it is damaged or of another version."""
     try:
         with path.open("rb") as file:
             digest = file.read(DIGEST).decode().strip()
@@ -167,7 +167,7 @@ def load(path: Path) -> Index | None:
 
 
 def mapped(path: Path, digest: str) -> Index:
-    """The index in a file, if it is the one with this digest.
+    """The index in a file, if it has this digest.
 
     Raises:
         DataError: if it is another one by now.
@@ -182,20 +182,26 @@ def mapped(path: Path, digest: str) -> Index:
         end = start + length * np.dtype(code).itemsize
         columns.append(raw[start:end].view(code))
         start = end
-    *own, images, extents, masks, digests = columns
+    *pair_columns, images, extents, masks, digests = columns
     extents, digests = extents.reshape(-1, *EXTENTS.shape[1:]), digests.reshape(-1, *DIGESTS.shape[1:])
     image_facts = tuple(ImageFacts(*row) for row in head["images"])
     mask_facts = tuple(
         MaskFacts(count, colored, tuple(values), tuple(palette), lossy)
         for count, colored, values, palette, lossy in head["masks"]
     )
-    return Index(path, digest, Pairs(*own), Known(image_facts, images, extents), Known(mask_facts, masks, digests))
+    return Index(
+        path,
+        digest,
+        Pairs(*pair_columns),
+        Inspected(image_facts, images, extents),
+        Inspected(mask_facts, masks, digests),
+    )
 
 
-def save(path: Path, pairs: Pairs, known: Mapping[Kind, Known[Any]]) -> str:
+def save(path: Path, pairs: Pairs, known: Mapping[Kind, Inspected[Any]]) -> str:
     """Write an index; returns its digest."""
     measured = [column for kind in KINDS for column in (known[kind].numbers, known[kind].measured.ravel())]
-    columns = [*(getattr(pairs, own.name) for own in fields(pairs)), *measured]
+    columns = [*(getattr(pairs, column.name) for column in fields(pairs)), *measured]
     head = {"columns": [(len(column), column.dtype.str) for column in columns]}
     facts = {kind: known[kind].facts for kind in KINDS}
     with whole(path) as temporary, temporary.open("rb+") as file:
@@ -211,7 +217,7 @@ def save(path: Path, pairs: Pairs, known: Mapping[Kind, Known[Any]]) -> str:
 
 
 def _digest(file: BufferedReader | BufferedRandom) -> str:
-    """Of what follows in a file."""
+    """The digest of what follows in a file."""
     return file_digest(file, partial(sha256, f"{FORMAT}\n".encode())).hexdigest()
 
 
@@ -222,27 +228,29 @@ class Pages:
     root: Path
     index: Index
     owners: NDArray[np.int32]
-    """Which of the pairs of the index each is of."""
+    """The number of the pair of each page."""
     numbers: NDArray[np.int32]
-    """Which page of it, from 0; or WHOLE."""
+    """The number of each page within its file, from 0; or SINGLE_PAGE."""
 
     @classmethod
     def of(cls, root: Path, index: Index) -> Pages:
         """All pages; a file that cannot be read counts as one, and so does one of more or fewer pages than its mask."""
-        masked = index.pairs.owners
-        ours, theirs = index.images.pages, index.masks.pages
-        counts = ours.clip(min=1)
-        np.maximum.at(counts, masked, theirs)
-        counts[masked[(ours[masked] != theirs) & (ours[masked] > 0) & (theirs > 0)]] = 1
+        mask_owners = index.pairs.owners
+        image_pages, mask_pages = index.images.pages, index.masks.pages
+        counts = image_pages.clip(min=1)
+        np.maximum.at(counts, mask_owners, mask_pages)
+        counts[
+            mask_owners[(image_pages[mask_owners] != mask_pages) & (image_pages[mask_owners] > 0) & (mask_pages > 0)]
+        ] = 1
         owners = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
         firsts = np.cumsum(counts) - counts
-        numbers = np.where(counts[owners] == 1, WHOLE, np.arange(len(owners)) - firsts[owners])
+        numbers = np.where(counts[owners] == 1, SINGLE_PAGE, np.arange(len(owners)) - firsts[owners])
         return cls(root, index, owners, numbers.astype(np.int32))
 
     def extents(self) -> NDArray[Any]:
         """The rows of EXTENTS of those images that can be read; none if all have 8 bits, of which nothing is known."""
         images = self.index.images
-        if all(one.narrow for one in images.facts):
+        if all(facts.narrow for facts in images.facts):
             return EXTENTS
         readable = images.pages[self.owners] > 0
         extents: NDArray[Any] = images.measured[(images.starts[self.owners] + self.numbers.clip(min=0))[readable]]
@@ -258,23 +266,23 @@ class Pages:
     def id(self, index: int) -> str:
         """A path below `images`, without suffix; of a page of several `NAME#003`, counted from 0."""
         name, number = decode(self.index.pairs.ids[self.owners[index]]), self.numbers[index]
-        return name if number == WHOLE else f"{name}#{number:03}"
+        return name if number == SINGLE_PAGE else f"{name}#{number:03}"
 
-    def require_alike(self, index: int) -> None:
-        """Raise a DataError if image and mask have different numbers of pages, of which none belong together."""
+    def require_same_page_count(self, index: int) -> None:
+        """Raise a DataError if image and mask have different numbers of pages."""
         owner, pairs = int(self.owners[index]), self.index.pairs
-        ours = self.index.images.pages_of(owner)
-        for row in pairs.masks_of(owner) if self.numbers[index] == WHOLE else ():
-            theirs = self.index.masks.pages_of(row)
-            if ours and theirs and ours != theirs:
+        image_pages = self.index.images.pages_of(owner)
+        for row in pairs.masks_of(owner) if self.numbers[index] == SINGLE_PAGE else ():
+            mask_pages = self.index.masks.pages_of(row)
+            if image_pages and mask_pages and image_pages != mask_pages:
                 raise DataError(
-                    f"{self.root / decode(pairs.images[owner])} has {_counted(ours)}, but its mask "
-                    f"{self.root / decode(pairs.masks[row])} has {_counted(theirs)}: save as many of both. If the "
-                    "pages are channels of one image, add `--set dataset.stack=channels`"
+                    f"{self.root / decode(pairs.images[owner])} has {_page_count(image_pages)}, but its mask "
+                    f"{self.root / decode(pairs.masks[row])} has {_page_count(mask_pages)}: save as many of both. If "
+                    "the pages are channels of one image, add `--set dataset.stack=channels`"
                 )
 
     def pair(self, index: int) -> Pair:
-        """What it is a page of."""
+        """The pair that a page belongs to."""
         return self.index.pairs[self.owners[index]]
 
     def files(self, index: int) -> tuple[Path, ...]:
@@ -283,5 +291,5 @@ class Pages:
         return tuple(self.root / path for path in (pair.image, *pair.masks, pair.region) if path)
 
 
-def _counted(pages: int) -> str:
+def _page_count(pages: int) -> str:
     return f"{pages:,} page{'s' if pages > 1 else ''}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from hashlib import blake2b
@@ -27,8 +27,8 @@ from segzoo_folder.index import (
     Facts,
     ImageFacts,
     Index,
+    Inspected,
     Kind,
-    Known,
     MaskFacts,
     load,
     mapped,
@@ -45,31 +45,31 @@ LOSSY = ("JPEG", "WEBP", "AVIF", "JPEG2000")
 """Formats that may change pixels a little; only the first does always, but the others do not say whether they did."""
 
 PIECE = 64
-"""Files that are handed to a process at a time."""
+"""Files that a process inspects at a time."""
 FEW = 256
-"""Files for which it is not worth starting another process."""
+"""New files for each further process that is started."""
 
 
-class Look(NamedTuple, Generic[Facts]):
-    """What was seen of a file."""
+class Inspection(NamedTuple, Generic[Facts]):
+    """The result of inspecting a file."""
 
     facts: Facts
-    """What many files have in common."""
+    """What many files have in common, such as size and type."""
     pages: NDArray[Any]
-    """What was measured of each page, in the form of EXTENTS or DIGESTS."""
+    """Measurements of each page, rows of EXTENTS or DIGESTS."""
 
 
-def look_at_image(path: Path, stack: Stack | None = None) -> Look[ImageFacts]:
-    """What an image is; it is decoded only if it has more than 8 bits.
+def inspect_image(path: Path, stack: Stack | None = None) -> Inspection[ImageFacts]:
+    """Inspect an image: its header, and its values if they have more than 8 bits.
 
     Raises:
         DataError: if it cannot be read.
     """
-    found = header(path, stack=stack)
-    facts = ImageFacts(found.pages, *found.size, found.channels, found.alpha, found.dtype)
+    first = header(path, stack=stack)
+    facts = ImageFacts(first.pages, *first.size, first.channels, first.alpha, first.dtype)
     if facts.narrow:
-        return Look(facts, np.full((facts.pages, *EXTENTS.shape[1:]), np.nan))
-    return Look(facts, np.array([_extent(values, facts) for values in read_pages(path, stack)], np.float64))
+        return Inspection(facts, np.full((facts.pages, *EXTENTS.shape[1:]), np.nan))
+    return Inspection(facts, np.array([_extent(values, facts) for values in read_pages(path, stack)], np.float64))
 
 
 def _extent(values: NDArray[Any], facts: ImageFacts) -> tuple[float, float, float, float]:
@@ -82,30 +82,30 @@ def _extent(values: NDArray[Any], facts: ImageFacts) -> tuple[float, float, floa
     return colors.min(), colors.max(), ordered[few], ordered[-1 - few]
 
 
-def look_at_mask(path: Path) -> Look[MaskFacts]:
-    """What a mask holds.
+def inspect_mask(path: Path) -> Inspection[MaskFacts]:
+    """Inspect a mask: the values or colours of its pixels.
 
     Raises:
         DataError: if it cannot be read.
     """
     first = header(path)
-    grey, colours, digests = set[int](), set[int](), []
+    values, colors, digests = set[int](), set[int](), []
     for mask in read_masks(path, wide=True):  # of a stack no more than a page is in memory
         labels = gray(mask)
         digests.append([_digest(labels)])
         if labels.ndim == 3:
-            colours.update(np.unique(packed(labels)).tolist())
-        elif not colours:
-            grey.update(np.unique(labels).tolist())
-    values = sorted(colours or grey)[: MOST + 1]
+            colors.update(np.unique(packed(labels)).tolist())
+        elif not colors:
+            values.update(np.unique(labels).tolist())
+    lowest = sorted(colors or values)[: MOST + 1]
     table = packed(palette(path)).tolist() if first.palette else []
-    looked_up = tuple(table[value] if value < len(table) else -1 for value in values) if table else ()
-    facts = MaskFacts(first.pages, bool(colours), tuple(values), looked_up, first.format in LOSSY)
-    return Look(facts, np.array(digests, np.uint64))
+    palette_colors = tuple(table[value] if value < len(table) else -1 for value in lowest) if table else ()
+    facts = MaskFacts(first.pages, bool(colors), tuple(lowest), palette_colors, first.format in LOSSY)
+    return Inspection(facts, np.array(digests, np.uint64))
 
 
 def _digest(labels: NDArray[Any]) -> int:
-    """A number that differs wherever size or labels do."""
+    """A hash of the size and the labels of a page."""
     content = f"{labels.shape} {labels.dtype}".encode() + labels.tobytes()
     return int.from_bytes(blake2b(content, digest_size=8).digest())
 
@@ -123,11 +123,11 @@ def packed(colors: NDArray[np.uint8]) -> NDArray[np.uint32]:
     return packed
 
 
-def known(root: Path, pairs: Pairs, folder: Path, stack: Stack | None = None) -> Index:
-    """What the files of these pairs hold; only those are opened that are new or have changed.
+def inspect(root: Path, pairs: Pairs, folder: Path, stack: Stack | None = None) -> Index:
+    """The index of the files of these pairs; only files that are new or have changed are opened.
 
-    The index is in a folder of its own, which is made if need be. Files that cannot be read are looked at again the
-    next time. `stack` says what the pages of images are.
+    The index is in `folder`, which is made if need be. Files that cannot be read are inspected again the next time.
+    `stack` says what the pages of images are.
 
     Raises:
         SegzooError: if the cache cannot be written, or a process ends over a file.
@@ -138,57 +138,75 @@ def known(root: Path, pairs: Pairs, folder: Path, stack: Stack | None = None) ->
         return index
     with holding(folder):
         index = load(path)  # another process may have filled it meanwhile
-        before = {kind: _carried(index, pairs, kind) for kind in KINDS}
-        after, new = _completed(_Looker(root, stack), pairs, before)
+        before = {kind: _known_before(index, pairs, kind) for kind in KINDS}
+        after, new = _completed(_Inspector(root, stack), pairs, before)
         if index is None or new or not index.pairs.equal(pairs):
             index = mapped(path, save(path, pairs, after))
     return index
 
 
-def _of(pairs: Pairs, kind: Kind) -> tuple[NDArray[np.bytes_], NDArray[np.int64]]:
+def _paths_and_stamps(pairs: Pairs, kind: Kind) -> tuple[NDArray[np.bytes_], NDArray[np.int64]]:
     """Paths and stamps of the files."""
     return (pairs.images, pairs.image_stamps) if kind == "images" else (pairs.masks, pairs.mask_stamps)
 
 
-def _carried(index: Index | None, pairs: Pairs, kind: Kind) -> Known[Any]:
-    """What is known already of the files of these pairs."""
-    paths, stamps = _of(pairs, kind)
+def _known_before(index: Index | None, pairs: Pairs, kind: Kind) -> Inspected[Any]:
+    """What the index knows already of the files of these pairs."""
+    paths, stamps = _paths_and_stamps(pairs, kind)
     numbers = np.full(len(paths), UNKNOWN, np.int32)
     if index is None:
-        return Known((), numbers, MEASURES[kind])
-    old: Known[Any] = index.images if kind == "images" else index.masks
-    old_paths, old_stamps = _of(index.pairs, kind)
+        return Inspected((), numbers, MEASURES[kind])
+    old: Inspected[Any] = index.images if kind == "images" else index.masks
+    old_paths, old_stamps = _paths_and_stamps(index.pairs, kind)
     order = np.argsort(old_paths)
     places = order[np.searchsorted(old_paths, paths, sorter=order).clip(max=len(order) - 1)]
     same = (old_paths[places] == paths) & (old_stamps[places] == stamps) & (old.numbers[places] != UNKNOWN)
     used, numbers[same] = np.unique(old.numbers[places[same]], return_inverse=True)
-    own = places[same]
-    measured = old.measured[spans(old.starts[own], old.pages[own])]
-    return Known(tuple(old.facts[number] for number in used.tolist()), numbers, measured)
+    rows = places[same]
+    measured = old.measured[spans(old.starts[rows], old.pages[rows])]
+    return Inspected(tuple(old.facts[number] for number in used.tolist()), numbers, measured)
 
 
-def _completed(looker: _Looker, pairs: Pairs, before: Mapping[Kind, Known[Any]]) -> tuple[dict[Kind, Known[Any]], bool]:
-    """What is known when the other files have been looked at, and whether that is more than before."""
-    missing = {kind: np.unique(_of(pairs, kind)[0][own.numbers == UNKNOWN]) for kind, own in before.items()}
-    facts = {kind: {one: number for number, one in enumerate(own.facts)} for kind, own in before.items()}
-    found = {kind: np.full(len(paths), UNKNOWN, np.int32) for kind, paths in missing.items()}
-    measured: dict[Kind, dict[int, NDArray[Any]]] = {kind: {-1: MEASURES[kind]} for kind in KINDS}
-    for piece, looks in _looked_at(looker, missing):
-        own, seen = facts[piece.kind], [one for one in looks if one is not None]
-        for place, one in enumerate(looks, piece.start):
-            if one is not None:
-                found[piece.kind][place] = own.setdefault(one.facts, len(own))
-        measured[piece.kind][piece.start] = np.concatenate([MEASURES[piece.kind], *(one.pages for one in seen)])
-    after = {}
-    for kind, own_before in before.items():
-        rows_measured = np.concatenate([measured[kind][start] for start in sorted(measured[kind])])
-        new = Known(tuple(facts[kind]), found[kind], rows_measured)
-        after[kind] = _joined(own_before, new, np.searchsorted(missing[kind], _of(pairs, kind)[0]))
-    return after, any((own != UNKNOWN).any() for own in found.values())
+def _completed(
+    inspector: _Inspector, pairs: Pairs, before: Mapping[Kind, Inspected[Any]]
+) -> tuple[dict[Kind, Inspected[Any]], bool]:
+    """What is known after the remaining files have been inspected, and whether that is more than before."""
+    paths = {kind: _paths_and_stamps(pairs, kind)[0] for kind in before}
+    missing = {kind: np.unique(paths[kind][known.numbers == UNKNOWN]) for kind, known in before.items()}
+    collectors = {kind: _Collector(kind, known.facts, len(missing[kind])) for kind, known in before.items()}
+    for piece, inspections in _inspections(inspector, missing):
+        collectors[piece.kind].add(piece.start, inspections)
+    new = {kind: collector.result() for kind, collector in collectors.items()}
+    after = {
+        kind: _joined(known, new[kind], np.searchsorted(missing[kind], paths[kind])) for kind, known in before.items()
+    }
+    return after, any((inspected.numbers != UNKNOWN).any() for inspected in new.values())
 
 
-def _joined(before: Known[Any], new: Known[Any], places: NDArray[np.integer[Any]]) -> Known[Any]:
-    """What is known of files, of which those that were unknown before are at these places among the new ones."""
+class _Collector:
+    """The inspections of the new images, or masks, which come in pieces in any order."""
+
+    def __init__(self, kind: Kind, facts: Sequence[Any], count: int) -> None:
+        self.numbers_of_facts = {known: number for number, known in enumerate(facts)}
+        self.numbers = np.full(count, UNKNOWN, np.int32)
+        self.measured: dict[int, NDArray[Any]] = {-1: MEASURES[kind]}
+
+    def add(self, start: int, inspections: Sequence[Inspection[Any] | None]) -> None:
+        """Add the inspections of files from this row on; None for a file that cannot be read."""
+        for row, inspection in enumerate(inspections, start):
+            if inspection is not None:
+                self.numbers[row] = self.numbers_of_facts.setdefault(inspection.facts, len(self.numbers_of_facts))
+        pages = [inspection.pages for inspection in inspections if inspection is not None]
+        self.measured[start] = np.concatenate([self.measured[-1], *pages])
+
+    def result(self) -> Inspected[Any]:
+        """What all pieces tell."""
+        measured = np.concatenate([self.measured[start] for start in sorted(self.measured)])
+        return Inspected(tuple(self.numbers_of_facts), self.numbers, measured)
+
+
+def _joined(before: Inspected[Any], new: Inspected[Any], places: NDArray[np.integer[Any]]) -> Inspected[Any]:
+    """What is known before and new; `places` tells where files that were unknown before are among the new."""
     numbers, unknown = before.numbers.copy(), before.numbers == UNKNOWN
     starts = before.starts
     numbers[unknown] = new.numbers[places[unknown]]
@@ -198,7 +216,7 @@ def _joined(before: Known[Any], new: Known[Any], places: NDArray[np.integer[Any]
 
 
 class _Piece(NamedTuple):
-    """Files that are to be looked at."""
+    """Files that a process inspects at once."""
 
     kind: Kind
     start: int
@@ -206,23 +224,23 @@ class _Piece(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _Looker:
+class _Inspector:
     root: Path
     stack: Stack | None
 
-    def __call__(self, piece: _Piece) -> list[Look[Any] | None]:
-        return [self._look(piece.kind, self.root / path) for path in piece.paths]
+    def __call__(self, piece: _Piece) -> list[Inspection[Any] | None]:
+        return [self._inspect(piece.kind, self.root / path) for path in piece.paths]
 
-    def _look(self, kind: Kind, path: Path) -> Look[Any] | None:
+    def _inspect(self, kind: Kind, path: Path) -> Inspection[Any] | None:
         try:
-            return look_at_image(path, self.stack) if kind == "images" else look_at_mask(path)
-        except DataError:  # which whoever reads the sample is told
+            return inspect_image(path, self.stack) if kind == "images" else inspect_mask(path)
+        except DataError:  # reading the sample raises it again
             return None
 
 
-def _looked_at(
-    looker: _Looker, missing: Mapping[Kind, NDArray[np.bytes_]]
-) -> Iterator[tuple[_Piece, list[Look[Any] | None]]]:
+def _inspections(
+    inspector: _Inspector, missing: Mapping[Kind, NDArray[np.bytes_]]
+) -> Iterator[tuple[_Piece, list[Inspection[Any] | None]]]:
     pieces = (
         _Piece(kind, start, [decode(path) for path in paths[start : start + PIECE]])
         for kind, paths in missing.items()
@@ -230,10 +248,10 @@ def _looked_at(
     )
     total = sum(map(len, missing.values()))
     count = min(threads(), 1 + total // FEW)
-    with Bar(total) as bar, closing(in_processes(looker, pieces, count, _title)) as results:
-        for piece, looks in results:
+    with Bar(total) as bar, closing(in_processes(inspector, pieces, count, _title)) as results:
+        for piece, inspections in results:
             bar.advance(len(piece.paths), "looking at new files")
-            yield piece, looks
+            yield piece, inspections
 
 
 def _title(piece: _Piece) -> str:

@@ -1,4 +1,4 @@
-"""Which samples are in which split: as the folder or a table says, or dealt out by their names."""
+"""Which samples are in which split: as the folder or a table says, or by a random split of their groups."""
 
 from __future__ import annotations
 
@@ -27,47 +27,47 @@ NAMED = 3
 """Samples that a message names."""
 
 COLUMNS = ("id", "split")
-"""What a row of a table of splits must have; others are of no concern here."""
+"""The columns that a table of splits must have; others are not read."""
 
 
 @dataclass(frozen=True)
-class Sorting:
+class SplitAssignment:
     """The split of each sample."""
 
     options: ImageFolder
     splits: tuple[Split, ...]
-    """Those that there are to be."""
-    owned: NDArray[np.uint8]
-    """Of each sample; an index into SPLITS."""
-    lot: Lot | None = None
-    """Those that were dealt out."""
+    """The splits of the dataset."""
+    split_numbers: NDArray[np.uint8]
+    """Of each sample an index into SPLITS."""
+    random: RandomSplit | None = None
+    """The samples that were split at random."""
     notes: tuple[str, ...] = ()
-    """What a run should say of it, a line each."""
+    """Notes for a run, a line each."""
 
     @classmethod
-    def of(cls, options: ImageFolder, pages: Pages) -> Sorting:
+    def of(cls, options: ImageFolder, pages: Pages) -> SplitAssignment:
         """The splits of the pages of a folder.
 
         Raises:
-            ConfigError: if an option says what the folder says as well, or otherwise, or wants too many folds.
+            ConfigError: if an option contradicts or repeats what the folder says, or there are too many folds.
             DataError: if a group is in two splits, the folder has no images to train on, or a table of splits does not
                 fit it.
         """
         group = _grouping(options, pages.index.pairs)
-        owned, notes = _given(options, pages)
-        there = tuple(split for number, split in enumerate(SPLITS) if (owned == number).any())
+        split_numbers, notes = _given(options, pages)
+        present = tuple(split for number, split in enumerate(SPLITS) if (split_numbers == number).any())
         rule = options.rule()
-        if there:
-            _require_apart(options, pages, group, owned)
-            if "val" in there:
-                return cls(options, there, owned, notes=notes)
+        if present:
+            _require_apart(options, pages, group, split_numbers)
+            if "val" in present:
+                return cls(options, present, split_numbers, notes=notes)
             rule = Shares(options.val or SHARE, 0)
-            owned[owned == SPLITS.index("train")] = UNSPLIT
-        rows = np.flatnonzero(owned == UNSPLIT)
-        lot = Lot.of(options, rule, pages.take(rows), group)
-        owned[rows] = np.fromiter(map(SPLITS.index, lot.dealt()), np.uint8, len(rows))
-        splits = tuple(split for split in SPLITS if split in {*there, *rule.shares})
-        return cls(options, splits, owned, lot, (*notes, *lot.notes()))
+            split_numbers[split_numbers == SPLITS.index("train")] = UNSPLIT
+        rows = np.flatnonzero(split_numbers == UNSPLIT)
+        random = RandomSplit.of(options, rule, pages.take(rows), group)
+        split_numbers[rows] = np.fromiter(map(SPLITS.index, random.splits()), np.uint8, len(rows))
+        splits = tuple(split for split in SPLITS if split in {*present, *rule.shares})
+        return cls(options, splits, split_numbers, random, (*notes, *random.notes()))
 
     def indices(self, split: Split) -> NDArray[np.int64]:
         """The samples of a split.
@@ -78,32 +78,34 @@ class Sorting:
         root = self.options.folder()
         if split not in self.splits:
             raise ConfigError(f"the dataset 'folder' in {root} has no split '{split}', but {', '.join(self.splits)}")
-        found = np.flatnonzero(self.owned == SPLITS.index(split))
-        if not len(found):
-            assert self.lot is not None  # else the split would not be there
-            raise DataError(f"the split '{split}' of {root} has no images, {self.lot.why_empty(split)}")
-        return found
+        indices = np.flatnonzero(self.split_numbers == SPLITS.index(split))
+        if not len(indices):
+            assert self.random is not None  # else the split would not be there
+            raise DataError(f"the split '{split}' of {root} has no images, {self.random.why_empty(split)}")
+        return indices
 
 
 def _given(options: ImageFolder, pages: Pages) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
-    """The split of each sample that somebody has said, UNSPLIT where nobody has; and what a run should say of it."""
-    owned = pages.index.pairs.splits[pages.owners]
+    """The split of each sample that the folder or a table gives, else UNSPLIT; and notes for a run."""
+    split_numbers = pages.index.pairs.splits[pages.owners]
     if options.splits is None:
-        return owned, ()
-    if (owned != UNSPLIT).any():
+        return split_numbers, ()
+    if (split_numbers != UNSPLIT).any():
         raise ConfigError(f"dataset 'folder', option 'splits': the splits are given in {pages.root}; leave it out")
-    owned = kept(options.splits, pages, options.allow_missing)
-    new = np.flatnonzero(owned == UNSPLIT)
-    owned[new] = SPLITS.index("train")
+    split_numbers = read_splits(options.splits, pages, options.allow_missing)
+    new = np.flatnonzero(split_numbers == UNSPLIT)
+    split_numbers[new] = SPLITS.index("train")
     if not len(new):
-        return owned, ()
+        return split_numbers, ()
     names = ", ".join(pages.id(index) for index in new[:NAMED].tolist())
     more = " and more" if new[NAMED:].size else ""
-    return owned, (f"trained on, since {options.splits} does not name them: {len(new):,} samples, {names}{more}",)
+    return split_numbers, (
+        f"trained on, since {options.splits} does not name them: {len(new):,} samples, {names}{more}",
+    )
 
 
 def _grouping(options: ImageFolder, pairs: Pairs) -> Callable[[int], str]:
-    """What the samples of a pair stay together with: with each other, and what the options or a table say."""
+    """The group of each pair, whose samples stay in one split: as the options or a table say, else the pair itself."""
     if options.blocks and (pairs.groups != b"").any():
         raise ConfigError(
             f"dataset 'folder', option 'blocks': {options.listing} has a column group, of what is to stay together; "
@@ -130,10 +132,12 @@ def _grouping(options: ImageFolder, pairs: Pairs) -> Callable[[int], str]:
     return group
 
 
-def _require_apart(options: ImageFolder, pages: Pages, group: Callable[[int], str], owned: NDArray[np.uint8]) -> None:
-    """Raise unless the splits that are given can stand."""
+def _require_apart(
+    options: ImageFolder, pages: Pages, group: Callable[[int], str], split_numbers: NDArray[np.uint8]
+) -> None:
+    """Raise unless the given splits include training and keep each group in one split."""
     source = options.splits or options.folder()
-    train, val = ((owned == SPLITS.index(split)).any() for split in ("train", "val"))
+    train, val = ((split_numbers == SPLITS.index(split)).any() for split in ("train", "val"))
     superfluous = {"test": options.test, "folds": options.folds, "val": options.val if val else None}
     if names := [name for name, value in superfluous.items() if value is not None]:
         raise ConfigError(f"dataset 'folder', option '{names[0]}': the splits are given in {source}; leave it out")
@@ -141,9 +145,9 @@ def _require_apart(options: ImageFolder, pages: Pages, group: Callable[[int], st
         raise DataError(f"{source} has no images to train on: the split 'train' is not there")
     if options.groups is None and not (pages.index.pairs.groups != b"").any():
         return
-    owner: dict[str, int] = {}
-    for row, number in zip(pages.owners.tolist(), owned.tolist(), strict=True):
-        if (first := owner.setdefault(name := group(row), number)) != number:
+    split_of_group: dict[str, int] = {}
+    for row, number in zip(pages.owners.tolist(), split_numbers.tolist(), strict=True):
+        if (first := split_of_group.setdefault(name := group(row), number)) != number:
             raise DataError(
                 f"the group '{name}' is in the splits '{SPLITS[first]}' and '{SPLITS[number]}' of {source}; what "
                 "belongs together must be in one"
@@ -151,23 +155,23 @@ def _require_apart(options: ImageFolder, pages: Pages, group: Callable[[int], st
 
 
 @dataclass(frozen=True)
-class Lot:
-    """Samples that are dealt out by a rule."""
+class RandomSplit:
+    """The random split of samples by shares or folds, which keeps groups together."""
 
     options: ImageFolder
     rule: Rule
     sizes: NDArray[np.int64]
-    """Of each block of consecutive samples how many it has; a sample that is in no block is 1."""
+    """The number of samples of each block of consecutive ones; 1 for a sample that is in no block."""
     groups: Sequence[str]
-    """What each sample that is in no block stays together with."""
+    """The group of each sample that is in no block."""
     different: int
     """How many groups there are, counted up to FEW or to the number of folds."""
     kind: str
     """What to call a group of several: `file`, if only the pages of a file stay together, or `group`."""
 
     @classmethod
-    def of(cls, options: ImageFolder, rule: Rule, pages: Pages, group: Callable[[int], str]) -> Lot:
-        """Pages of files, of each of which `group` tells what they stay together with.
+    def of(cls, options: ImageFolder, rule: Rule, pages: Pages, group: Callable[[int], str]) -> RandomSplit:
+        """The split of these pages, of which `group` tells the group of each pair.
 
         Raises:
             ConfigError: if there are more folds than groups.
@@ -178,18 +182,18 @@ class Lot:
         named = options.groups is not None or (pages.index.pairs.groups != b"").any()
         kind = "file" if len(files) < len(pages) and not named else "group"
         sizes = counts if options.blocks else np.ones(len(owners), np.int64)
-        lot = cls(options, rule, sizes, groups, different(groups, max(FEW, options.folds or 0)), kind)
-        lot._require_folds()
-        return lot
+        random = cls(options, rule, sizes, groups, different(groups, max(FEW, options.folds or 0)), kind)
+        random._require_folds()
+        return random
 
-    def dealt(self) -> Iterator[Split]:
+    def splits(self) -> Iterator[Split]:
         """The split of each sample."""
         alone = iter(divide(self.groups, self.rule, self.options.split_seed))
         for size in self.sizes.tolist():
             yield from self.rule.spread(size) if size > 1 else [next(alone)]
 
     def notes(self) -> Iterator[str]:
-        """What a run should say of it."""
+        """Notes for a run."""
         if len(self.rule.shares) <= self.different < FEW:
             yield (
                 f"{self._what()} are few to be dealt out, so images that are added or removed may move others to "
@@ -220,14 +224,14 @@ class Lot:
         raise ConfigError(f"dataset 'folder', option 'folds': {self._what()} must do for {folds} parts. {way}")
 
     def _what(self) -> str:
-        """The samples in words."""
+        """The number of samples and groups, in words."""
         images = _counted(len(self.groups), "image")
         if self.different in (len(self.groups), max(FEW, self.options.folds or 0)):
             return images
         return f"{images} in {_counted(self.different, self.kind)}"
 
     def _way_out(self) -> str:
-        """What fills the splits where there are too few groups for them."""
+        """What to do where there are too few groups for the splits."""
         if self.kind == "file" and len(self.groups) >= len(self.rule.shares):
             return (
                 "Split the pages of each file in blocks of consecutive ones, with `--set dataset.blocks=true`; or say "
@@ -242,7 +246,7 @@ def _counted(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
-def kept(file: Path, pages: Pages, allow_missing: bool) -> NDArray[np.uint8]:
+def read_splits(file: Path, pages: Pages, allow_missing: bool) -> NDArray[np.uint8]:
     """The split of each sample, an index into SPLITS; UNSPLIT if the table does not name it.
 
     Raises:
@@ -253,14 +257,16 @@ def kept(file: Path, pages: Pages, allow_missing: bool) -> NDArray[np.uint8]:
     for name, split, place in _read(file):
         if named.setdefault(name, split) != split:
             raise DataError(f"{place}: '{name}' is in the split '{SPLITS[named[name]]}' already; keep one of the two")
-    owned = np.fromiter((named.pop(pages.id(index), UNSPLIT) for index in range(len(pages))), np.uint8, len(pages))
+    split_numbers = np.fromiter(
+        (named.pop(pages.id(index), UNSPLIT) for index in range(len(pages))), np.uint8, len(pages)
+    )
     if named and not allow_missing:
         raise DataError(
             f"{file} names {len(named):,} samples that {pages.root} does not hold: {', '.join([*named][:NAMED])}"
             f"{' and more' if named.keys() - [*named][:NAMED] else ''}. Take their lines out, or pass over them with "
             "`--set dataset.allow_missing=true`"
         )
-    return owned
+    return split_numbers
 
 
 def _read(file: Path) -> Iterator[tuple[str, int, str]]:

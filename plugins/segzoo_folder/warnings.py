@@ -24,16 +24,16 @@ ODD = 0.05
 """Share of the images that may be darker or brighter than the others."""
 
 
-def doubts(collection: Collection) -> Iterator[str]:
+def find_warnings(collection: Collection) -> Iterator[str]:
     """What is odd, a line each, and what to do about it; nothing is read for it but the index."""
     if collection.unsupported:
         count = len(collection.unsupported)
         yield f"files that cannot be read are left out, {count:,} in number: {some(collection.unsupported)}"
     yield from _same_masks(collection.pages.index)
-    yield from _objects(collection)
-    yield from _several(collection)
-    yield from _regions(collection.sorting.options)
-    yield from _narrow(collection)
+    yield from _numbered_objects(collection)
+    yield from _several_masks(collection)
+    yield from _unused_regions(collection.assignment.options)
+    yield from _low_contrast(collection)
 
 
 def _same_masks(index: Index) -> Iterator[str]:
@@ -52,12 +52,12 @@ def _same_masks(index: Index) -> Iterator[str]:
         )
 
 
-def _objects(collection: Collection) -> Iterator[str]:
+def _numbered_objects(collection: Collection) -> Iterator[str]:
     """Whether what is read as classes is likelier the numbers of objects."""
-    options, labels, index = collection.sorting.options, collection.reading.labels, collection.pages.index
+    options, labels, index = collection.assignment.options, collection.reading.labels, collection.pages.index
     if not isinstance(labels, Labels) or labels.colored or options.classes or options.values:
         return
-    values = {value for one in index.masks.held(index.pairs.masks) for value in one.facts.values}
+    values = {value for group in index.masks.file_groups(index.pairs.masks) for value in group.facts.values}
     values -= set(labels.left_out)
     if number_objects(values - set(left_out(options))):
         yield (
@@ -67,9 +67,9 @@ def _objects(collection: Collection) -> Iterator[str]:
         )
 
 
-def _several(collection: Collection) -> Iterator[str]:
+def _several_masks(collection: Collection) -> Iterator[str]:
     """Whether the masks of an image are not said to be objects, or are likelier something else."""
-    options, index = collection.sorting.options, collection.pages.index
+    options, index = collection.assignment.options, collection.pages.index
     pairs = index.pairs
     if pairs.several and options.instances is None:
         counts = np.diff(pairs.ends, prepend=0)
@@ -79,12 +79,12 @@ def _several(collection: Collection) -> Iterator[str]:
             f"as one object, and all objects as one class. If that is meant, add {TO_OBJECTS}; if each is another "
             "class, put those of an image into one mask, with the values 0, 1, 2"
         )
-    held = index.masks.held(pairs.masks)
-    crowded = [one for one in held if len(set(one.facts.values) - {0, *left_out(options)}) > 1]
+    held = index.masks.file_groups(pairs.masks)
+    crowded = [group for group in held if len(set(group.facts.values) - {0, *left_out(options)}) > 1]
     if pairs.several and crowded:
         yield (
-            f"{sum(one.files for one in crowded):,} masks, such as {crowded[0].path}, hold more than one value besides "
-            "0, though each of several is read as one object: all that is not 0"
+            f"{sum(group.size for group in crowded):,} masks, such as {crowded[0].path}, hold more than one value "
+            "besides 0, though each of several is read as one object: all that is not 0"
         )
     if options.instances == "border" and not pairs.several and not crowded:
         yield (
@@ -93,7 +93,7 @@ def _several(collection: Collection) -> Iterator[str]:
         )
 
 
-def _regions(options: ImageFolder) -> Iterator[str]:
+def _unused_regions(options: ImageFolder) -> Iterator[str]:
     """Whether there are regions of interest that nobody has asked for."""
     if options.regions is not None or options.listing is not None:
         return
@@ -106,7 +106,7 @@ def _regions(options: ImageFolder) -> Iterator[str]:
             )
 
 
-def _narrow(collection: Collection) -> Iterator[str]:
+def _low_contrast(collection: Collection) -> Iterator[str]:
     """Whether nearly all pixels of nearly all training images are in a small part of the range."""
     pixels = collection.reading.pixels
     known = collection.extents[np.isfinite(collection.extents).all(axis=1)]
@@ -128,7 +128,7 @@ def _narrow(collection: Collection) -> Iterator[str]:
 
 def _way_out(collection: Collection, low: float, high: float) -> str:
     """What is to be done about such images."""
-    if any(one.narrow for one in collection.pages.index.images.facts):
+    if any(facts.narrow for facts in collection.pages.index.images.facts):
         return "; the images of 8 bits beside them use all of it: scale them alike, and save them anew"
     if low < high:
         return f": add `--set 'dataset.range=[{number(low)}, {number(high)}]'`, which clips what is outside of that"
