@@ -8,13 +8,10 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from stored_runs import write, write_benchmark, write_cell, write_timing
 
 from segzoo.benchmarking import timing
 from segzoo.benchmarking.formatting import cost_rows
-from segzoo.benchmarking.leaderboard import escaped
 from segzoo.benchmarking.result_files import tabulate
 from segzoo.cli.compare import print_results
 from segzoo.errors import ConfigError
@@ -307,12 +304,19 @@ def cells_of(line):
     return re.split(r"(?<!\\)\|", line)
 
 
-@given(st.text())
-def test_escaped_text_is_one_cell_of_a_table(text):
-    found = escaped(text)
-    assert len(cells_of(f"| {found} |")) == 3
-    assert "\n" not in found
-    assert not re.search(r"(?<!\\)[*_`<>\[]", re.sub(r"\\\\", "", found))
+def test_what_is_to_be_known_of_models_is_a_list_below_their_costs(tmp_path):
+    out = write_benchmark(tmp_path / "out", ["plain", "odd"], seeds=[0], match="parameters")
+    (out / "benchmark.toml").open("a").write("[widths.toys.odd]\nfilters = 5\n")
+    write_cell(out, "toys", "plain", 0, [0.5])
+    write_timing(out, "toys", ["plain"])
+    timed = json.loads((out / "timing.json").read_text())
+    timed["datasets"]["toys"]["left_out"] = {"odd": "KeyError: a_key"}
+    write(out / "timing.json", timed)
+    tabulate(out)
+    assert (
+        "Smaller differences mean nothing.\n\n- odd: filters = 5.\n- odd was not timed: KeyError: a\\_key.\n\n## "
+        in (out / "leaderboard.md").read_text()
+    )
 
 
 def test_names_with_signs_of_markdown_leave_the_tables_whole(tmp_path):

@@ -1,0 +1,20 @@
+"""Pages: texts stay what they are, whatever signs they have."""
+
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from segzoo.reporting.pages import escaped
+
+
+def cells_of(line):
+    return re.split(r"(?<!\\)\|", line)
+
+
+@given(st.text())
+def test_escaped_text_is_one_cell_of_a_table(text):
+    found = escaped(text)
+    assert len(cells_of(f"| {found} |")) == 3
+    assert "\n" not in found
+    assert not re.search(r"(?<!\\)[*_`<>\[]", re.sub(r"\\\\", "", found))
