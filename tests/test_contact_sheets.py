@@ -45,7 +45,7 @@ def shown(image):
 def test_every_split_has_a_sheet_and_all_are_on_one_page_without_other_files(tmp_path):
     path = segzoo.preview("shapes", tmp_path / "look", settings=SETTINGS, count=4)
     assert path == tmp_path / "look" / "index.html"
-    assert {one.name for one in path.parent.iterdir()} == {"train.png", "val.png", "test.png", "index.html"}
+    assert {file.name for file in path.parent.iterdir()} == {"train.png", "val.png", "test.png", "index.html"}
     page = Page(path.read_text("utf-8"))
     indices = {"train": (0, 10, 19, 29), "val": (0, 1, 2), "test": (0, 1, 3, 4)}
     ids = [f"{split}/{index:04}" for split, some in indices.items() for index in some]
@@ -61,7 +61,7 @@ def test_every_split_has_a_sheet_and_all_are_on_one_page_without_other_files(tmp
 def test_the_mask_has_the_colours_of_its_classes_and_the_photo_its_own(tmp_path):
     path = segzoo.preview("shapes", tmp_path / "look", settings=SETTINGS, split="val", count=1)
     assert not (tmp_path / "look" / "train.png").exists()
-    image, mask = segzoo.inspection.reading.named("shapes", SETTINGS)[1].open(tmp_path, "val")[0]
+    image, mask = segzoo.inspection.reading.create_dataset("shapes", SETTINGS)[1].open(tmp_path, "val")[0]
     photo, painted, overlay = map(shown, Page(path.read_text("utf-8")).images)
     factor = photo.shape[0] // 32
     np.testing.assert_array_equal(photo[::factor, ::factor], image)

@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from segzoo.inspection.hashes import DISTANCE, alike, digest, perceptual_hash, same
+from segzoo.inspection.hashes import DISTANCE, digest, groups_of_equal, near_neighbours, perceptual_hash
 
 HASHES = st.integers(0, 2**64 - 1)
 
 
-def differing(one, other):
-    return (one ^ other).bit_count()
+def differing(first, second):
+    return (first ^ second).bit_count()
 
 
 def picture(seed, size=(120, 160), channels=3):
@@ -50,7 +50,7 @@ def test_what_looks_the_same_has_nearly_the_same_hash(change):
 
 def test_what_looks_different_has_another_hash():
     hashes = [perceptual_hash(picture(seed, channels=1)) for seed in range(40)]
-    assert min(differing(one, other) for i, one in enumerate(hashes) for other in hashes[:i]) > DISTANCE
+    assert min(differing(first, other) for i, first in enumerate(hashes) for other in hashes[:i]) > DISTANCE
 
 
 @pytest.mark.parametrize("value", [0, 200, 255])
@@ -76,16 +76,16 @@ def test_the_nearest_of_a_higher_group_is_found(rows, data):
     for value, _ in rows[:10]:  # random hashes are never near each other
         flips = data.draw(st.sets(st.integers(0, 63), max_size=DISTANCE + 2))
         rows = [*rows, (value ^ sum(1 << bit for bit in flips), data.draw(st.integers(0, 2)))]
-    found = {one: distance for one, _, distance in alike(*columns(rows))}
+    distances = {index: distance for index, _, distance in near_neighbours(*columns(rows))}
     expected = {}
     for i, (value, group) in enumerate(rows):
         near = [differing(value, other) for other, higher in rows if higher > group and value and other]
         if near and min(near) <= DISTANCE:
             expected[i] = min(near)
-    assert found == expected
-    for one, other, distance in alike(*columns(rows)):
-        assert rows[other][1] > rows[one][1]
-        assert differing(rows[one][0], rows[other][0]) == distance
+    assert distances == expected
+    for index, neighbour, distance in near_neighbours(*columns(rows)):
+        assert rows[neighbour][1] > rows[index][1]
+        assert differing(rows[index][0], rows[neighbour][0]) == distance
 
 
 def columns(rows):
@@ -95,23 +95,23 @@ def columns(rows):
 def test_many_that_share_most_of_their_hash_are_compared_in_time_and_none_is_lost():
     rng = np.random.default_rng(0)
     hashes = rng.integers(1, 2**16, 3000).astype(np.uint64)  # 48 of 64 bits are the same in all
-    found = {one: distance for one, _, distance in alike(hashes, np.arange(3000) % 2)}
+    distances = {index: distance for index, _, distance in near_neighbours(hashes, np.arange(3000) % 2)}
     some = range(0, 3000, 300)
     nearest = {i: min(differing(int(hashes[i]), int(other)) for other in hashes[1::2]) for i in some}
-    assert {i: found.get(i) for i in some} == {i: d if d <= DISTANCE else None for i, d in nearest.items()}
+    assert {i: distances.get(i) for i in some} == {i: d if d <= DISTANCE else None for i, d in nearest.items()}
 
 
 @given(st.lists(st.integers(0, 5), max_size=30))
 def test_equal_digests_are_grouped(values):
     rows = np.array([(value // 2, value % 2) for value in values], np.uint64).reshape(-1, 2)
-    groups = [group.tolist() for group in same(rows)]
+    groups = [group.tolist() for group in groups_of_equal(rows)]
     expected = [[i for i, other in enumerate(values) if other == value] for value in sorted(set(values))]
     assert sorted(groups) == sorted(group for group in expected if len(group) > 1)
 
 
 def test_a_digest_depends_on_values_shape_and_type():
     array = np.arange(12, dtype=np.uint8).reshape(3, 4)
-    digests = {digest(one) for one in (array, array.T, array.reshape(4, 3), array.astype(np.uint16), array + 1)}
+    digests = {digest(variant) for variant in (array, array.T, array.reshape(4, 3), array.astype(np.uint16), array + 1)}
     assert len(digests) == 5
     assert digest(array[:, ::-1][:, ::-1]) == digest(array)
     assert (len(digest(array)), len(digest(array, 8))) == (16, 8)

@@ -11,7 +11,7 @@ import segzoo
 from segzoo.errors import ConfigError
 from segzoo.inspection.findings import Finding
 from segzoo.inspection.leave_out import read_list, write_list
-from segzoo.inspection.reading import named
+from segzoo.inspection.reading import create_dataset
 
 SETTINGS = {
     "model.filters": 2,
@@ -55,7 +55,7 @@ def test_what_is_no_list_is_refused(tmp_path, content, message):
 
 @pytest.fixture
 def ids(tmp_path):
-    _, dataset = named("shapes", {key: value for key, value in SETTINGS.items() if "dataset" in key})
+    _, dataset = create_dataset("shapes", {key: value for key, value in SETTINGS.items() if "dataset" in key})
     return {split: list(dataset.open(tmp_path, split).ids) for split in ("train", "val", "test")}
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import segzoo
-from segzoo.inspection.counts import Tally
-from segzoo.inspection.reading import named
+from segzoo.inspection.counts import SampleCounts
+from segzoo.inspection.reading import create_dataset
 from segzoo.inspection.statistics import DEFINITIONS, class_weights
 from segzoo.plugin import IGNORE, Info
 
@@ -18,7 +18,7 @@ SETTINGS = {"dataset.size": 24, "dataset.train": 70, "dataset.val": 5, "dataset.
 @pytest.mark.parametrize("processes", [1, 2])
 def test_the_figures_are_those_of_all_pixels_at_once(tmp_path, processes):
     found = segzoo.stats("shapes", settings=SETTINGS, processes=processes)
-    samples = list(named("shapes", SETTINGS)[1].open(tmp_path, "train"))
+    samples = list(create_dataset("shapes", SETTINGS)[1].open(tmp_path, "train"))
     images, masks = (np.stack(arrays) for arrays in zip(*samples, strict=True))
     figures = found.splits["train"]
     assert (figures["images"], figures["wrong"], figures["ignored_pixels"]) == (70, 0, 0)
@@ -48,7 +48,7 @@ def sample(image, mask):
 
 
 def test_counts_add_up_over_types_sizes_and_ignored_pixels():
-    whole, parts = Tally(), [Tally(), Tally()]
+    joint, parts = SampleCounts(), [SampleCounts(), SampleCounts()]
     for part, (image, mask) in zip(
         parts,
         [
@@ -57,25 +57,25 @@ def test_counts_add_up_over_types_sizes_and_ignored_pixels():
         ],
         strict=True,
     ):
-        part.read(image, mask)
-        whole.read(image, mask)
+        part.add_sample(image, mask)
+        joint.add_sample(image, mask)
     parts[0].add(parts[1])
-    assert parts[0] == whole
-    assert whole.pixels == {0: 2, 1: 3, 2: 2, IGNORE: 1}
-    assert whole.present == {0: 1, 1: 1, 2: 1, IGNORE: 1}
-    assert (whole.around[0], whole.around[1], whole.around[2]) == (5, 5, 2)
-    assert [whole.values[0, power] for power in range(3)] == [8, 8 * 65535, 8 * 65535**2]
-    assert whole.sizes == {(2, 3): 1, (1, 2): 1}
+    assert parts[0] == joint
+    assert joint.pixels == {0: 2, 1: 3, 2: 2, IGNORE: 1}
+    assert joint.present == {0: 1, 1: 1, 2: 1, IGNORE: 1}
+    assert (joint.labelled[0], joint.labelled[1], joint.labelled[2]) == (5, 5, 2)
+    assert [joint.values[0, power] for power in range(3)] == [8, 8 * 65535, 8 * 65535**2]
+    assert joint.sizes == {(2, 3): 1, (1, 2): 1}
 
 
 def test_large_counts_stay_exact():
-    tally = Tally()
+    counts = SampleCounts()
     image, mask = np.full((1000, 1000, 1), 65535, np.uint16), np.zeros((1000, 1000), np.uint8)
     image[0, 0] = 65534
-    tally.read(image, mask)
-    total = Tally()
+    counts.add_sample(image, mask)
+    total = SampleCounts()
     for _ in range(5000):
-        total.add(tally)
+        total.add(counts)
     count, first, second = (total.values[0, power] for power in range(3))
     assert (count, first, second) == (5 * 10**9, 5000 * (10**6 * 65535 - 1), 5000 * ((10**6 - 1) * 65535**2 + 65534**2))
     variance = Fraction(count * second - first**2, count**2)
@@ -156,7 +156,7 @@ def test_the_command_prints_tables_or_json(command):
 
 
 def test_an_empty_split_has_no_figures():
-    figures = segzoo.inspection.statistics._figures(Tally(wrong=2), Info(("a", "b"), 2, ("train", "val")))
+    figures = segzoo.inspection.statistics._figures(SampleCounts(wrong=2), Info(("a", "b"), 2, ("train", "val")))
     assert figures["channels"] == [{"mean": None, "std": None}] * 2
     assert figures["classes"]["a"] == {"pixels": 0, "share": None, "images": 0, "weight": None}
     assert figures["sizes"]["height"] is None

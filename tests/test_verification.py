@@ -15,9 +15,10 @@ import segzoo
 from segzoo.cli import main
 from segzoo.data import tiff_planes
 from segzoo.errors import ConfigError, PluginError
-from segzoo.inspection.checks import from_header
+from segzoo.inspection.checks import check_header
 from segzoo.inspection.findings import KINDS
 from segzoo.inspection.leave_out import read_list
+from segzoo.inspection.reading import create_dataset
 
 NAMES = {split: [f"{split}_{number:02}" for number in range(count)] for split, count in (("trainval", 20), ("test", 6))}
 IMAGES, TRIMAPS = "images", "annotations/trimaps"
@@ -49,9 +50,9 @@ def verify(root, processes=1, **options):
     return segzoo.verify("oxford_pets", settings={"dataset.root": str(root), **settings}, processes=processes)
 
 
-def found(root, **options):
+def findings_of(root, **options):
     """Severity, kind, split and id of all findings."""
-    return [(one.severity, one.kind, one.split, one.id) for one in verify(root, **options).findings]
+    return [(finding.severity, finding.kind, finding.split, finding.id) for finding in verify(root, **options).findings]
 
 
 def test_nothing_is_found_where_nothing_is_wrong(root):
@@ -124,17 +125,19 @@ MISTAKES = {
 def test_a_mistake_is_named(root, mistake, expected, processes):
     mistake(root / IMAGES / "test_02.jpg", root / TRIMAPS / "test_02.png")
     findings = verify(root, processes).findings
-    assert [(one.severity, one.kind) for one in findings] == [(severity, kind) for severity, kind, _ in expected]
-    for one, (_, _, text) in zip(findings, expected, strict=True):
-        assert (one.split, one.id) == ("test", "test_02")
-        assert "test_02" in one.file
-        assert text in f"{one.file}: {one.what}"
+    assert [(finding.severity, finding.kind) for finding in findings] == [
+        (severity, kind) for severity, kind, _ in expected
+    ]
+    for finding, (_, _, text) in zip(findings, expected, strict=True):
+        assert (finding.split, finding.id) == ("test", "test_02")
+        assert "test_02" in finding.file
+        assert text in f"{finding.file}: {finding.what}"
 
 
 def test_every_pixel_left_out_is_an_error(root):
     trimap([3]).save(root / TRIMAPS / "test_02.png")
     expected = [("error", "unlabelled", "test", "test_02")]
-    assert found(root, labels="binary_border_ignore") == expected
+    assert findings_of(root, labels="binary_border_ignore") == expected
 
 
 def copied(root, source, target, mask=True):
@@ -144,52 +147,54 @@ def copied(root, source, target, mask=True):
 
 
 def test_the_same_image_in_two_splits_is_an_error_of_the_split_that_is_trained_on(root):
-    train = segzoo.inspection.reading.named("oxford_pets", {"dataset.root": str(root)})[1].open(root, "train").ids
+    train = (
+        segzoo.inspection.reading.create_dataset("oxford_pets", {"dataset.root": str(root)})[1].open(root, "train").ids
+    )
     copied(root, "test_00", train[3])
-    (one,) = verify(root).findings
-    assert (one.severity, one.kind, one.split, one.id) == ("error", "duplicate", "train", train[3])
-    assert one.what == "the same image as 'test_00' of the split 'test'"
+    (finding,) = verify(root).findings
+    assert (finding.severity, finding.kind, finding.split, finding.id) == ("error", "duplicate", "train", train[3])
+    assert finding.what == "the same image as 'test_00' of the split 'test'"
 
 
 def test_the_same_image_in_one_split_is_a_warning_that_tells_of_another_mask(root):
     copied(root, "test_00", "test_01", mask=False)
     copied(root, "test_00", "test_02")
-    assert [(one.severity, one.id, one.what) for one in verify(root).findings] == [
+    assert [(finding.severity, finding.id, finding.what) for finding in verify(root).findings] == [
         ("warning", "test_01", "the same image as 'test_00' of the split 'test', with another mask"),
         ("warning", "test_02", "the same image as 'test_00' of the split 'test'"),
     ]
 
 
 def test_an_image_that_looks_like_one_of_another_split_is_a_warning(root):
-    val = segzoo.inspection.reading.named("oxford_pets", {"dataset.root": str(root)})[1].open(root, "val").ids
+    val = create_dataset("oxford_pets", {"dataset.root": str(root)})[1].open(root, "val").ids
     with Image.open(root / IMAGES / "test_00.jpg") as image:
         image.resize((72, 48)).save(root / IMAGES / f"{val[0]}.jpg", quality=60)
     trimap([1, 2, 3], (48, 72)).save(root / TRIMAPS / f"{val[0]}.png")
-    (one,) = verify(root).findings
-    assert (one.severity, one.kind, one.split, one.id) == ("warning", "near duplicate", "val", val[0])
-    assert one.what.startswith("looks like 'test_00' of the split 'test' (distance ")
+    (finding,) = verify(root).findings
+    assert (finding.severity, finding.kind, finding.split, finding.id) == ("warning", "near duplicate", "val", val[0])
+    assert finding.what.startswith("looks like 'test_00' of the split 'test' (distance ")
 
 
 def test_an_id_in_two_splits_is_an_error(root):
     (root / "annotations" / "test.txt").write_text("test_00\ntest_01\ntrainval_05\n")
-    (one,) = verify(root).findings
-    assert (one.severity, one.kind, one.id) == ("error", "overlap", "trainval_05")
-    assert one.what == "the id is in the split 'test' too"
+    (finding,) = verify(root).findings
+    assert (finding.severity, finding.kind, finding.id) == ("error", "overlap", "trainval_05")
+    assert finding.what == "the id is in the split 'test' too"
 
 
 def test_what_is_missing_is_found_though_the_dataset_cannot_be_opened(root):
     (root / IMAGES / "test_03.jpg").unlink()
     done = verify(root)
     assert done.samples == {"train": 18, "val": 2}
-    assert [(one.kind, one.split) for one in done.errors] == [("unopened", "test"), ("missing", None)]
+    assert [(finding.kind, finding.split) for finding in done.errors] == [("unopened", "test"), ("missing", None)]
     assert "1 of which lack the photo or the trimap" in done.errors[0].what
     assert done.errors[1].what == f"{root}/images/test_03.jpg is not there, but test.txt names it"
-    assert found(root, allow_missing=True) == [("error", "missing", None, "")]
+    assert findings_of(root, allow_missing=True) == [("error", "missing", None, "")]
 
 
 def test_a_folder_that_is_not_there_is_a_finding(tmp_path):
     done = verify(tmp_path / "gone")
-    assert {one.kind for one in done.findings} == {"unopened"}
+    assert {finding.kind for finding in done.findings} == {"unopened"}
     assert done.samples == {}
 
 
@@ -260,9 +265,15 @@ def data(install):
 )
 def test_samples_that_are_not_made_of_files_are_checked_as_well(data, change, kind, text):
     data(f"if self.split == 'val' and index == 7: {change}")
-    (one,) = segzoo.verify("data", processes=2).findings
-    assert (one.severity, one.kind, one.split, one.id, one.file) == ("error", kind, "val", "val/7", "")
-    assert text in one.what
+    (finding,) = segzoo.verify("data", processes=2).findings
+    assert (finding.severity, finding.kind, finding.split, finding.id, finding.file) == (
+        "error",
+        kind,
+        "val",
+        "val/7",
+        "",
+    )
+    assert text in finding.what
 
 
 def test_pages_of_one_file_are_no_overlap_but_the_same_page_is(data, tmp_path):
@@ -275,9 +286,9 @@ def test_pages_of_one_file_are_no_overlap_but_the_same_page_is(data, tmp_path):
     sys.modules.pop("segzoo_test_data")
     path = next(tmp_path.glob("site-*")) / "segzoo_test_data.py"
     path.write_text(path.read_text().replace("pass", data_again))
-    (one,) = segzoo.verify("data", processes=1).findings
-    assert (one.kind, one.severity, one.id) == ("overlap", "error", "train/2")
-    assert one.what == "the same file as 'val/4' of the split 'val'"
+    (finding,) = segzoo.verify("data", processes=1).findings
+    assert (finding.kind, finding.severity, finding.id) == ("overlap", "error", "train/2")
+    assert finding.what == "the same file as 'val/4' of the split 'val'"
 
 
 @pytest.mark.parametrize(
@@ -289,23 +300,23 @@ def test_frames_that_are_not_read_are_warned_of(tmp_path, format, options):
     for count in (0, 1, 2):
         path = tmp_path / f"{count}.{format.lower()}"
         first.save(path, format, save_all=True, append_images=others[:count], **options)
-        found = [one.kind for one in from_header(path)]
-        assert found == (["animated"] if count else []), count
+        kinds = [remark.kind for remark in check_header(path)]
+        assert kinds == (["animated"] if count else []), count
 
 
 def test_pages_of_a_tiff_and_previews_in_a_photo_are_no_frames(tmp_path):
     for name, format in (("pages.tif", "TIFF"), ("camera.jpg", "MPO")):
         picture(0).save(tmp_path / name, format, save_all=True, append_images=[picture(1)])
-        assert list(from_header(tmp_path / name)) == []
+        assert list(check_header(tmp_path / name)) == []
 
 
 def test_what_a_dataset_warns_of_as_a_whole_is_a_finding(data):
     data(files="warnings = lambda self, cache: ['too dark; brighten it', 'too few']")
     done = segzoo.verify("data", processes=1)
-    assert [(one.severity, one.kind, one.split, one.id) for one in done.findings] == [
+    assert [(finding.severity, finding.kind, finding.split, finding.id) for finding in done.findings] == [
         ("warning", "doubtful", None, "")
     ] * 2
-    assert [one.what for one in done.findings] == ["too dark; brighten it", "too few"]
+    assert [finding.what for finding in done.findings] == ["too dark; brighten it", "too few"]
 
 
 def test_files_for_some_samples_only_are_an_error_of_the_plugin(data):
@@ -331,7 +342,7 @@ def test_the_order_of_the_findings_does_not_depend_on_the_processes(root):
         truncate(root / IMAGES / f"trainval_{number:02}.jpg")
         trimap([2]).save(root / TRIMAPS / f"trainval_{(number + 1) % 20:02}.png")
     assert verify(root, 2) == verify(root, 1)
-    kinds = [list(KINDS).index(one.kind) for one in verify(root).findings]
+    kinds = [list(KINDS).index(finding.kind) for finding in verify(root).findings]
     assert kinds == sorted(kinds)
 
 
@@ -400,7 +411,11 @@ def test_the_command_prints_a_few_of_many(command, root):
 def test_the_real_photos(test_data, folder):
     done = verify(test_data / folder, processes=2, split="article", val_size=100, allow_missing=True)
     assert done.errors == ()
-    odd = {(one.kind, one.id, one.what.split(" (")[0]) for one in done.findings if one.kind != "near duplicate"}
+    odd = {
+        (finding.kind, finding.id, finding.what.split(" (")[0])
+        for finding in done.findings
+        if finding.kind != "near duplicate"
+    }
     if folder == "oxford_pets":
         assert ("extension", "Abyssinian_34", "is GIF inside, not JPEG") in odd
         assert ("extension", "Abyssinian_5", "is PNG inside, not JPEG") in odd
@@ -443,7 +458,7 @@ def test_a_named_pipe_is_a_row_and_no_endless_wait(strange, kind):
     other = trimap([0, 255]) if kind == "images" else picture(50)
     strange("pipe.png", *(os.mkfifo if kind == each else other.save for each in ("images", "masks")))
     done = verified(strange.root)
-    assert [(one.kind, one.id, one.file) for one in done.errors] == [
+    assert [(finding.kind, finding.id, finding.file) for finding in done.errors] == [
         ("unreadable", "pipe", str(strange.root / kind / "pipe.png"))
     ]
     assert "it is a named pipe, not a file" in done.errors[0].what
@@ -454,7 +469,7 @@ def test_postscript_that_calls_itself_png_is_a_row_and_not_run(strange, monkeypa
     postscript = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\n%%EndComments\n{} loop\n%%EOF\n"
     strange("eps.png", lambda path: path.write_bytes(postscript), trimap([0, 255]).save)
     done = verified(strange.root)
-    assert [(one.kind, one.id) for one in done.errors] == [("unreadable", "eps")]
+    assert [(finding.kind, finding.id) for finding in done.errors] == [("unreadable", "eps")]
     assert "it is of no known kind" in done.errors[0].what
 
 
@@ -467,7 +482,11 @@ def test_a_stack_is_looked_at_once_for_what_its_header_tells(strange):
         path.unlink()
     done = verified(strange.root, blocks=True)
     assert done.samples == {"train": 14, "val": 3, "test": 3}
-    assert [one.id for one in done.findings if one.kind == "turned"] == ["stack#006", "stack#003", "stack#000"]
+    assert [finding.id for finding in done.findings if finding.kind == "turned"] == [
+        "stack#006",
+        "stack#003",
+        "stack#000",
+    ]
 
 
 def test_pages_are_read_in_linear_time(strange, monkeypatch):

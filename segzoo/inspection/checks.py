@@ -1,4 +1,4 @@
-"""What one look at a sample tells: whether it is as it should be, and a few bytes by which its like are found."""
+"""Checks of single samples: of their files, sizes and labels, with digests by which duplicates are found."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from segzoo.data.images import FORMATS, header, opened
 from segzoo.data.samples import fault
 from segzoo.errors import DataError, LabelError
-from segzoo.inspection.chunks import Piece, described, silence
+from segzoo.inspection.chunks import Chunk, error_text, without_warnings
 from segzoo.inspection.hashes import digest, perceptual_hash
 from segzoo.plugin import IGNORE, Info, Samples, Split
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 KINDS = {suffix: format for format, suffixes in FORMATS.items() for suffix in suffixes}
-"""The format that a suffix tells of."""
+"""Formats by the suffixes of their files."""
 ANIMATED = "has several frames, of which only the first is read: save each as a file, if they are to be samples"
 TURNED = "is to be turned when it is shown, and is not: does its mask lie on it as it is stored?"
 
@@ -36,63 +36,62 @@ class Remark(NamedTuple):
     what: str
 
 
-class Seen(NamedTuple):
-    """A sample in a few bytes."""
+class CheckResult(NamedTuple):
+    """What the check of a sample gave, in a few bytes."""
 
     remarks: tuple[Remark, ...]
-    image: bytes = b""
-    """A digest of its pixels, 16 bytes; empty if it could not be read."""
-    mask: bytes = b""
-    """A digest of its labels, 8 bytes."""
-    look: int = 0
-    """Its perceptual hash."""
+    image_digest: bytes = b""
+    """Of the pixels, 16 bytes; empty if the sample could not be read."""
+    mask_digest: bytes = b""
+    """Of the labels, 8 bytes."""
+    perceptual_hash: int = 0
+    """Of the image."""
 
 
 @dataclass(frozen=True)
-class Inspector:
-    """Looks at pieces of a dataset."""
+class SampleChecker:
+    """Checks chunks of a dataset."""
 
     samples: Mapping[Split, Samples]
     info: Info
 
-    def __call__(self, piece: Piece) -> list[Seen]:
-        """What each sample of a piece tells."""
-        samples = self.samples[piece.split]
-        with silence():
+    def __call__(self, chunk: Chunk) -> list[CheckResult]:
+        """The result of each sample of a chunk."""
+        samples = self.samples[chunk.split]
+        with without_warnings():
             return [
-                inspect(samples, index, name, files, self.info, files_before)
+                check_sample(samples, index, name, files, self.info, files_before)
                 for index, name, files, files_before in zip(
-                    piece.indices, piece.ids, piece.files, (piece.files_before, *piece.files[:-1]), strict=True
+                    chunk.indices, chunk.ids, chunk.files, (chunk.files_before, *chunk.files[:-1]), strict=True
                 )
             ]
 
 
-def inspect(
+def check_sample(
     samples: Samples, index: int, name: str, files: Sequence[Path], info: Info, files_before: Sequence[Path] = ()
-) -> Seen:
-    """What one sample tells; whatever is wrong with it is a remark, and no error.
+) -> CheckResult:
+    """Check a sample; whatever is wrong with it becomes a remark, not an error.
 
-    `files_before` are the files of the sample before, whose headers have been looked at: of a stack, each slice has
-    the same.
+    `files_before` are the files of the sample before, whose headers have been checked: the slices of a
+    stack have the same file.
     """
-    remarks = [remark for path in files if path not in files_before for remark in from_header(path)]
+    remarks = [remark for path in files if path not in files_before for remark in check_header(path)]
     try:
         image, mask = samples[index]
     except Exception as error:  # plugins and decoders raise anything over broken files
-        return Seen((*remarks, refusal(error, files)))
-    wrong = fault(image, mask, info, f"'{name}'")
-    if wrong:
-        return Seen((*remarks, Remark(wrong.kind, mask_file(files), str(wrong.error))))
-    remarks += labelling(mask, info, mask_file(files))
-    return Seen(tuple(remarks), digest(image), digest(mask, 8), perceptual_hash(image))
+        return CheckResult((*remarks, explain_refusal(error, files)))
+    if wrong := fault(image, mask, info, f"'{name}'"):
+        return CheckResult((*remarks, Remark(wrong.kind, mask_file(files), str(wrong.error))))
+    remarks += check_labels(mask, info, mask_file(files))
+    return CheckResult(tuple(remarks), digest(image), digest(mask, 8), perceptual_hash(image))
 
 
-def from_header(path: Path) -> Iterator[Remark]:
+def check_header(path: Path) -> Iterator[Remark]:
     """Whether an image file holds another format than its suffix says, is turned when shown, or has more frames."""
     expected = KINDS.get(path.suffix.lower())
     try:
         facts = header(path)
-    except DataError:  # that it cannot be read is for others to tell
+    except DataError:  # reading the sample tells that the file cannot be read
         return
     if expected and facts.format != expected:
         yield Remark("extension", str(path), f"is {facts.format} inside, not {expected}")
@@ -102,19 +101,19 @@ def from_header(path: Path) -> Iterator[Remark]:
         yield Remark("animated", str(path), ANIMATED)
 
 
-def refusal(error: Exception, files: Sequence[Path]) -> Remark:
+def explain_refusal(error: Exception, files: Sequence[Path]) -> Remark:
     """Why a dataset gave no sample, as far as its files tell."""
-    what, sizes = described(error), set()
+    what, sizes = error_text(error), set()
     for path in files:
         if not path.exists():
             return Remark("missing", str(path), what)
         try:
-            sizes.add(size_of(path))
+            sizes.add(read_size(path))
         except Exception:
             return Remark("unreadable", str(path), what)
-    named = [str(path) for path in files if str(path) in what] or [mask_file(files)]
+    culprits = [str(path) for path in files if str(path) in what] or [mask_file(files)]
     kind = "labels" if isinstance(error, LabelError) else "size" if len(sizes - {None}) > 1 else "invalid"
-    return Remark(kind, named[-1], what)
+    return Remark(kind, culprits[-1], what)
 
 
 def mask_file(files: Sequence[Path]) -> str:
@@ -122,7 +121,7 @@ def mask_file(files: Sequence[Path]) -> str:
     return str(files[:2][-1]) if files else ""
 
 
-def size_of(path: Path) -> tuple[int, int] | None:
+def read_size(path: Path) -> tuple[int, int] | None:
     """Height and width of an image file, all of which is read; None if its name is that of another kind of file."""
     if path.suffix.lower() not in KINDS:
         return None
@@ -131,7 +130,7 @@ def size_of(path: Path) -> tuple[int, int] | None:
         return image.size
 
 
-def labelling(mask: NDArray[Any], info: Info, file: str) -> Iterator[Remark]:
+def check_labels(mask: NDArray[Any], info: Info, file: str) -> Iterator[Remark]:
     """What is odd about the labels of a mask, all of which are allowed."""
     pixels = np.bincount(mask.ravel(), minlength=IGNORE + 1)
     labels = [label for label in range(len(info.classes)) if pixels[label]]

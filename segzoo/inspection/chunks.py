@@ -1,4 +1,4 @@
-"""What goes to the processes that read a dataset, kept apart so that they start quickly."""
+"""What the processes that read a dataset are sent, in a module by itself so that they start quickly."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from segzoo.errors import SegzooError
 from segzoo.plugin import Split
 
 
-class Piece(NamedTuple):
-    """Samples to be looked at."""
+class Chunk(NamedTuple):
+    """Samples that a process reads at a time."""
 
     split: Split
     indices: range
@@ -25,13 +25,13 @@ class Piece(NamedTuple):
 
 
 @contextmanager
-def silence() -> Iterator[None]:
-    """Keeps the warnings of decoders from the terminal, where they would tear the progress bar."""
+def without_warnings() -> Iterator[None]:
+    """Keep the warnings of decoders from the terminal, where they would break the progress bar."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
-def described(error: Exception) -> str:
+def error_text(error: Exception) -> str:
     """What an error says, in words for the user."""
     return str(error) if isinstance(error, SegzooError) else f"{type(error).__name__}: {error}"

@@ -14,8 +14,8 @@ from segzoo.data.samples import fault
 from segzoo.errors import ConfigError, suggestion
 from segzoo.files.atomic import whole as whole_file
 from segzoo.files.atomic import whole_folder, write_text
-from segzoo.inspection.chunks import described, silence
-from segzoo.inspection.reading import Opened, named, whole
+from segzoo.inspection.chunks import error_text, without_warnings
+from segzoo.inspection.reading import OpenedDataset, create_dataset, open_complete
 from segzoo.plugin import IGNORE, Info, Samples, Split
 from segzoo.reporting import pages, pictures
 
@@ -62,7 +62,7 @@ def preview(
         SegzooError: if the name, a setting, the split or the folder does not do, or a split cannot be opened. A sample
             that is wrong is shown with the reason in its place.
     """
-    opened = whole(*named(dataset, settings, config))
+    opened = open_complete(*create_dataset(dataset, settings, config))
     if split and split not in opened.samples:
         raise ConfigError(f"dataset '{opened.name}' has no split '{split}'{suggestion(split, opened.samples)}")
     with whole_folder(out) as folder:
@@ -112,17 +112,17 @@ def _legend_names(info: Info) -> list[str]:
     ]
 
 
-def _samples_of(opened: Opened, split: Split, count: int) -> list[ShownSample]:
+def _samples_of(opened: OpenedDataset, split: Split, count: int) -> list[ShownSample]:
     samples, ids = opened.samples[split], opened.ids[split]
     return [_shown(samples, index, ids[index], opened.info) for index in spread(len(samples), count)]
 
 
 def _shown(samples: Samples, index: int, name: str, info: Info) -> ShownSample:
     try:
-        with silence():
+        with without_warnings():
             image, mask = samples[index]
     except Exception as error:  # plugins and decoders raise anything over broken files
-        return ShownSample(name, "", wrong=described(error))
+        return ShownSample(name, "", wrong=error_text(error))
     if wrong := fault(image, mask, info, f"'{name}'"):
         return ShownSample(name, "", wrong=str(wrong.error))
     photo, colours = pictures.photograph(image, PANEL), pictures.palette(len(info.classes))

@@ -1,4 +1,4 @@
-"""Counts of what is in samples, which add up exactly."""
+"""Counts of sizes, labels and pixel values of samples, as exact integers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from segzoo.data.samples import fault
-from segzoo.inspection.chunks import Piece, silence
+from segzoo.inspection.chunks import Chunk, without_warnings
 from segzoo.plugin import IGNORE, Info, Samples, Split
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ UNIT = {"uint8": 257, "uint16": 1}
 
 
 @dataclass
-class Tally:
-    """Counts that add up, of one or more samples."""
+class SampleCounts:
+    """Counts of some samples."""
 
     images: int = 0
     wrong: int = 0
@@ -33,21 +33,21 @@ class Tally:
     pixels: Counter[int] = field(default_factory=Counter)
     """By label, IGNORE among them."""
     present: Counter[int] = field(default_factory=Counter)
-    """Images by the labels that they have."""
-    around: Counter[int] = field(default_factory=Counter)
-    """Labelled pixels of those images."""
+    """Images that have a label, by that label."""
+    labelled: Counter[int] = field(default_factory=Counter)
+    """Labelled pixels of the images that have a label, by that label."""
     values: Counter[tuple[int, int]] = field(default_factory=Counter)
     """By channel and power: sums of pixel values in steps of 16 bits; power 0 counts them."""
 
-    def add(self, other: Tally) -> None:
-        """Add up."""
+    def add(self, other: SampleCounts) -> None:
+        """Add the counts of other samples."""
         self.images += other.images
         self.wrong += other.wrong
         for name, counts in vars(self).items():
             if isinstance(counts, Counter):
                 counts.update(getattr(other, name))
 
-    def read(self, image: NDArray[Any], mask: NDArray[Any]) -> None:
+    def add_sample(self, image: NDArray[Any], mask: NDArray[Any]) -> None:
         """Add a sample."""
         self.images += 1
         self.sizes[mask.shape] += 1
@@ -55,8 +55,8 @@ class Tally:
         counts = {label: count for label, count in enumerate(np.bincount(mask.ravel()).tolist()) if count}
         self.pixels.update(counts)
         self.present.update(counts.keys())
-        labelled = sum(counts.values()) - counts.get(IGNORE, 0)
-        self.around.update(dict.fromkeys(counts, labelled))
+        total = sum(counts.values()) - counts.get(IGNORE, 0)
+        self.labelled.update(dict.fromkeys(counts, total))
         for channel in range(image.shape[2]):
             self._measure(channel, np.bincount(image[..., channel].ravel()), UNIT[image.dtype.name])
 
@@ -67,24 +67,24 @@ class Tally:
 
 
 @dataclass(frozen=True)
-class Counting:
-    """Counts pieces of a dataset."""
+class ChunkCounter:
+    """Counts chunks of a dataset."""
 
     samples: Mapping[Split, Samples]
     info: Info
 
-    def __call__(self, piece: Piece) -> Tally:
-        """The counts of a piece."""
-        tally = Tally()
-        with silence():
-            for index in piece.indices:
+    def __call__(self, chunk: Chunk) -> SampleCounts:
+        """The counts of a chunk."""
+        counts = SampleCounts()
+        with without_warnings():
+            for index in chunk.indices:
                 try:
-                    image, mask = self.samples[piece.split][index]
+                    image, mask = self.samples[chunk.split][index]
                 except Exception:  # `verify` tells which, and why
-                    tally.wrong += 1
+                    counts.wrong += 1
                     continue
                 if fault(image, mask, self.info, ""):
-                    tally.wrong += 1
+                    counts.wrong += 1
                 else:
-                    tally.read(image, mask)
-        return tally
+                    counts.add_sample(image, mask)
+        return counts

@@ -1,4 +1,4 @@
-"""What samples are to each other: the same id, the same image, or one that looks alike in another split."""
+"""Samples with the same id or the same image, and images that look alike in different splits."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from segzoo.inspection.checks import Seen
-from segzoo.inspection.chunks import Piece
+from segzoo.inspection.checks import CheckResult
+from segzoo.inspection.chunks import Chunk
 from segzoo.inspection.findings import Finding
-from segzoo.inspection.hashes import alike, same
-from segzoo.inspection.reading import Opened
+from segzoo.inspection.hashes import groups_of_equal, near_neighbours
+from segzoo.inspection.reading import OpenedDataset
 from segzoo.plugin import Split
 
-KEPT: tuple[Split, ...] = ("test", "val", "train")
-"""Of images that are in two splits, the one in the first of these stays, and the other is the finding."""
+PRECEDENCE: tuple[Split, ...] = ("test", "val", "train")
+"""Of an image in two splits, the copy in the earlier of these is kept, and the other is reported."""
 
 
 class Place(NamedTuple):
@@ -29,44 +29,44 @@ class Place(NamedTuple):
     """The image; empty if samples are not made of files."""
 
 
-class Crosscheck:
-    """Some 30 bytes of each sample, in which those are found that have much in common.
+class DuplicateSearch:
+    """Finds duplicates by some 30 bytes of each sample.
 
-    Its rows are the samples of all splits, in the order of KEPT.
+    Its rows are the samples of all splits, in the order of PRECEDENCE.
     """
 
-    def __init__(self, found: Opened) -> None:
-        self._found = found
-        self._splits = [split for split in KEPT if split in found.samples]
-        lengths = [len(found.samples[split]) for split in self._splits]
+    def __init__(self, opened: OpenedDataset) -> None:
+        self._opened = opened
+        self._splits = [split for split in PRECEDENCE if split in opened.samples]
+        lengths = [len(opened.samples[split]) for split in self._splits]
         self._starts = [sum(lengths[:place]) for place in range(len(lengths))]
         total = sum(lengths)
         self._images = np.zeros((total, 2), np.uint64)
-        self._masks, self._looks = np.zeros(total, np.uint64), np.zeros(total, np.uint64)
+        self._masks, self._hashes = np.zeros(total, np.uint64), np.zeros(total, np.uint64)
         self._read = np.zeros(total, bool)
         self._leaks: set[int] = set()
 
-    def take(self, piece: Piece, seen: list[Seen]) -> None:
-        """Remember what was seen of a piece."""
-        first = self._starts[self._splits.index(piece.split)]
-        for row, one in enumerate(seen, first + piece.indices.start):
-            if one.image:
-                self._images[row] = np.frombuffer(one.image, np.uint64)
-                self._masks[row] = np.frombuffer(one.mask, np.uint64)[0]
-                self._looks[row], self._read[row] = one.look, True
+    def add(self, chunk: Chunk, results: list[CheckResult]) -> None:
+        """Keep the digests of a chunk."""
+        first = self._starts[self._splits.index(chunk.split)]
+        for row, result in enumerate(results, first + chunk.indices.start):
+            if result.image_digest:
+                self._images[row] = np.frombuffer(result.image_digest, np.uint64)
+                self._masks[row] = np.frombuffer(result.mask_digest, np.uint64)[0]
+                self._hashes[row], self._read[row] = result.perceptual_hash, True
 
     def findings(self) -> Iterator[Finding]:
-        """What was found, when all pieces are taken."""
+        """The duplicates, when all chunks are added."""
         yield from self._same_ids()
         yield from self._same_images()
-        yield from self._like_images()
+        yield from self._similar_images()
 
     def _same_ids(self) -> Iterator[Finding]:
         digests = bytearray()
         for split in self._splits:
-            for name in self._found.ids[split]:
+            for name in self._opened.ids[split]:
                 digests += blake2b(name.encode(), digest_size=16).digest()
-        for first, *others in same(np.frombuffer(digests, np.uint64).reshape(-1, 2)):
+        for first, *others in groups_of_equal(np.frombuffer(digests, np.uint64).reshape(-1, 2)):
             for row in others:
                 place, other = self._place(row), self._place(first)
                 where = "twice in its split" if place.split == other.split else f"in the split '{other.split}' too"
@@ -74,7 +74,7 @@ class Crosscheck:
 
     def _same_images(self) -> Iterator[Finding]:
         rows = np.flatnonzero(self._read)
-        for first, *others in (rows[group] for group in same(self._images[rows])):
+        for first, *others in (rows[group] for group in groups_of_equal(self._images[rows])):
             for row in others:
                 place, other = self._place(row), self._place(first)
                 if place.split != other.split:
@@ -90,17 +90,17 @@ class Crosscheck:
             return Finding("overlap", "error", f"the same file as {what}", *place)
         return Finding("duplicate", "error", f"the same image as {what}", *place)
 
-    def _like_images(self) -> Iterator[Finding]:
+    def _similar_images(self) -> Iterator[Finding]:
         rows = np.flatnonzero(self._read)
         ranks = len(self._splits) - np.searchsorted(self._starts, rows, side="right")
-        for one, nearest, distance in alike(self._looks[rows], ranks):
-            if rows[one] not in self._leaks:
+        for index, nearest, distance in near_neighbours(self._hashes[rows], ranks):
+            if rows[index] not in self._leaks:
                 other = self._place(rows[nearest])
                 what = f"looks like '{other.id}' of the split '{other.split}' (distance {distance} of 64)"
-                yield Finding("near duplicate", "warning", what, *self._place(rows[one]))
+                yield Finding("near duplicate", "warning", what, *self._place(rows[index]))
 
     def _place(self, row: int) -> Place:
         number = bisect_right(self._starts, row) - 1
         split, index = self._splits[number], int(row) - self._starts[number]
-        files = self._found.files[split]
-        return Place(split, self._found.ids[split][index], str(files[index][0]) if files else "")
+        files = self._opened.files[split]
+        return Place(split, self._opened.ids[split][index], str(files[index][0]) if files else "")

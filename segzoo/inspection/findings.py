@@ -1,4 +1,4 @@
-"""What can be wrong with a dataset, in words."""
+"""The findings of a verification: kinds, severities and counts."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ class Finding:
     what: str
     """What it is, in words."""
     split: Split | None = None
-    """None if it is of no one split."""
+    """None if it is of no single split."""
     id: str = ""
-    """Of the sample; empty if it is of no one sample."""
+    """Of the sample; empty if it is of no single sample."""
     file: str = ""
     """The file that it is in, if one can be named."""
 
@@ -70,10 +70,10 @@ class Verification:
 
     def counts(self) -> dict[tuple[Severity, str], Counter[Split | None]]:
         """How many findings there are of a severity and a kind in each split."""
-        found: dict[tuple[Severity, str], Counter[Split | None]] = {}
+        counts: dict[tuple[Severity, str], Counter[Split | None]] = {}
         for finding in self.findings:
-            found.setdefault((finding.severity, finding.kind), Counter())[finding.split] += 1
-        return found
+            counts.setdefault((finding.severity, finding.kind), Counter())[finding.split] += 1
+        return counts
 
     def row(self) -> dict[str, Any]:
         """All of it, ready for JSON."""

@@ -1,7 +1,7 @@
 """Images that are the same, or look alike: by digests and perceptual hashes, a few bytes an image.
 
 A perceptual hash is the difference hash (dHash): the image is averaged to 8 rows of 9 grey pixels, and each bit says
-whether a pixel is brighter than the one to its left. What scaling, compression or a change of brightness leaves alone.
+whether a pixel is brighter than its left neighbour. Scaling, compression and changes of brightness leave it as it is.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def digest(array: NDArray[Any], size: int = 16) -> bytes:
 
 
 def perceptual_hash(image: NDArray[Any]) -> int:
-    """The difference hash of an image (H, W, C), 64 bits; 0 if it shows hardly anything, which looks like nothing."""
+    """The difference hash of an image (H, W, C), 64 bits; 0 if it shows hardly anything, so that none is like it."""
     channels = [image] if image.dtype == np.uint8 and image.shape[2] == 3 else np.moveaxis(image, 2, 0)
     averaged = [np.asarray(_small(channel), np.float32).reshape(ROWS, COLUMNS, -1).mean(2) for channel in channels]
     grey = np.mean(averaged, axis=0)
@@ -50,7 +50,7 @@ def _small(pixels: NDArray[Any]) -> Image.Image:
     return picture.resize((COLUMNS, ROWS), Image.Resampling.BOX)
 
 
-def same(digests: NDArray[np.uint64]) -> Iterator[NDArray[np.int64]]:
+def groups_of_equal(digests: NDArray[np.uint64]) -> Iterator[NDArray[np.int64]]:
     """Groups of two and more rows of digests (N, 2) that are equal, as indices in ascending order."""
     order = np.lexsort((digests[:, 1], digests[:, 0]))
     ordered = digests[order]
@@ -60,8 +60,8 @@ def same(digests: NDArray[np.uint64]) -> Iterator[NDArray[np.int64]]:
         yield order[start : start + length]
 
 
-def alike(hashes: NDArray[np.uint64], groups: NDArray[np.integer[Any]]) -> Iterator[tuple[int, int, int]]:
-    """For each of N hashes the nearest one of a higher group within DISTANCE: its own index, that one's, the distance.
+def near_neighbours(hashes: NDArray[np.uint64], groups: NDArray[np.integer[Any]]) -> Iterator[tuple[int, int, int]]:
+    """For each of N hashes the nearest of a higher group within DISTANCE: the two indices, and the distance.
 
     Hashes that are 0 are left out. Two hashes within the distance agree in at least PARTS of DISTANCE + PARTS equal
     parts. So for each choice of that many parts, only those are compared that agree in them: few, however many there
@@ -73,8 +73,8 @@ def alike(hashes: NDArray[np.uint64], groups: NDArray[np.integer[Any]]) -> Itera
     unique, firsts, members = np.unique(pairs, axis=0, return_index=True, return_inverse=True)
     nearest = np.full(len(unique), FAR)  # distance * 2^32 + row
     for mask in _masks():
-        for one, other in _agreeing(unique[:, 0] & mask):
-            _note(nearest, unique, one, other)
+        for first, second in _agreeing(unique[:, 0] & mask):
+            _record(nearest, unique, first, second)
     best = nearest[members.ravel()]
     for index in np.flatnonzero(best < FAR).tolist():
         distance, row = divmod(int(best[index]), 2**32)
@@ -100,15 +100,15 @@ def _agreeing(keys: NDArray[np.uint64]) -> Iterator[tuple[NDArray[np.int64], NDA
         step += 1
 
 
-def _note(
-    nearest: NDArray[np.uint64], unique: NDArray[np.uint64], one: NDArray[np.int64], other: NDArray[np.int64]
+def _record(
+    nearest: NDArray[np.uint64], unique: NDArray[np.uint64], first: NDArray[np.int64], second: NDArray[np.int64]
 ) -> None:
-    """Remember for the lower of two groups the other, if it is nearer than what is known."""
-    differences = (unique[one, 0] ^ unique[other, 0]).view(np.uint16).reshape(-1, 4)
+    """Record the hash of the higher group as the neighbour of the other, if it is the nearest so far."""
+    differences = (unique[first, 0] ^ unique[second, 0]).view(np.uint16).reshape(-1, 4)
     distances = BITS[differences].sum(axis=1, dtype=np.uint64)
-    shown = (unique[one, 0] > 0) & (unique[other, 0] > 0)
-    close = (distances <= DISTANCE) & (unique[one, 1] != unique[other, 1]) & shown
-    one, other, distances = one[close], other[close], distances[close]
-    swap = unique[one, 1] > unique[other, 1]
-    lower, higher = np.where(swap, other, one), np.where(swap, one, other)
+    present = (unique[first, 0] > 0) & (unique[second, 0] > 0)
+    close = (distances <= DISTANCE) & (unique[first, 1] != unique[second, 1]) & present
+    first, second, distances = first[close], second[close], distances[close]
+    swap = unique[first, 1] > unique[second, 1]
+    lower, higher = np.where(swap, second, first), np.where(swap, first, second)
     np.minimum.at(nearest, lower, distances * np.uint64(2**32) + higher.astype(np.uint64))

@@ -1,4 +1,4 @@
-"""What a dataset is made of: sizes, classes, and the brightness of its channels, counted exactly."""
+"""Statistics of a dataset: sizes, shares of classes, mean and deviation of channels, counted exactly."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from segzoo.inspection.counts import UNIT, Counting, Tally
-from segzoo.inspection.reading import named, survey, whole
+from segzoo.inspection.counts import UNIT, ChunkCounter, SampleCounts
+from segzoo.inspection.reading import create_dataset, open_complete, read_chunks
 from segzoo.plugin import IGNORE, Info, Split
 
 DEFINITIONS: dict[str, str] = {
@@ -54,38 +54,38 @@ def stats(
     """Count what is in each split of a dataset; what `segzoo data stats` does.
 
     Settings are such as `{"dataset.root": "photos"}`; what is not said is taken from the run's file `config`.
-    Reading takes as many processes as there are processors, unless another number is given.
+    Reading takes as many processes as there are processors to use, unless another number is given.
 
     Raises:
         SegzooError: if the name or a setting does not fit, or a split cannot be opened.
     """
-    found = whole(*named(dataset, settings, config))
-    tallies = {split: Tally() for split in found.info.splits}
-    for piece, tally in survey(found, Counting(found.samples, found.info), processes):
-        tallies[piece.split].add(tally)
-    figures = {split: _figures(tally, found.info) for split, tally in tallies.items()}
-    return Statistics(found.name, found.info.classes, found.info.range, figures)
+    opened = open_complete(*create_dataset(dataset, settings, config))
+    counts = {split: SampleCounts() for split in opened.info.splits}
+    for chunk, counts_of_chunk in read_chunks(opened, ChunkCounter(opened.samples, opened.info), processes):
+        counts[chunk.split].add(counts_of_chunk)
+    figures = {split: _figures(counts_of_split, opened.info) for split, counts_of_split in counts.items()}
+    return Statistics(opened.name, opened.info.classes, opened.info.range, figures)
 
 
-def _figures(tally: Tally, info: Info) -> dict[str, Any]:
-    labelled = sum(tally.pixels.values()) - tally.pixels[IGNORE]
+def _figures(counts: SampleCounts, info: Info) -> dict[str, Any]:
+    labelled = sum(counts.pixels.values()) - counts.pixels[IGNORE]
     labels = range(len(info.classes))
-    weights = class_weights([tally.pixels[label] for label in labels], [tally.around[label] for label in labels])
+    weights = class_weights([counts.pixels[label] for label in labels], [counts.labelled[label] for label in labels])
     return {
-        "images": tally.images,
-        "wrong": tally.wrong,
-        "sizes": _sizes(tally.sizes),
-        "types": dict(sorted(tally.types.items())),
+        "images": counts.images,
+        "wrong": counts.wrong,
+        "sizes": _sizes(counts.sizes),
+        "types": dict(sorted(counts.types.items())),
         "channels": [
-            {"mean": mean, "std": std} for mean, std in (_moments(tally, channel) for channel in range(info.channels))
+            {"mean": mean, "std": std} for mean, std in (_moments(counts, channel) for channel in range(info.channels))
         ],
         "labelled_pixels": labelled,
-        "ignored_pixels": tally.pixels[IGNORE],
+        "ignored_pixels": counts.pixels[IGNORE],
         "classes": {
             name: {
-                "pixels": tally.pixels[label],
-                "share": tally.pixels[label] / labelled if labelled else None,
-                "images": tally.present[label],
+                "pixels": counts.pixels[label],
+                "share": counts.pixels[label] / labelled if labelled else None,
+                "images": counts.present[label],
                 "weight": weights[label],
             }
             for label, name in enumerate(info.classes)
@@ -93,12 +93,12 @@ def _figures(tally: Tally, info: Info) -> dict[str, Any]:
     }
 
 
-def class_weights(pixels: list[int], around: list[int]) -> list[float | None]:
+def class_weights(pixels: list[int], labelled: list[int]) -> list[float | None]:
     """Weights by median frequency balancing, from each class's pixels and the labelled ones of the images that have it.
 
     None for a class that does not occur. Source: Eigen and Fergus 2015, arXiv:1411.4734.
     """
-    shares = [Fraction(own, all_) if own else None for own, all_ in zip(pixels, around, strict=True)]
+    shares = [Fraction(part, total) if part else None for part, total in zip(pixels, labelled, strict=True)]
     middle = median([share for share in shares if share] or [Fraction(1)])
     return [float(middle / share) if share else None for share in shares]
 
@@ -128,10 +128,10 @@ def _median(counts: Counter[int]) -> int:
     raise ValueError("nothing to take the median of")
 
 
-def _moments(tally: Tally, channel: int) -> tuple[float | None, float | None]:
+def _moments(counts: SampleCounts, channel: int) -> tuple[float | None, float | None]:
     """Mean and standard deviation of a channel, in pixel values 0..255."""
-    count, total, squares = (tally.values[channel, power] for power in range(3))
+    count, total, squares = (counts.values[channel, power] for power in range(3))
     if not count:
         return None, None
-    variance = Fraction(count * squares - total * total, count * count)  # exact: no digits cancel out
+    variance = Fraction(count * squares - total * total, count * count)  # exact, so that nothing cancels
     return total / count / UNIT["uint8"], sqrt(variance) / UNIT["uint8"]
