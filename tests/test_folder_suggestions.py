@@ -12,7 +12,7 @@ import segzoo
 from segzoo.networks.frame import Frame
 from segzoo.training.pipeline import prepare
 from segzoo_folder import ImageFolder
-from segzoo_folder.images import EPOCHS, STEPS, epochs, suggested
+from segzoo_folder.images import EPOCHS, STEPS, epochs, suggest
 from segzoo_keras import KerasTrainer
 
 
@@ -29,7 +29,7 @@ from segzoo_keras import KerasTrainer
     ],
 )
 def test_large_images_of_one_size_are_seen_in_crops_and_others_resized(sizes, view, size):
-    found = suggested(sizes, len(sizes))
+    found = suggest(sizes, len(sizes))
     assert (found.view, found.image_size) == (view, size)
 
 
@@ -48,7 +48,7 @@ def test_large_images_of_one_size_are_seen_in_crops_and_others_resized(sizes, vi
     ],
 )
 def test_few_pixels_get_more_epochs(train, size, expected):
-    assert suggested([size] * (train + 2), train).epochs == expected
+    assert suggest([size] * (train + 2), train).epochs == expected
 
 
 @given(st.integers(1, 10**6))

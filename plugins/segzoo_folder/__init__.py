@@ -15,7 +15,7 @@ from segzoo.errors import ConfigError, DataError
 from segzoo.plugin import IGNORE, Dataset, File, Folder, Info, Split
 
 if TYPE_CHECKING:
-    from segzoo_folder.collection import Collection, Images
+    from segzoo_folder.collection import Collection, Samples
 
 SHARE = 0.15
 """Of the images, for validation and for the scores, unless other shares are asked for."""
@@ -211,9 +211,9 @@ class ImageFolder(Dataset):
 
     def describe(self, cache: Path) -> Info:
         """See `Dataset.describe`. Looks at files that are new or have changed."""
-        return self._collection(cache, anew=True).info
+        return self._collection(cache, refresh=True).info
 
-    def open(self, cache: Path, split: Split) -> Images:
+    def open(self, cache: Path, split: Split) -> Samples:
         """See `Dataset.open`. Files that have changed since `describe` are taken for what they were."""
         return self._collection(cache).samples(split)
 
@@ -265,7 +265,7 @@ class ImageFolder(Dataset):
             return Folds(self.folds, self.fold)
         return Shares(self.val or SHARE, SHARE if self.test is None else self.test)
 
-    def _collection(self, cache: Path, anew: bool = False) -> Collection:
+    def _collection(self, cache: Path, refresh: bool = False) -> Collection:
         from segzoo_folder.collection import collection
 
-        return collection(self, cache, anew)
+        return collection(self, cache, refresh)

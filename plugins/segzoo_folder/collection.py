@@ -1,4 +1,4 @@
-"""A folder as a dataset: its pairs, what their files hold, and what follows for channels and sizes."""
+"""The dataset of a folder: everything that is decided about it, and the samples of each split."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from segzoo.errors import DataError
 from segzoo.plugin import Info, Split
 from segzoo_folder import ImageFolder
 from segzoo_folder.files import stamp_of
-from segzoo_folder.images import Pixels, pixels, shared_channels, suggested
+from segzoo_folder.images import Pixels, decide_pixels, shared_channels, suggest
 from segzoo_folder.index import Index, Pages
 from segzoo_folder.inspection import inspect, inspect_image, inspect_mask
 from segzoo_folder.labels import find_labels
@@ -31,20 +31,20 @@ from segzoo_folder.splits import SplitAssignment
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-NAMED = 3
-"""Files that a message names."""
+SHOWN = 3
+"""Files that a message lists."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How files become samples of one form."""
+    """How the files of a sample become pixels and labels."""
 
     pixels: Pixels
     labels: Labels | Instances
 
 
 @dataclass(frozen=True)
-class Images:
+class Samples:
     """The samples of a split."""
 
     pages: Pages
@@ -67,7 +67,7 @@ class Images:
         """Image (H, W, C) and mask uint8 (H, W).
 
         Raises:
-            DataError: if a file cannot be read, or is not as others are, or image and mask do not belong together.
+            DataError: if a file cannot be read, differs in form from others, or image and mask differ in size or pages.
         """
         self.pages.require_same_page_count(index)
         root, pair = self.pages.root, self.pages.pair(index)
@@ -78,7 +78,7 @@ class Images:
         return image, labels
 
     def _labels(self, pair: Pair, page: int) -> NDArray[np.uint8]:
-        """A page of the masks of a pair, as far as it is in its region."""
+        """The labels of a page of a pair, with IGNORE outside of its region of interest."""
         root = self.pages.root
         labels = self.reading.labels.read([root / path for path in pair.masks], page)
         return apply_region(labels, root / pair.region, page) if pair.region else labels
@@ -86,7 +86,7 @@ class Images:
 
 @dataclass(frozen=True)
 class Collection:
-    """All that there is to know of a folder."""
+    """The description of a folder, and what reading its samples takes."""
 
     info: Info
     reading: Reading
@@ -95,40 +95,40 @@ class Collection:
     extents: NDArray[Any]
     """The rows of EXTENTS of the training images, as far as they are known."""
     unsupported: tuple[str, ...] = ()
-    """Files of kinds that cannot be read, and are left out."""
+    """Files of unsupported formats, which are left out."""
 
-    def samples(self, split: Split) -> Images:
+    def samples(self, split: Split) -> Samples:
         """The samples of a split.
 
         Raises:
             DataError: if there is no such split, or no image came to be in it.
         """
-        return Images(self.pages.take(self.assignment.indices(split)), self.reading)
+        return Samples(self.pages.take(self.assignment.indices(split)), self.reading)
 
 
 _latest: dict[tuple[Path, str | None, str | None, str | None, Path], tuple[Scan, Index]] = {}
-"""The folder that was looked through last."""
+"""The last scan of a folder and its index."""
 
 
-def collection(options: ImageFolder, cache: Path, anew: bool) -> Collection:
-    """What a folder holds, of which only new and changed files are opened.
+def collection(options: ImageFolder, cache: Path, refresh: bool) -> Collection:
+    """The dataset of a folder; only new and changed files are opened.
 
-    To ask each of 100,000 files for its time takes a good part of a second, so it is done `anew` when a run begins;
-    what was found then holds until a file comes or goes.
+    The times of 100,000 files take a good part of a second to read, so only `refresh`, at the start of a run, reads
+    them; otherwise the last scan is used until a file is added or removed.
 
     Raises:
         ConfigError: if no folder is named, or an option does not go with what is there.
-        DataError: if files lack their fellows, or what they hold leaves open what is meant.
+        DataError: if files have no partner, or their contents are ambiguous.
     """
     root = options.folder()
     key = root, options.listing, options.regions, options.stack, cache
     scan, index = _latest.get(key, (None, None))
-    if anew or scan is None or not scan.unchanged(root):
+    if refresh or scan is None or not scan.unchanged(root):
         _latest.clear()
         scan, index = scan_folder(root, options.listing, options.regions), None
-    _require_whole(options, scan)
+    _require_valid(options, scan)
     if index is None:
-        index = inspect(root, scan.pairs, _place(options, cache), options.stack)
+        index = inspect(root, scan.pairs, _index_folder(options, cache), options.stack)
         _latest[key] = replace(scan, pairs=index.pairs), index
     stamp = stamp_of(options.splits) if options.splits else None
     return replace(_collected(options.model_dump_json(), index, stamp), unsupported=scan.unsupported)
@@ -136,12 +136,12 @@ def collection(options: ImageFolder, cache: Path, anew: bool) -> Collection:
 
 @lru_cache(maxsize=1)  # a run asks several times; as long as no file changes, the answer is the same
 def _collected(options_json: str, index: Index, splits: int | None) -> Collection:
-    """What follows from options, an index, and a table of splits with this stamp."""
+    """The dataset for these options, this index, and a table of splits with this stamp."""
     options = ImageFolder.model_validate_json(options_json)
     root, pairs = options.folder(), index.pairs
     images, masks = index.images.file_groups(pairs.images), index.masks.file_groups(pairs.masks)
     if not images:
-        inspect_image(root / pairs[0].image, options.stack)  # which tells why
+        inspect_image(root / pairs[0].image, options.stack)  # raises the error of the file
         raise DataError(f"the images below {root} cannot be read; `segzoo data verify` tells why")
     if not masks:
         inspect_mask(root / pairs[0].masks[0])
@@ -153,21 +153,22 @@ def _collected(options_json: str, index: Index, splits: int | None) -> Collectio
     labels = Instances.of(options, pairs.several) if objects else find_labels(options, masks)
     train = np.flatnonzero(assignment.split_numbers == SPLITS.index("train"))
     extents = pages.take(train).extents()
-    reading = Reading(pixels(options, channels, images, extents), labels)
+    reading = Reading(decide_pixels(options, channels, images, extents), labels)
     sizes = [size for group in images for size in [(group.facts.height, group.facts.width)] * group.size]
-    suggestion = suggested(sizes, len(train))
+    suggestion = suggest(sizes, len(train))
     info = Info(reading.labels.classes, channels, assignment.splits, *suggestion, reading.pixels.range)
     return Collection(info, reading, pages, assignment, extents)
 
 
-def _place(options: ImageFolder, cache: Path) -> Path:
-    """The folder in the cache for what is known of the files."""
-    told = (part or "" for part in (options.listing, options.stack, options.regions))
-    name = "\0".join([str(options.folder()), *told]).encode("utf-8", "surrogateescape")
+def _index_folder(options: ImageFolder, cache: Path) -> Path:
+    """The folder of the index in the cache."""
+    options_of_index = (part or "" for part in (options.listing, options.stack, options.regions))
+    name = "\0".join([str(options.folder()), *options_of_index]).encode("utf-8", "surrogateescape")
     return cache / "folder" / sha256(name).hexdigest()[:16]
 
 
-def _require_whole(options: ImageFolder, scan: Scan) -> None:
+def _require_valid(options: ImageFolder, scan: Scan) -> None:
+    """Raise if samples have a name twice or lack regions of interest; if files are missing, unless that is allowed."""
     root = options.folder()
     if scan.duplicates:
         raise DataError(
@@ -184,7 +185,7 @@ def _require_whole(options: ImageFolder, scan: Scan) -> None:
 
 
 def _require_complete(options: ImageFolder, scan: Scan) -> None:
-    """Raise unless there is a mask to each image, an image to each mask, and all can be read."""
+    """Raise unless each image has a mask, each mask an image, and all are of formats that can be read."""
     root, faults = options.folder(), []
     way = "To take those that are complete, add `--set dataset.allow_missing=true`" if len(scan.pairs) else ""
     if scan.unsupported:
@@ -206,5 +207,5 @@ def _files(lines: Sequence[str]) -> str:
 
 
 def some(lines: Sequence[str]) -> str:
-    """The first of many lines, for a message."""
-    return f"{'; '.join(lines[:NAMED])}{' and more' if lines[NAMED:] else ''}"
+    """The first lines, for a message."""
+    return f"{'; '.join(lines[:SHOWN])}{' and more' if lines[SHOWN:] else ''}"

@@ -1,4 +1,4 @@
-"""How image files become pixels of one form: their channels, their range, and the size that suits them."""
+"""How image files become pixels: their channels, their range, and the image size to suggest."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ if TYPE_CHECKING:
 LARGEST = {"uint8": 255, "uint16": 65535}
 """The largest pixel value of each type; the smallest is 0."""
 WIDENING = 257
-"""What a step of 8 bits is in steps of 16: 65535 / 255. So white stays white."""
+"""The factor from 8 to 16 bits, 65535 / 255, which keeps white white."""
 
 LARGE = 512
-"""Shorter side of images, in pixels, from which on they are seen in crops if all are of one size."""
+"""The shorter side, in pixels, from which images of the same size are cropped."""
 SIDE, STEP = 256, 32
 """The longest side that is suggested, and what suggested sides are multiples of."""
 STEPS, BATCH = 300, 8
-"""Training steps that it takes to learn something, and images or crops in a step, as the trainer `keras` has them."""
+"""Training steps that most trainings need, and the batch size, which is the default of the trainer `keras`."""
 EPOCHS = 20
-"""The least number that is suggested; many images get no more."""
+"""The least number of epochs to suggest; large datasets get no more."""
 
 Range = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Pixels:
-    """How the values in image files become pixel values of one form."""
+    """How the values in image files become pixel values of the same channels and type."""
 
     channels: int
     dtype: str
@@ -52,9 +52,9 @@ class Pixels:
     range: Range | None
     """The values that become the smallest and the largest; None for those of the type."""
     given: bool
-    """Whether the range is the user's, so that the files may hold any numbers."""
+    """Whether the range is an option of the user, so that the files may hold any numbers."""
     step: int
-    """What 8-bit values are multiplied with before: WIDENING beside 16 bits, else 1."""
+    """The factor of 8-bit values: WIDENING if others have 16 bits, else 1."""
     spread: Range
     """The least and the largest value of the training images, as far as they are known."""
     stack: Stack | None
@@ -81,10 +81,10 @@ class Pixels:
         try:
             return read_image(path, self.channels, page, self.stack)
         except DataError as error:
-            raise DataError(f"{error}{self._held(path, page)}") from error
+            raise DataError(f"{error}{self._range_hint(path, page)}") from error
 
-    def _held(self, path: Path, page: int) -> str:
-        """What the training images hold, if an image may have been refused for its values."""
+    def _range_hint(self, path: Path, page: int) -> str:
+        """The range of the training images, for an error about the values of an image; else empty."""
         with suppress(DataError):
             if np.isfinite(self.spread).all() and header(path, page, self.stack).dtype not in LARGEST:
                 low, high = map(number, self.spread)
@@ -92,10 +92,10 @@ class Pixels:
         return ""
 
 
-def pixels(
+def decide_pixels(
     options: ImageFolder, channels: int, images: Sequence[FileGroup[ImageFacts]], extents: NDArray[Any]
 ) -> Pixels:
-    """How images are to be read, of which the rows of EXTENTS of the pages for training are known."""
+    """How to read images, given the rows of EXTENTS of the training pages."""
     types, spread = {group.facts.dtype for group in images}, _spread(extents)
     if isinstance(options.range, tuple):
         dtype, step = "uint8" if types == {"uint8"} else "uint16", WIDENING if types == LARGEST.keys() else 1
@@ -107,14 +107,14 @@ def pixels(
 
 
 def _of_data(extents: NDArray[Any]) -> Range | None:
-    """The range of these pages; None if 8 bits are among them, which have all of it, or there is but one value."""
+    """The range of the values of these pages; None if some have 8 bits, or if there is only a single value."""
     fitting = extents[(extents[:, 0] >= 0) & (extents[:, 1] <= LARGEST["uint16"])]  # the others are refused
     low, high = _spread(fitting)
     return None if np.isnan(extents).any() or not low < high else (low, high)
 
 
 def _spread(extents: NDArray[Any]) -> Range:
-    """The least and the largest value of these pages, as far as they are known; else infinite."""
+    """The least and the largest value of these pages; infinite if none is known."""
     known = extents[np.isfinite(extents).all(axis=1)]
     return float(known[:, 0].min(initial=np.inf)), float(known[:, 1].max(initial=-np.inf))
 
@@ -126,11 +126,11 @@ def _table(source: str, step: int, range: Range, dtype: str) -> NDArray[Any]:
 
 
 def _scaled(values: NDArray[Any], range: Range, dtype: str) -> NDArray[Any]:
-    """Values as pixel values: clipped to the range, and rounded, from halfway to even."""
+    """Values as pixel values: clipped to the range and rounded, halves to even."""
     (low, high), largest = range, LARGEST[dtype]
     shares = (values.astype(np.float64) - low) / (high - low)
-    pixels: NDArray[Any] = np.rint(shares.clip(0, 1) * largest).astype(dtype)
-    return pixels
+    result: NDArray[Any] = np.rint(shares.clip(0, 1) * largest).astype(dtype)
+    return result
 
 
 def _numbers(values: NDArray[Any], path: Path) -> NDArray[Any]:
@@ -144,7 +144,7 @@ def _numbers(values: NDArray[Any], path: Path) -> NDArray[Any]:
 
 
 def number(value: float) -> str:
-    """A value as it is typed, without decimals if it is whole."""
+    """A value as it is typed, without decimals if it is an integer."""
     return str(int(value)) if float(value).is_integer() else f"{value:.6g}"
 
 
@@ -156,11 +156,11 @@ class Suggestion(NamedTuple):
     view: View
 
 
-def suggested(sizes: Sequence[tuple[int, int]], train: int) -> Suggestion:
-    """What suits images of these heights and widths, of which so many are for training.
+def suggest(sizes: Sequence[tuple[int, int]], train: int) -> Suggestion:
+    """The suggestion for images of these heights and widths, and a number of training images.
 
-    Large images all of one size come from one instrument, at one scale: they are seen in crops. Others are resized, to
-    about the shape of the middle one.
+    Large images of the same size come from the same instrument at the same scale, and are cropped. Others are resized
+    to about the shape of the median image.
     """
     if len(set(sizes)) == 1 and min(sizes[0]) >= LARGE:
         crops = int(crops_of(np.array(sizes[:1]), (SIDE, SIDE))[0])
@@ -172,12 +172,12 @@ def suggested(sizes: Sequence[tuple[int, int]], train: int) -> Suggestion:
 
 
 def epochs(images: int) -> int:
-    """How many epochs of so many images or crops make STEPS training steps; EPOCHS at least."""
+    """The number of epochs of these many images or crops that makes STEPS training steps; EPOCHS at least."""
     return max(EPOCHS, math.ceil(STEPS / math.ceil(max(1, images) / BATCH)))
 
 
 def shared_channels(root: Path, images: Sequence[FileGroup[ImageFacts]]) -> int:
-    """The channels that all images have, or that all can be read with without losing any but the opacity."""
+    """The number of channels that all images have, or can be converted to without losing more than opacity."""
     kinds = {(group.facts.channels, group.facts.alpha) for group in images}
     if len({channels for channels, _ in kinds}) == 1:
         return images[0].facts.channels

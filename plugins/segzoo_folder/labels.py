@@ -114,8 +114,8 @@ def _require_one_palette(options: ImageFolder, masks: Masks) -> None:
             if color != first_color:
                 raise DataError(
                     f"the masks below {options.folder()} have palettes that differ: the index {value} is "
-                    f"{_color(first_color)} in {first_path}, but {_color(color)} in {group.path}. If the colours say what "
-                    "the classes are, name them with the option colors, such as "
+                    f"{_color(first_color)} in {first_path}, but {_color(color)} in {group.path}. If the colours "
+                    "say what the classes are, name them with the option colors, such as "
                     f"`--set 'dataset.colors={color_table(masks)}'`; if the indices do, list them, such as "
                     f"`--set 'dataset.values={sorted(groups_by_value(masks).keys() - {IGNORE})}'`"
                 )

@@ -1,4 +1,4 @@
-"""A table that says which image has which mask, in which split it is, and with which others it belongs together."""
+"""The listing: a table of images and masks, and optionally of their splits, groups and regions of interest."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from segzoo_folder.pairs import UNSPLIT, Pairs, columns, decode, encode
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-COLUMNS, MORE = ("image", "mask"), ("split", "group", "region")
-"""What a row must have, and what it may have; others are of no concern here, unless they are almost called so."""
-ALMOST = 0.75
-"""How much of a name must be alike, of 1."""
+REQUIRED, OPTIONAL = ("image", "mask"), ("split", "group", "region")
+"""The columns that a table must have and may have; others are ignored unless their names are similar."""
+SIMILARITY = 0.75
+"""The similarity of names, up to 1, from which on another name is taken for a typing error."""
 SEPARATORS = ",;\t"
-"""What is between the columns of a CSV file: its first line tells."""
+"""The possible separators of a CSV file; the most frequent in its first line is taken."""
 
 
 def listed(root: Path, file: Path) -> Pairs:
@@ -41,7 +41,7 @@ def listed(root: Path, file: Path) -> Pairs:
         raise DataError(
             f"cannot read the table {file}, which is not there; the path of a listing is relative to the root"
         )
-    rows = (_coded(row, place) for place, row in rows_of(file))
+    rows = (_encoded(row, place) for place, row in rows_of(file))
     images, masks, groups, regions, splits = columns(rows, (*[np.bytes_] * 4, np.uint8))
     if not len(images):
         raise DataError(f"{file} lists no images")
@@ -55,21 +55,21 @@ def listed(root: Path, file: Path) -> Pairs:
 
 
 def _ids(root: Path, folder: Path, images: NDArray[np.bytes_]) -> NDArray[np.bytes_]:
-    """The names of the samples of these images, short where that leaves them different."""
+    """The ids of the samples of these images, short where they are unique."""
     base, above = (f"{os.path.normpath(path)}/" for path in (root, folder))
-    short = columns(((encode(_name(decode(image), base, above)),) for image in images), (np.bytes_,))[0]
-    _, indices, counts = np.unique(short, return_inverse=True, return_counts=True)
+    short_ids = columns(((encode(_sample_id(decode(image), base, above)),) for image in images), (np.bytes_,))[0]
+    _, indices, counts = np.unique(short_ids, return_inverse=True, return_counts=True)
     if (counts == 1).all():
-        return short
+        return short_ids
     rows = zip(images, (counts[indices] > 1).tolist(), strict=True)
-    return columns(((encode(_name(decode(image), base, above, long)),) for image, long in rows), (np.bytes_,))[0]
+    return columns(((encode(_sample_id(decode(image), base, above, long)),) for image, long in rows), (np.bytes_,))[0]
 
 
-def _name(image: str, root: str, folder: str, long: bool = False) -> str:
-    """The path of an image, without suffix, below the root; where it lies elsewhere, from the folder of the table.
+def _sample_id(image: str, root: str, folder: str, long: bool = False) -> str:
+    """The path of an image without suffix, relative to the root, or to the folder of the table if it is elsewhere.
 
-    Unless it is to be long, without `images`, so that a table gives the same ids as the folder itself, and without
-    the `..` that lead out of the folder of the table.
+    Unless it is to be long, it is without `images`, so that a table gives the same ids as the folder itself, and
+    without the `..` that lead out of the folder of the table.
     """
     path = os.path.normpath(Path(root, image))
     if path.startswith(root):
@@ -88,30 +88,38 @@ def _stamps(root: Path, paths: NDArray[np.bytes_]) -> NDArray[np.int64]:
     return np.array([stamp_of(root / decode(path)) for path in different], np.int64)[places]
 
 
-def _coded(row: Mapping[str, Any], place: str) -> tuple[bytes, bytes, bytes, bytes, int]:
+def _encoded(row: Mapping[str, Any], place: str) -> tuple[bytes, bytes, bytes, bytes, int]:
     """Image, mask, group, region and split of a row."""
-    unknown = [column for column in COLUMNS if column not in row]
-    if unknown:
-        named = f"there are {', '.join(map(str, row))}" if row else "it has none"
-        way = "The first line must name the columns: image,mask"
+    absent = [column for column in REQUIRED if column not in row]
+    if absent:
+        present = f"there are {', '.join(map(str, row))}" if row else "it has none"
+        advice = "The first line must name the columns: image,mask"
         if {"id", "split"} <= row.keys():
-            way = "A table of splits alone, such as that of a run, is named with `--set dataset.splits=FILE`"
-        raise DataError(f"{place} has no column {' and no '.join(unknown)}; {named}. {way}")
+            advice = "A table of splits alone, such as that of a run, is named with `--set dataset.splits=FILE`"
+        raise DataError(f"{place} has no column {' and no '.join(absent)}; {present}. {advice}")
     for name in row:
-        if name not in (*COLUMNS, *MORE) and (near := get_close_matches(name, MORE, 1, ALMOST)):
-            raise DataError(f"{place} has a column '{name}', which is not known; rename it to {near[0]}, or otherwise")
-    values = {column: row.get(column) for column in (*COLUMNS, *MORE)}
+        if name not in (*REQUIRED, *OPTIONAL) and (similar := get_close_matches(name, OPTIONAL, 1, SIMILARITY)):
+            raise DataError(
+                f"{place} has a column '{name}', which is not known; rename it to {similar[0]}, or otherwise"
+            )
+    values = {column: row.get(column) for column in (*REQUIRED, *OPTIONAL)}
     for column, value in values.items():
         if value is not None and not isinstance(value, str):
             raise DataError(f"{place}: {column} is {value!r}; write it in quotation marks")
     image, mask, split, group, region = (str(value or "").strip() for value in values.values())
     if not image or not mask:
         raise DataError(f"{place}: {'mask' if image else 'image'} is empty")
-    owner = split_named(split)
-    if split and not owner:
+    split_name = split_named(split)
+    if split and not split_name:
         raise DataError(f"{place}: there is no split '{split}'{suggestion(split, SPLITS)}")
     image, mask, region = (path and PurePosixPath(path.replace("\\", "/")).as_posix() for path in (image, mask, region))
-    return encode(image), encode(mask), encode(group), encode(region), SPLITS.index(owner) if owner else UNSPLIT
+    return (
+        encode(image),
+        encode(mask),
+        encode(group),
+        encode(region),
+        SPLITS.index(split_name) if split_name else UNSPLIT,
+    )
 
 
 def rows_of(file: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -139,7 +147,7 @@ def rows_of(file: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def _lines(file: Path, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The lines of a CSV file; the names of its columns are told apart however they are written."""
+    """The lines of a CSV file; the case of the names of its columns does not matter."""
     first = text.partition("\n")[0]
     rows = csv.reader(io.StringIO(text), delimiter=max(SEPARATORS, key=first.count), strict=True)
     names = [name.strip().lower() for name in next(rows, ())]

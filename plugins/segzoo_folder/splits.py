@@ -23,7 +23,7 @@ from segzoo_folder.pairs import UNSPLIT, Pairs, decode
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-NAMED = 3
+SHOWN = 3
 """Samples that a message names."""
 
 COLUMNS = ("id", "split")
@@ -97,8 +97,8 @@ def _given(options: ImageFolder, pages: Pages) -> tuple[NDArray[np.uint8], tuple
     split_numbers[new] = SPLITS.index("train")
     if not len(new):
         return split_numbers, ()
-    names = ", ".join(pages.id(index) for index in new[:NAMED].tolist())
-    more = " and more" if new[NAMED:].size else ""
+    names = ", ".join(pages.id(index) for index in new[:SHOWN].tolist())
+    more = " and more" if new[SHOWN:].size else ""
     return split_numbers, (
         f"trained on, since {options.splits} does not name them: {len(new):,} samples, {names}{more}",
     )
@@ -122,7 +122,7 @@ def _grouping(options: ImageFolder, pairs: Pairs) -> Callable[[int], str]:
     if without:
         raise ConfigError(
             f"dataset 'folder', option 'groups': {options.groups} is not found in {len(without):,} of {len(pairs):,} "
-            f"ids, such as {', '.join(decode(pairs.ids[index]) for index in without[:NAMED])}"
+            f"ids, such as {', '.join(decode(pairs.ids[index]) for index in without[:SHOWN])}"
         )
 
     def group(index: int) -> str:
@@ -262,8 +262,8 @@ def read_splits(file: Path, pages: Pages, allow_missing: bool) -> NDArray[np.uin
     )
     if named and not allow_missing:
         raise DataError(
-            f"{file} names {len(named):,} samples that {pages.root} does not hold: {', '.join([*named][:NAMED])}"
-            f"{' and more' if named.keys() - [*named][:NAMED] else ''}. Take their lines out, or pass over them with "
+            f"{file} names {len(named):,} samples that {pages.root} does not hold: {', '.join([*named][:SHOWN])}"
+            f"{' and more' if named.keys() - [*named][:SHOWN] else ''}. Take their lines out, or pass over them with "
             "`--set dataset.allow_missing=true`"
         )
     return split_numbers
@@ -273,9 +273,9 @@ def _read(file: Path) -> Iterator[tuple[str, int, str]]:
     """Id, split and a name for messages of each row."""
     for place, row in rows_of(file):
         name, split = (_cell(row, column, place) for column in COLUMNS)
-        if (owner := split_named(split)) is None:
+        if (split_name := split_named(split)) is None:
             raise DataError(f"{place}: there is no split '{split}'{suggestion(split, SPLITS)}")
-        yield name, SPLITS.index(owner), place
+        yield name, SPLITS.index(split_name), place
 
 
 def _cell(row: Mapping[str, Any], column: str, place: str) -> str:

@@ -1,4 +1,4 @@
-"""What is odd about a folder: it can be trained on, but may not be what it is taken for."""
+"""Warnings about a folder that can be trained on but is probably not meant so."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from segzoo_folder.labels import TO_OBJECTS, number_objects
 from segzoo_folder.masks import Labels, left_out
 from segzoo_folder.pairs import decode
 
-SEVERAL = 3
-"""Masks from which on it is no chance if all are the same."""
-LITTLE = 0.1
-"""Share of the range of which images should use more, lest all of it looks the same to a network."""
-REGIONS = ("regions", "region", "rois", "roi", "fovs", "fov")
-"""What folders of regions of interest are called."""
-ODD = 0.05
-"""Share of the images that may be darker or brighter than the others."""
+ENOUGH_MASKS = 3
+"""The number of masks from which on equal ones are no coincidence."""
+LEAST_SHARE = 0.1
+"""The share of the range that images should use at least, for a contrast that a network can learn from."""
+REGION_NAMES = ("regions", "region", "rois", "roi", "fovs", "fov")
+"""Names of folders of regions of interest."""
+OUTLIERS = 0.05
+"""The share of the images that may be darker or brighter than the others."""
 
 
 def find_warnings(collection: Collection) -> Iterator[str]:
-    """What is odd, a line each, and what to do about it; nothing is read for it but the index."""
+    """The warnings, a line each, with what to do; only the index is read for them."""
     if collection.unsupported:
         count = len(collection.unsupported)
         yield f"files that cannot be read are left out, {count:,} in number: {some(collection.unsupported)}"
@@ -37,14 +37,14 @@ def find_warnings(collection: Collection) -> Iterator[str]:
 
 
 def _same_masks(index: Index) -> Iterator[str]:
-    """Whether all images have one and the same mask, as if a folder of something else were called `masks`."""
-    pairs, known = index.pairs, np.repeat(index.pairs.owners, index.masks.pages)
+    """Warns if all images have the same mask, such as a field of view in a folder `masks`."""
+    pairs, owners_of_pages = index.pairs, np.repeat(index.pairs.owners, index.masks.pages)
     digests = index.masks.measured[:, 0]
     if pairs.several:  # of the masks of an image, in whatever order
-        owners, places = np.unique(known, return_inverse=True)
+        owners, places = np.unique(owners_of_pages, return_inverse=True)
         digests = np.zeros(len(owners), np.uint64)
         np.add.at(digests, places, index.masks.measured[:, 0])
-    if len(digests) >= SEVERAL and (digests == digests[0]).all():
+    if len(digests) >= ENOUGH_MASKS and (digests == digests[0]).all():
         yield (
             f"all {len(digests):,} masks are the same, such as {decode(pairs.masks[0])}: is it a field of view, or "
             "another region, rather than what is to be learnt? If so, put the masks that were drawn in its place, "
@@ -53,7 +53,7 @@ def _same_masks(index: Index) -> Iterator[str]:
 
 
 def _numbered_objects(collection: Collection) -> Iterator[str]:
-    """Whether what is read as classes is likelier the numbers of objects."""
+    """Warns if values that are read as classes are likelier the numbers of objects."""
     options, labels, index = collection.assignment.options, collection.reading.labels, collection.pages.index
     if not isinstance(labels, Labels) or labels.colored or options.classes or options.values:
         return
@@ -68,7 +68,7 @@ def _numbered_objects(collection: Collection) -> Iterator[str]:
 
 
 def _several_masks(collection: Collection) -> Iterator[str]:
-    """Whether the masks of an image are not said to be objects, or are likelier something else."""
+    """Warns if several masks of an image are taken for objects by default, or are likelier something else."""
     options, index = collection.assignment.options, collection.pages.index
     pairs = index.pairs
     if pairs.several and options.instances is None:
@@ -79,14 +79,14 @@ def _several_masks(collection: Collection) -> Iterator[str]:
             f"as one object, and all objects as one class. If that is meant, add {TO_OBJECTS}; if each is another "
             "class, put those of an image into one mask, with the values 0, 1, 2"
         )
-    held = index.masks.file_groups(pairs.masks)
-    crowded = [group for group in held if len(set(group.facts.values) - {0, *left_out(options)}) > 1]
-    if pairs.several and crowded:
+    groups = index.masks.file_groups(pairs.masks)
+    numbered = [group for group in groups if len(set(group.facts.values) - {0, *left_out(options)}) > 1]
+    if pairs.several and numbered:
         yield (
-            f"{sum(group.size for group in crowded):,} masks, such as {crowded[0].path}, hold more than one value "
+            f"{sum(group.size for group in numbered):,} masks, such as {numbered[0].path}, hold more than one value "
             "besides 0, though each of several is read as one object: all that is not 0"
         )
-    if options.instances == "border" and not pairs.several and not crowded:
+    if options.instances == "border" and not pairs.several and not numbered:
         yield (
             "no mask holds the numbers of two objects, so there is no border between any. Masks of 0 and 255 number "
             "nothing: leave out instances"
@@ -94,11 +94,11 @@ def _several_masks(collection: Collection) -> Iterator[str]:
 
 
 def _unused_regions(options: ImageFolder) -> Iterator[str]:
-    """Whether there are regions of interest that nobody has asked for."""
+    """Warns of folders that may hold regions of interest and are not used."""
     if options.regions is not None or options.listing is not None:
         return
     root = options.folder()
-    for folder in (root / start / name for start in ("", "train") for name in REGIONS):
+    for folder in (root / start / name for start in ("", "train") for name in REGION_NAMES):
         if folder.is_dir():
             yield (
                 f"{folder} is not looked at: if it holds regions of interest, add "
@@ -107,16 +107,16 @@ def _unused_regions(options: ImageFolder) -> Iterator[str]:
 
 
 def _low_contrast(collection: Collection) -> Iterator[str]:
-    """Whether nearly all pixels of nearly all training images are in a small part of the range."""
+    """Warns if nearly all pixels of nearly all training images are in a small part of the range."""
     pixels = collection.reading.pixels
     known = collection.extents[np.isfinite(collection.extents).all(axis=1)]
     if not len(known):
         return
     start, end = pixels.range or (0, LARGEST[pixels.dtype])
-    few = int(ODD * len(known))
+    few = int(OUTLIERS * len(known))
     low, high = float(np.sort(known[:, 2])[few]), float(np.sort(known[:, 3])[-1 - few])
     share = (min(high, end) - max(low, start)) / (end - start)
-    if share >= LITTLE:
+    if share >= LEAST_SHARE:
         return
     used = f"from {number(low)} to {number(high)}" if low < high else f"about {number(low)}"
     yield (
@@ -127,7 +127,7 @@ def _low_contrast(collection: Collection) -> Iterator[str]:
 
 
 def _way_out(collection: Collection, low: float, high: float) -> str:
-    """What is to be done about such images."""
+    """What to do about images of low contrast."""
     if any(facts.narrow for facts in collection.pages.index.images.facts):
         return "; the images of 8 bits beside them use all of it: scale them alike, and save them anew"
     if low < high:
