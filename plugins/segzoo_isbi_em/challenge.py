@@ -88,12 +88,12 @@ def agreement(cells: NDArray[np.integer], segments: NDArray[np.integer]) -> tupl
     inside = cells > 0
     if not inside.any():
         return np.nan, np.nan
-    truth, found = cells[inside].astype(np.int64), segments[inside].astype(np.int64)
-    alone = found == 0
-    found[alone] = found.max() + 1 + np.arange(alone.sum())
-    pairs = np.unique(truth * (found.max() + 1) + found, return_counts=True)[1]
-    sizes = [np.bincount(truth), np.bincount(found), pairs]
-    true, predicted, both = (each[each > 0] / len(truth) for each in sizes)
+    truth, predicted_segments = cells[inside].astype(np.int64), segments[inside].astype(np.int64)
+    alone = predicted_segments == 0
+    predicted_segments[alone] = predicted_segments.max() + 1 + np.arange(alone.sum())
+    pairs = np.unique(truth * (predicted_segments.max() + 1) + predicted_segments, return_counts=True)[1]
+    sizes = [np.bincount(truth), np.bincount(predicted_segments), pairs]
+    true, predicted, both = (counts[counts > 0] / len(truth) for counts in sizes)
     rand = 2 * (both**2).sum() / ((true**2).sum() + (predicted**2).sum())
     of_true, of_predicted, joint = (-(share * np.log(share)).sum() for share in (true, predicted, both))
     if of_true + of_predicted == 0:

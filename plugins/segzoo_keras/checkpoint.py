@@ -98,11 +98,11 @@ class Keeper:
         if not self._job.resume:
             self._store.keep(0)
             return Progress()
-        found = self._store.load()
-        if found is None:
+        state = self._store.load()
+        if state is None:
             self._job.say(f"nothing is saved in {self._job.folder}: beginning at the beginning")
             return Progress()
-        facts, arrays = found
+        facts, arrays = state
         self._compare(facts["circumstances"])
         for name, variables in self._variables.items():
             assign(variables, arrays[name])
@@ -168,8 +168,8 @@ def assign(variables: list[keras.Variable], saved: list[NDArray[Any]]) -> None:
     Raises:
         ConfigError: if they are not as many, or not of the same shapes.
     """
-    here, there = ([tuple(one.shape) for one in group] for group in (variables, saved))
-    if here != there:
+    expected, stored = ([tuple(array.shape) for array in group] for group in (variables, saved))
+    if expected != stored:
         raise ConfigError(
             "the checkpoint is of another network: a plugin has changed since it was saved; "
             "install the version of then, or begin a new run"

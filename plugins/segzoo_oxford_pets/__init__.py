@@ -93,7 +93,7 @@ class OxfordPets(Dataset):
             try:
                 fetch_folder(urls, folder, archive.sha256, archive.size, inside=archive.folder)
             except DataError as error:
-                needed = " and ".join(f"{one.file} ({one.size:,} bytes)" for one in ARCHIVES)
+                needed = " and ".join(f"{archive.file} ({archive.size:,} bytes)" for archive in ARCHIVES)
                 raise DataError(
                     f"{error}\nThe whole dataset is {needed}; `segzoo run unet shapes` needs no download."
                 ) from error

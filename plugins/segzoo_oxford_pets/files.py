@@ -147,8 +147,8 @@ def absent(folder: Path, options: OxfordPets) -> list[str]:
     """Photos and trimaps that lack their fellow, and unless `allow_missing` those that lack on the official lists."""
     kinds = {IMAGES: ".jpg", TRIMAPS: ".png"}
     present = [kind for kind in kinds if (folder / kind).is_dir()]
-    found = {kind: stems(folder / kind, kinds[kind]) for kind in present}
-    wanted = {name: "its fellow is there" for names in found.values() for name in names}
+    names_by_kind = {kind: stems(folder / kind, kinds[kind]) for kind in present}
+    wanted = {name: "its fellow is there" for names in names_by_kind.values() for name in names}
     if options.split == "official" and not options.allow_missing:
         lists = [folder / file for file in LISTS if (folder / file).exists()]
         wanted |= {name: f"{file.name} names it" for file in lists for name in names_in(file)}
@@ -156,7 +156,7 @@ def absent(folder: Path, options: OxfordPets) -> list[str]:
         f"{folder / kind / name}{suffix} is not there, but {reason}"
         for name, reason in sorted(wanted.items())
         for kind, suffix in kinds.items()
-        if name not in found.get(kind, ())
+        if name not in names_by_kind.get(kind, ())
     ]
 
 

@@ -67,13 +67,13 @@ def list_plugins(
     if kind and kind not in kinds:
         raise ConfigError(f"there are no plugins called '{kind}'{suggestion(kind, kinds)}")
     asked = {name: k for name, k in kinds.items() if kind in ("", name)}
-    found = registry.entries(*asked.values())
+    entries = registry.entries(*asked.values())
     if as_json:
-        print(json.dumps([entry.row() for entry in found], indent=2))
+        print(json.dumps([entry.row() for entry in entries], indent=2))
         return
     for name, k in asked.items():
         print(name)
-        for entry in (entry for entry in found if entry.kind == k.kind):
+        for entry in (entry for entry in entries if entry.kind == k.kind):
             text = f"BROKEN: {entry.problem}" if entry.problem else entry.summary
             print(f"  {entry.name:<20} {entry.distribution + ' ' + entry.version:<24} {text}")
 

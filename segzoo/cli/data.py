@@ -44,14 +44,14 @@ def verify(
     from segzoo.processes.terminal import quiet
 
     with interruptible(), quiet():
-        found = verify_dataset(dataset, settings=_parsed(settings), config=config, quarantine=quarantine)
+        verification = verify_dataset(dataset, settings=_parsed(settings), config=config, quarantine=quarantine)
     if as_json:
-        print(json.dumps(found.row(), indent=2))
+        print(json.dumps(verification.row(), indent=2))
     else:
-        _print_findings(found)
+        _print_findings(verification)
         if quarantine:
-            print(_quarantined(len(found.bad_ids), quarantine))
-    if found.errors:
+            print(_quarantined(len(verification.bad_ids), quarantine))
+    if verification.errors:
         raise typer.Exit(1)
 
 
@@ -67,11 +67,11 @@ def stats(
     from segzoo.processes.terminal import quiet
 
     with interruptible(), quiet():
-        found = count(dataset, settings=_parsed(settings), config=config)
+        statistics = count(dataset, settings=_parsed(settings), config=config)
     if as_json:
-        print(json.dumps(found.row(), indent=2))
+        print(json.dumps(statistics.row(), indent=2))
     else:
-        _print_statistics(found)
+        _print_statistics(statistics)
 
 
 @app.command()
@@ -105,59 +105,64 @@ def _quarantined(count: int, file: Path) -> str:
     return f"{listed} in {file}; add `--leave-out {file}` to `segzoo run`"
 
 
-def _print_findings(found: Verification) -> None:
+def _print_findings(verification: Verification) -> None:
     from rich.console import Console
 
     from segzoo.inspection.findings import KINDS
 
     console = Console(highlight=False, markup=False, soft_wrap=True)
-    if found.findings:
-        console.print(_findings_table(found))
-    for severity, kind in found.counts():
-        own = [one for one in found.findings if (one.severity, one.kind) == (severity, kind)]
+    if verification.findings:
+        console.print(_findings_table(verification))
+    for severity, kind in verification.counts():
+        findings = [
+            finding for finding in verification.findings if (finding.severity, finding.kind) == (severity, kind)
+        ]
         console.print(f"{severity}, {kind}: {KINDS[kind]}", style="bold red" if severity == "error" else "bold yellow")
-        for one in own[:SHOWN]:
-            console.print(f"  {_line(one)}")
-        if own[SHOWN:]:
-            console.print(f"  … and {len(own) - SHOWN:,} more; --json prints all")
-    splits = ", ".join(f"{split} {count:,}" for split, count in found.samples.items())
-    errors = len(found.errors)
+        for finding in findings[:SHOWN]:
+            console.print(f"  {_line(finding)}")
+        if findings[SHOWN:]:
+            console.print(f"  … and {len(findings) - SHOWN:,} more; --json prints all")
+    splits = ", ".join(f"{split} {count:,}" for split, count in verification.samples.items())
+    errors = len(verification.errors)
     console.print(
-        f"{found.dataset}: {sum(found.samples.values()):,} samples ({splits or 'none could be opened'}), "
-        f"{errors:,} errors, {len(found.findings) - errors:,} warnings"
+        f"{verification.dataset}: {sum(verification.samples.values()):,} samples ({splits or 'none could be opened'}), "
+        f"{errors:,} errors, {len(verification.findings) - errors:,} warnings"
     )
 
 
-def _findings_table(found: Verification) -> Table:
+def _findings_table(verification: Verification) -> Table:
     from rich.table import Table
 
-    table = Table(title=f"findings in {found.dataset}", title_justify="left")
+    table = Table(title=f"findings in {verification.dataset}", title_justify="left")
     table.add_column("finding")
     table.add_column("severity")
-    columns = [*found.samples, *sorted({one.split for one in found.findings} - set(found.samples), key=str)]
+    columns = [
+        *verification.samples,
+        *sorted({finding.split for finding in verification.findings} - set(verification.samples), key=str),
+    ]
     for split in columns:
         table.add_column(split or "dataset", justify="right")
-    for (severity, kind), counts in found.counts().items():
+    for (severity, kind), counts in verification.counts().items():
         table.add_row(kind, severity, *(f"{counts[split]:,}" if counts[split] else "" for split in columns))
     return table
 
 
-def _line(one: Finding) -> str:
-    sample = " ".join(part for part in (one.split, f"'{one.id}'" if one.id else "") if part)
-    named = f"{one.file}: " if one.file and one.file not in one.what else ""
-    return f"{sample}: {named}{one.what}" if sample else f"{named}{one.what}"
+def _line(finding: Finding) -> str:
+    sample = " ".join(part for part in (finding.split, f"'{finding.id}'" if finding.id else "") if part)
+    named = f"{finding.file}: " if finding.file and finding.file not in finding.what else ""
+    return f"{sample}: {named}{finding.what}" if sample else f"{named}{finding.what}"
 
 
-def _print_statistics(found: Statistics) -> None:
+def _print_statistics(statistics: Statistics) -> None:
     from rich.console import Console
 
     from segzoo.inspection.statistics import DEFINITIONS
 
     console = Console(highlight=False, markup=False, soft_wrap=True)
-    if found.range:
-        low, high = found.range
+    if statistics.range:
+        low, high = statistics.range
         console.print(f"the smallest and the largest pixel value stand for {low:,.6g} and {high:,.6g} in the files")
-    for split, figures in found.splits.items():
+    for split, figures in statistics.splits.items():
         console.print(f"{split}: {figures['images']:,} images", style="bold")
         if figures["wrong"]:
             wrong = f"{figures['wrong']:,} images more are unreadable or wrong, and not counted"
@@ -177,7 +182,7 @@ def _sizes_text(figures: dict[str, Any]) -> str:
         f"{name} {sizes[name]['least']:,} to {sizes[name]['most']:,} pixels, median {sizes[name]['median']:,}"
         for name in ("height", "width")
     ]
-    common = [f"{one['height']} x {one['width']} ({one['images']:,} images)" for one in sizes["most_common"]]
+    common = [f"{size['height']} x {size['width']} ({size['images']:,} images)" for size in sizes["most_common"]]
     types = ", ".join(f"{name} ({count:,} images)" for name, count in figures["types"].items())
     return (
         f"{'; '.join(sides)}\n{sizes['different']:,} different sizes; most common, height x width: {', '.join(common)}"
@@ -191,10 +196,10 @@ def _classes_table(figures: dict[str, Any]) -> Table:
     table = Table()
     for heading in ("class", "pixels", "share", "images", "weight"):
         table.add_column(heading, justify="left" if heading == "class" else "right")
-    for name, one in figures["classes"].items():
-        share = "" if one["share"] is None else f"{100 * one['share']:.2f} %"
-        weight = "absent" if one["weight"] is None else f"{one['weight']:.4f}"
-        table.add_row(name, f"{one['pixels']:,}", share, f"{one['images']:,}", weight)
+    for name, counts in figures["classes"].items():
+        share = "" if counts["share"] is None else f"{100 * counts['share']:.2f} %"
+        weight = "absent" if counts["weight"] is None else f"{counts['weight']:.4f}"
+        table.add_row(name, f"{counts['pixels']:,}", share, f"{counts['images']:,}", weight)
     return table
 
 
@@ -204,6 +209,8 @@ def _channels_table(figures: dict[str, Any]) -> Table:
     table = Table()
     for heading in ("channel", "mean", "std"):
         table.add_column(heading, justify="right")
-    for number, one in enumerate(figures["channels"]):
-        table.add_row(str(number), *("" if value is None else f"{value:.3f}" for value in (one["mean"], one["std"])))
+    for number, channel in enumerate(figures["channels"]):
+        table.add_row(
+            str(number), *("" if value is None else f"{value:.3f}" for value in (channel["mean"], channel["std"]))
+        )
     return table

@@ -26,14 +26,14 @@ def clean_state(seed: int = 0, policy: str = "float32") -> Iterator[None]:
     """
     import keras
 
-    found, python, numpy = keras.config.dtype_policy(), random.getstate(), np.random.get_state()
+    policy_before, python, numpy = keras.config.dtype_policy(), random.getstate(), np.random.get_state()
     keras.config.set_dtype_policy(policy)
     random.seed(seed)
     np.random.seed(seed)
     try:
         yield
     finally:
-        keras.config.set_dtype_policy(found)
+        keras.config.set_dtype_policy(policy_before)
         random.setstate(python)
         np.random.set_state(numpy)
 

@@ -145,10 +145,10 @@ class Drawing:
                 arrow.track = next(track for track in range(len(taken) + 1) if track not in taken)
                 done.append(arrow)
 
-    def _overlap(self, one: Arrow, other: Arrow) -> bool:
+    def _overlap(self, arrow: Arrow, other: Arrow) -> bool:
         """Whether two arrows pass a column side by side."""
-        start = max(self.column[one.source], self.column[other.source])
-        return start < min(self.column[one.target], self.column[other.target])
+        start = max(self.column[arrow.source], self.column[other.source])
+        return start < min(self.column[arrow.target], self.column[other.target])
 
     def _place_columns(self) -> None:
         """Left edges of the blocks, and where each arrow goes up or down between them."""

@@ -76,12 +76,12 @@ class Frame:
     def mask_of_part(self, mask: NDArray[Any], corner: tuple[int, int], value: float) -> NDArray[Any]:
         """The same part of a mask or a map (H, W), with `value` where it lies outside of the image."""
         inside = tuple(slice(max(0, start), start + side) for start, side in zip(corner, self.image_size, strict=True))
-        found = mask[inside]
+        part = mask[inside]
         before = [max(0, -start) for start in corner]
-        after = [side - b - there for side, b, there in zip(self.image_size, before, found.shape, strict=True)]
+        after = [side - b - length for side, b, length in zip(self.image_size, before, part.shape, strict=True)]
         if not any(before + after):
-            return found
-        return np.pad(found, tuple(zip(before, after, strict=True)), constant_values=value)
+            return part
+        return np.pad(part, tuple(zip(before, after, strict=True)), constant_values=value)
 
     def _legal(self, least: int) -> int:
         steps = max(1, -(-(least - self.offset) // self.stride))

@@ -65,12 +65,13 @@ class Blend:
         if not self.logits.shape[2]:
             self.logits = np.zeros((*self.image.shape[:2], logits.shape[2]), np.float32)
         sides = list(zip(corner, logits.shape[:2], self.image.shape[:2], strict=True))
-        here = tuple(slice(max(0, start), min(start + side, total)) for start, side, total in sides)
-        there = tuple(slice(max(0, -start), min(side, total - start)) for start, side, total in sides)
-        weights = weight(logits.shape[:2])[there]
-        self._total[here] += weights
+        in_image = tuple(slice(max(0, start), min(start + side, total)) for start, side, total in sides)
+        in_tile = tuple(slice(max(0, -start), min(side, total - start)) for start, side, total in sides)
+        weights = weight(logits.shape[:2])[in_tile]
+        self._total[in_image] += weights
         # A running mean: where all tiles agree, it is their value to the last bit.
-        self.logits[here] += (logits[there] - self.logits[here]) * (weights / self._total[here])[..., None]
+        share = (weights / self._total[in_image])[..., None]
+        self.logits[in_image] += (logits[in_tile] - self.logits[in_image]) * share
         self.left.remove(corner)
 
 

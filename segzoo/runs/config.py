@@ -221,14 +221,14 @@ def _assign(table: dict[str, Any], key: str, value: Any) -> None:
 
 def table_differences(earlier: Mapping[str, Any], later: Mapping[str, Any], prefix: str = "") -> list[str]:
     """Each value that differs in another table, with its path below `prefix`."""
-    found = []
+    differences = []
     for key in sorted(earlier.keys() | later.keys()):
-        one, other = earlier.get(key), later.get(key)
-        if isinstance(one, Mapping) and isinstance(other, Mapping):
-            found += table_differences(one, other, f"{prefix}{key}.")
-        elif one != other:
-            found.append(f"{prefix}{key} is {_text(one)} there, {_text(other)} here")
-    return found
+        value, changed = earlier.get(key), later.get(key)
+        if isinstance(value, Mapping) and isinstance(changed, Mapping):
+            differences += table_differences(value, changed, f"{prefix}{key}.")
+        elif value != changed:
+            differences.append(f"{prefix}{key} is {_text(value)} there, {_text(changed)} here")
+    return differences
 
 
 def _text(value: Any) -> str:

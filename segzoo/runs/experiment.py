@@ -222,8 +222,8 @@ def _checked(experiment: Experiment, split: Split, samples: Samples, kept: Seque
     label = f"{config.dataset.name}-{hashlib.sha256(facts.encode()).hexdigest()[:16]}-{split}"
 
     def files() -> Sequence[tuple[Path, ...]]:
-        found = dataset.files(cache, split)
-        return [found[index] for index in kept] if found else ()
+        files = dataset.files(cache, split)
+        return [files[index] for index in kept] if files else ()
 
     chosen = samples if len(kept) == len(samples) else Chosen(samples, kept)
     return CheckedSamples(chosen, experiment.info, split, label, partial(dataset.stamp, cache, split), files)
@@ -286,18 +286,18 @@ def _score(
     experiment: Experiment, model: keras.Model, samples: CheckedSamples, split: Split, folder: Path, bar: Bar
 ) -> dict[str, Any]:
     classes, judge = experiment.info.classes, experiment.dataset.judge()
-    total, own, rows = Tally.none(len(classes)), [], []
+    total, judged, rows = Tally.none(len(classes)), [], []
     tallies = evaluate(model, experiment.frame, samples, judge, lambda n: bar.advance(n, f"scoring {split}"))
     for name, (tally, count) in zip(samples.ids, tallies, strict=True):
         total += tally
-        own.append(count)
+        judged.append(count)
         rows.append({"id": name} | image_scores(tally, classes) | (own_scores(judge, [count]) if judge else {}))
     write_text(folder / "images.csv", csv_text(rows))
-    each = overlap.mean(np.array([row["mean_iou"] for row in rows]))
+    image_mean_iou = overlap.mean(np.array([row["mean_iou"] for row in rows]))
     facts = {"split": split, "selected_on_this_split": split == "val", "images": len(samples)}
-    scores = facts | split_scores(total, classes) | {"image_mean_iou": overlap.number(each)}
+    scores = facts | split_scores(total, classes) | {"image_mean_iou": overlap.number(image_mean_iou)}
     if judge:
-        figures = {name: overlap.number(value) for name, value in own_scores(judge, own).items()}
+        figures = {name: overlap.number(value) for name, value in own_scores(judge, judged).items()}
         scores |= {"dataset_scores": figures, "definitions": {**scores["definitions"], **judge.definitions}}
     write_text(folder / "metrics.json", _json(scores))
     return scores

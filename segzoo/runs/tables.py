@@ -28,18 +28,18 @@ class History:
     def add(self, figures: Mapping[str, float]) -> str:
         """Write down the epoch that has just ended; returns it as a line of text."""
         now = perf_counter()
-        whole = {"seconds": now - self._since, "images": self.images, **self.times}
-        self._append(figures, whole)
+        measured = {"seconds": now - self._since, "images": self.images, **self.times}
+        self._append(figures, measured)
         self._write()
         self.images, self.times, self._since = 0, {}, now
         text = "   ".join(f"{name} {value:.4f}" for name, value in figures.items())
         place = self.place(len(self.rows)).rjust(len(self.place(self._epochs or 0)))
-        return f"epoch {place}   {text}   {whole['seconds']:.0f} s"
+        return f"epoch {place}   {text}   {measured['seconds']:.0f} s"
 
     def restore(self, figures: Sequence[Mapping[str, float]], times: Sequence[Mapping[str, float]], images: int) -> str:
         """Take over the epochs of an earlier process, and the images of an epoch it left; returns a line of text."""
-        for one, its_times in zip(figures, times, strict=True):
-            self._append(one, its_times)
+        for row, row_times in zip(figures, times, strict=True):
+            self._append(row, row_times)
         self._write()
         self.images, self._since = images, perf_counter()
         if self._epochs and len(self.rows) >= self._epochs:

@@ -85,8 +85,8 @@ def hd95(mask: Labels, predictions: Labels, num_classes: int) -> Scores:
     distances = np.full(num_classes, np.nan)
     for label in np.intersect1d(true, predicted):
         ours, theirs = places[true == label], others[predicted == label]
-        there, back = KDTree(theirs).query(ours)[0], KDTree(ours).query(theirs)[0]
-        distances[label] = max(np.percentile(there, 95), np.percentile(back, 95))
+        forth, back = KDTree(theirs).query(ours)[0], KDTree(ours).query(theirs)[0]
+        distances[label] = max(np.percentile(forth, 95), np.percentile(back, 95))
     return distances
 
 

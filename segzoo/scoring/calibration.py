@@ -32,7 +32,7 @@ def reliability(mask: npt.NDArray[Any], predictions: npt.NDArray[Any], confidenc
     confidence = confidences[counted].astype(np.float64)
     bins = np.searchsorted(np.linspace(0, 1, BINS + 1)[1:-1], confidence)
     right = mask[counted] == predictions[counted]
-    return np.stack([np.bincount(bins, each, BINS) for each in (np.ones(len(bins)), confidence, right)])
+    return np.stack([np.bincount(bins, weights, BINS) for weights in (np.ones(len(bins)), confidence, right)])
 
 
 def expected_calibration_error(bins: Scores) -> Scores:

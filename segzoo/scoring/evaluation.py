@@ -40,8 +40,8 @@ def evaluate(
         mask, logits = pair
         logits = resize_channels(logits, mask.shape)
         probabilities = softmax(logits)
-        own = judge.count(mask, probabilities) if judge else None
-        return Tally.of(mask, classify(logits), probabilities), own
+        judged = judge.count(mask, probabilities) if judge else None
+        return Tally.of(mask, classify(logits), probabilities), judged
 
     for start in range(0, len(samples), BATCH):
         indices = range(start, min(start + BATCH, len(samples)))

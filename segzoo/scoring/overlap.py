@@ -119,10 +119,10 @@ def diagonal(counts: Counts) -> Counts:
     return np.diagonal(counts, axis1=-2, axis2=-1)
 
 
-def ratio(part: npt.NDArray[Any], whole: npt.NDArray[Any]) -> Scores:
+def ratio(part: npt.NDArray[Any], total: npt.NDArray[Any]) -> Scores:
     """Quotients, NaN where there is nothing to divide by."""
-    quotients = np.full(np.shape(whole), np.nan)
-    np.divide(part, whole, out=quotients, where=whole > 0)
+    quotients = np.full(np.shape(total), np.nan)
+    np.divide(part, total, out=quotients, where=total > 0)
     return quotients
 
 

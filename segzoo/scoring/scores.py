@@ -74,16 +74,16 @@ class Tally:
 def image_scores(tally: Tally, classes: Sequence[str]) -> dict[str, Any]:
     """The scores of one image as a row of a table; NaN where there is none."""
 
-    def each(name: str, values: Scores) -> dict[str, Any]:
+    def by_class(name: str, values: Scores) -> dict[str, Any]:
         return {f"{name}_{label}": value for label, value in zip(classes, values, strict=True)}
 
     ious, bands, distances = tally.iou(), tally.boundary_iou(), tally.hd95()
     return {
         "mean_iou": overlap.mean(ious),
-        **each("iou", ious),
-        **each("boundary_iou", bands),
+        **by_class("iou", ious),
+        **by_class("boundary_iou", bands),
         "mean_boundary_iou": overlap.mean(bands),
-        **each("hd95", distances),
+        **by_class("hd95", distances),
         "mean_hd95": overlap.mean(distances),
         "expected_calibration_error": tally.calibration_error(),
     }
@@ -92,16 +92,16 @@ def image_scores(tally: Tally, classes: Sequence[str]) -> dict[str, Any]:
 def split_scores(tally: Tally, classes: Sequence[str]) -> dict[str, Any]:
     """The scores of all images together, ready for JSON: NaN is None, and the definitions stand beside."""
 
-    def each(values: Scores) -> dict[str, float | None]:
+    def by_class(values: Scores) -> dict[str, float | None]:
         return dict(zip(classes, map(number, values), strict=True))
 
     bands, distances = tally.boundary_iou(), tally.hd95()
     return {
         **overlap.scores(tally.confusion, classes),
         "mean_boundary_iou": number(overlap.mean(bands)),
-        "boundary_iou": each(bands),
+        "boundary_iou": by_class(bands),
         "mean_hd95": number(overlap.mean(distances)),
-        "hd95": each(distances),
+        "hd95": by_class(distances),
         "hd95_images": dict(zip(classes, tally.distances[:, 1].astype(int).tolist(), strict=True)),
         "expected_calibration_error": number(tally.calibration_error()),
         "definitions": DEFINITIONS,
@@ -116,8 +116,8 @@ def own_scores(judge: Judge, counts: Sequence[Any]) -> dict[str, float]:
     """
     scores = {name: float(value) for name, value in judge.scores(counts).items()}
     if scores.keys() != judge.definitions.keys():
-        defined, found = (", ".join(names) or "none" for names in (judge.definitions, scores))
-        raise PluginError(f"the dataset's judge defines the scores {defined}, but gives {found}")
+        defined, given = (", ".join(names) or "none" for names in (judge.definitions, scores))
+        raise PluginError(f"the dataset's judge defines the scores {defined}, but gives {given}")
     if taken := scores.keys() & {"id", *DEFINITIONS}:
         raise PluginError(f"the dataset's judge has a score '{min(taken)}', which is the name of another figure")
     return scores

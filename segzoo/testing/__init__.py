@@ -86,10 +86,10 @@ class Check:
 def checks_for(plugin: Plugin | type[Plugin]) -> list[Check]:
     """The checks of a plugin's kind, in the order in which they should be read."""
     cls = plugin if isinstance(plugin, type) else type(plugin)
-    own = [module for kind, modules in MODULES.items() if issubclass(cls, kind) for module in modules]
+    of_kind = [module for kind, modules in MODULES.items() if issubclass(cls, kind) for module in modules]
     return [
         Check(name, inspect.getdoc(function) or "", function)
-        for module in (plugins, *own)
+        for module in (plugins, *of_kind)
         for name, function in vars(module).items()
         if name.startswith("check_")
     ]
@@ -108,7 +108,7 @@ def parametrize_with_checks(
     """
     import pytest
 
-    instances = [one.example() if isinstance(one, type) else one for one in candidates]
+    instances = [plugin.example() if isinstance(plugin, type) else plugin for plugin in candidates]
     cases = [(instance, check) for instance in instances for check in checks_for(instance)]
     unknown = set(expected_failures) - {check.name for _, check in cases}
     if unknown:
@@ -168,9 +168,9 @@ def _name(plugin: Plugin) -> str:
 def _import(target: str) -> type[Plugin]:
     module, _, name = target.partition(":")
     try:
-        found = getattr(import_module(module), name)
+        cls = getattr(import_module(module), name)
     except Exception as error:
         raise PluginError(f"cannot import {target}: {type(error).__name__}: {error}") from error
-    if inspect.isclass(found) and issubclass(found, Plugin) and not inspect.isabstract(found):
-        return found
+    if inspect.isclass(cls) and issubclass(cls, Plugin) and not inspect.isabstract(cls):
+        return cls
     raise PluginError(f"{target} is no complete subclass of Model, Dataset, Trainer or Loss")

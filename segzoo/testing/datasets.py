@@ -121,8 +121,8 @@ def check_two_threads_can_read(dataset: Dataset) -> None:
         indices = looked_at(samples)
         expected = [digest(samples, index) for index in indices]
         with ThreadPoolExecutor(2) as pool:
-            found = list(pool.map(lambda index, samples=samples: digest(samples, index), indices * 4))
-        assert found == expected * 4, f"the samples of '{split}', read by two threads, are others"
+            digests = list(pool.map(lambda index, samples=samples: digest(samples, index), indices * 4))
+        assert digests == expected * 4, f"the samples of '{split}', read by two threads, are others"
 
 
 def check_two_processes_can_read(dataset: Dataset) -> None:

@@ -72,13 +72,13 @@ def check_float16_logits_are_finite(loss: Loss) -> None:
 
 def check_weight_zero_does_not_count(loss: Loss) -> None:
     """Borders and frames have weight 0: what the network says there may change neither value nor gradient."""
-    labels, logits, weights = here = case()
+    labels, logits, weights = batch = case()
     other = logits.copy()
-    other[here.ignored] = 1e6
-    assert_near(value(loss, labels, other, weights), value(loss, *here), "logits of weight 0 change the loss")
-    relabelled = np.where(here.ignored, 1, labels)
-    assert_near(value(loss, relabelled, logits, weights), value(loss, *here), "labels of weight 0 change the loss")
-    assert not gradient(loss, *here)[here.ignored].any(), "the gradient is not 0 where the weight is"
+    other[batch.ignored] = 1e6
+    assert_near(value(loss, labels, other, weights), value(loss, *batch), "logits of weight 0 change the loss")
+    relabelled = np.where(batch.ignored, 1, labels)
+    assert_near(value(loss, relabelled, logits, weights), value(loss, *batch), "labels of weight 0 change the loss")
+    assert not gradient(loss, *batch)[batch.ignored].any(), "the gradient is not 0 where the weight is"
     steep = gradient(loss, labels, other, weights)
     assert np.isfinite(steep).all(), "large logits of weight 0 make the gradient infinite or no number"
     empty = value(loss, labels, logits, 0 * weights)
@@ -87,9 +87,9 @@ def check_weight_zero_does_not_count(loss: Loss) -> None:
 
 def check_order_of_pixels_does_not_matter(loss: Loss) -> None:
     """A loss sees pixels, not shapes: the same pixels in another order cost the same."""
-    labels, logits, weights = here = case()
+    labels, logits, weights = batch = case()
     order = np.random.default_rng(1).permutation(labels[0].size)
-    mixed = [values.reshape(3, labels[0].size, -1)[:, order].reshape(values.shape) for values in here]
+    mixed = [values.reshape(3, labels[0].size, -1)[:, order].reshape(values.shape) for values in batch]
     assert_near(value(loss, *mixed), value(loss, labels, logits, weights), "pixels in another order change the loss")
 
 
@@ -132,7 +132,7 @@ def gradient(loss: Loss, labels: Any, logits: NDArray[Any], weights: Any) -> NDA
     return slope
 
 
-def assert_near(found: Any, expected: Any, what: str, relative: float = 1e-4) -> None:
+def assert_near(actual: Any, expected: Any, what: str, relative: float = 1e-4) -> None:
     """Equal up to the share `relative`, and up to rounding near 0."""
-    difference = np.abs(found - expected)
-    assert (difference <= relative * np.abs(expected) + 1e-5).all(), f"{what}: {found}, not {expected}"
+    difference = np.abs(actual - expected)
+    assert (difference <= relative * np.abs(expected) + 1e-5).all(), f"{what}: {actual}, not {expected}"

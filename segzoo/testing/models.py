@@ -96,9 +96,9 @@ def check_parameter_count(model: Model) -> None:
         raise SkipTest("it declares no parameters")
     default = type(model)()
     network = build(default, frame_of(default), count.channels, count.classes)
-    found = sum(int(np.prod(weight.shape)) for weight in network.trainable_weights)
-    assert found == count.trainable, (
-        f"at the default options, {count.classes} classes and {count.channels} channels it has {found:,} trainable "
+    trainable = sum(int(np.prod(weight.shape)) for weight in network.trainable_weights)
+    assert trainable == count.trainable, (
+        f"at the default options, {count.classes} classes and {count.channels} channels it has {trainable:,} trainable "
         f"parameters, and declares {count.trainable:,}"
     )
 
@@ -134,8 +134,8 @@ def assert_promised(output: NDArray[Any], frame: Frame) -> None:
     assert np.isfinite(output).all(), f"of {frame.input_size} it makes values that are infinite or no number"
 
 
-def assert_close(found: NDArray[Any], expected: NDArray[Any], what: str) -> None:
+def assert_close(output: NDArray[Any], expected: NDArray[Any], what: str) -> None:
     """Equal up to rounding, on the scale of the values."""
-    assert found.shape == expected.shape, f"{what}: shape {found.shape}, not {expected.shape}"
-    difference = float(np.abs(found - expected).max())
+    assert output.shape == expected.shape, f"{what}: shape {output.shape}, not {expected.shape}"
+    difference = float(np.abs(output - expected).max())
     assert difference <= 1e-4 * spread(expected), f"{what}: off by up to {difference:.3g}"

@@ -73,7 +73,7 @@ class Training:
 
         data = prepare(self.samples("val"), self.frame, self.loss)
         seen = data.predicted(lambda images: keras.ops.convert_to_numpy(network(images, training=False)), IMAGES)
-        losses = [keras.ops.convert_to_numpy(self.loss(*each)) for each in seen]
+        losses = [keras.ops.convert_to_numpy(self.loss(*batch)) for batch in seen]
         return float(np.mean(np.concatenate(losses)))
 
 
