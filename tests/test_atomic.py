@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from segzoo.errors import ConfigError, SegzooError
-from segzoo.files.atomic import whole, whole_folder, write_text
+from segzoo.files.atomic import atomic_file, atomic_folder, write_text
 
 
 def names(folder):
@@ -13,7 +13,7 @@ def names(folder):
 
 def test_a_file_gets_its_name_only_when_it_is_whole(tmp_path):
     path = tmp_path / "model.weights.h5"
-    with whole(path) as temporary:
+    with atomic_file(path) as temporary:
         temporary.write_bytes(b"all of it")
         assert temporary.parent == tmp_path
         assert temporary.name.endswith(".weights.h5")
@@ -31,7 +31,7 @@ def test_a_block_that_fails_leaves_the_earlier_file_and_nothing_else(tmp_path, f
         temporary.write_text("half")
         raise failure
 
-    with pytest.raises(failure), whole(path) as temporary:
+    with pytest.raises(failure), atomic_file(path) as temporary:
         fail(temporary)
     assert path.read_text() == "earlier"
     assert names(tmp_path) == ["scores.json"]
@@ -41,7 +41,7 @@ def test_a_block_that_fails_leaves_the_earlier_file_and_nothing_else(tmp_path, f
 def test_a_folder_that_cannot_be_written_is_named_before_the_block_runs(tmp_path, folder):
     (tmp_path / "file").touch()
     reached = False
-    with pytest.raises(SegzooError, match=str(tmp_path / folder)), whole(tmp_path / folder / "a.txt"):
+    with pytest.raises(SegzooError, match=str(tmp_path / folder)), atomic_file(tmp_path / folder / "a.txt"):
         reached = True
     assert not reached
 
@@ -63,13 +63,13 @@ def test_a_name_that_is_taken_by_a_folder_is_an_error(tmp_path):
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full to stand for a full disk")
 def test_a_full_disk_is_said_with_its_folder(tmp_path):
-    with pytest.raises(SegzooError, match=f"disk of {tmp_path} is full"), whole(tmp_path / "a.txt"):
+    with pytest.raises(SegzooError, match=f"disk of {tmp_path} is full"), atomic_file(tmp_path / "a.txt"):
         Path("/dev/full").write_text("text")
     assert not names(tmp_path)
 
 
 def test_an_error_of_the_block_itself_is_not_taken_for_one_of_writing(tmp_path):
-    with pytest.raises(FileNotFoundError, match="elsewhere"), whole(tmp_path / "a.txt"):
+    with pytest.raises(FileNotFoundError, match="elsewhere"), atomic_file(tmp_path / "a.txt"):
         (tmp_path / "elsewhere").read_text()
 
 
@@ -93,7 +93,7 @@ def test_a_folder_gets_its_name_when_it_is_whole(tmp_path, there):
     out = tmp_path / "deep" / "out"
     if there:
         out.mkdir(parents=True)
-    with whole_folder(out) as folder:
+    with atomic_folder(out) as folder:
         (folder / "a").write_text("1")
         assert not out.exists() or not any(out.iterdir())
     assert (out / "a").read_text() == "1"
@@ -106,7 +106,7 @@ def test_of_a_folder_that_fails_nothing_is_left(tmp_path, error):
         (folder / "a").write_text("1")
         raise error
 
-    with pytest.raises(error), whole_folder(tmp_path / "out") as folder:
+    with pytest.raises(error), atomic_folder(tmp_path / "out") as folder:
         fail(folder)
     assert not any(tmp_path.iterdir())
 
@@ -114,6 +114,6 @@ def test_of_a_folder_that_fails_nothing_is_left(tmp_path, error):
 def test_a_folder_that_holds_something_is_refused(tmp_path):
     (tmp_path / "mine").write_text("1")
     for path in (tmp_path, tmp_path / "mine"):
-        with pytest.raises(ConfigError, match="not empty; choose another --out"), whole_folder(path):
+        with pytest.raises(ConfigError, match="not empty; choose another --out"), atomic_folder(path):
             pytest.fail("not reached")
     assert (tmp_path / "mine").read_text() == "1"

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
 import numpy as np
 
 from segzoo.errors import DataError
-from segzoo.files.atomic import whole
+from segzoo.files.atomic import atomic_file
 from segzoo_folder.pairs import Pair, Pairs, decode
 
 if TYPE_CHECKING:
@@ -204,7 +204,7 @@ def save(path: Path, pairs: Pairs, known: Mapping[Kind, Inspected[Any]]) -> str:
     columns = [*(getattr(pairs, column.name) for column in fields(pairs)), *measured]
     head = {"columns": [(len(column), column.dtype.str) for column in columns]}
     facts = {kind: known[kind].facts for kind in KINDS}
-    with whole(path) as temporary, temporary.open("rb+") as file:
+    with atomic_file(path) as temporary, temporary.open("rb+") as file:
         file.seek(DIGEST)  # which is known last
         file.write(f"{json.dumps(head | facts)}\n".encode())
         for column in columns:

@@ -18,7 +18,7 @@ from segzoo.benchmarking.result_files import write_results
 from segzoo.benchmarking.runs import Run, read_run, require_same_data, require_same_definitions, unlike
 from segzoo.benchmarking.tables import Results
 from segzoo.errors import ConfigError, suggestion
-from segzoo.files.atomic import whole_folder
+from segzoo.files.atomic import atomic_folder
 
 Flat = Mapping[str, Any]
 """Options by their full names, such as `model.filters`."""
@@ -86,7 +86,7 @@ def compare(
     folder = Path(out or "").absolute()
     comparison = Comparison(folder, chosen, _cells(entries, folder), Timing({}), tuple(rank(entries, chosen)))
     if out:
-        with whole_folder(folder) as temporary:
+        with atomic_folder(folder) as temporary:
             write_results(comparison, temporary)
     return comparison
 

@@ -17,7 +17,7 @@ from segzoo.benchmarking.cells import CellResult
 from segzoo.benchmarking.leaderboard import leaderboard
 from segzoo.benchmarking.runs import image_columns, image_rows
 from segzoo.benchmarking.tables import Benchmark, Results, read_benchmark
-from segzoo.files.atomic import whole, write_text
+from segzoo.files.atomic import atomic_file, write_text
 from segzoo.runs.tables import csv_text
 
 
@@ -49,7 +49,7 @@ def _write_images(path: Path, cells: Sequence[CellResult]) -> None:
     """The rows of all `images.csv`, one cell after the other, in one table; columns that a dataset lacks are empty."""
     done = [(cell.cell, cell.run.folder, image_columns(cell.run.folder)) for cell in cells if cell.run]
     columns = list(dict.fromkeys(["id", *(name for _, _, columns_of_cell in done for name in columns_of_cell)]))
-    with whole(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+    with atomic_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["dataset", "model", "seed", *columns])
         for cell, folder, columns_of_cell in done:

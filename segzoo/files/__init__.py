@@ -1,1 +1,1 @@
-"""Files that are whole or not there: written, locked, downloaded, unpacked and named."""
+"""Files: written atomically, locked, downloaded, unpacked and named."""

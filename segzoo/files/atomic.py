@@ -1,4 +1,4 @@
-"""Files that get their name only when they are whole: nobody ever reads half of one."""
+"""Files and folders that are written beside their place and renamed when complete, so that nobody reads half of one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from segzoo.errors import ConfigError, SegzooError
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
+def atomic_file(path: Path) -> Iterator[Path]:
     """A path beside `path` to write to, of the same suffix, which becomes `path` when the block ends well.
 
     When it does not, be it for Ctrl-C, what was written is removed, and an earlier file of that name is left as it was.
@@ -24,13 +24,13 @@ def whole(path: Path) -> Iterator[Path]:
     """
     temporary = path.with_name(f".{token_hex(4)}-{path.name}")
     try:
-        temporary.touch()  # a folder that cannot be written shows now, not after the work of the block
+        temporary.touch()  # fail now if the folder cannot be written, not after the work of the block
         yield temporary
         with temporary.open("rb+") as file:  # else a power cut could leave the name without the bytes
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        # The block may fail for files of its own, which is none of our business.
+        # The block may fail for other files; such errors are passed on.
         if error.errno in (errno.ENOSPC, errno.EDQUOT) or str(error.filename) == str(temporary):
             raise unwritable(path.parent, error) from error
         raise
@@ -40,7 +40,7 @@ def whole(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
+def atomic_folder(path: Path) -> Iterator[Path]:
     """A folder beside `path` to write into, which becomes `path`, new or empty until then, when the block ends well.
 
     When it does not, be it for Ctrl-C, nothing is left.
@@ -48,7 +48,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
     Raises:
         ConfigError: if `path` holds something, or cannot be written.
     """
-    target = path.absolute()  # the current folder has a name, too
+    target = path.absolute()  # so that the current folder has a name
     temporary = target.with_name(f".{token_hex(4)}-{target.name}")
     try:
         with _writing(path):
@@ -59,7 +59,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
         with _writing(path):
             if not path.exists():
                 temporary.rename(path)
-            else:  # it stays, for somebody may be in it
+            else:  # a folder that exists is kept: it may be the current folder of a process
                 for file in temporary.iterdir():
                     file.replace(path / file.name)
     finally:
@@ -75,13 +75,13 @@ def _writing(folder: Path) -> Iterator[None]:
 
 
 def leftovers(folder: Path) -> list[Path]:
-    """What processes that were killed inside `whole` left below a folder."""
+    """Temporary files below a folder that were left by processes killed inside `atomic_file`."""
     return list(folder.rglob(f".{'[0-9a-f]' * 8}-*"))
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file, UTF-8 with Unix line ends, as `whole` does."""
-    with whole(path) as temporary:
+    """Write a text file, UTF-8 with Unix line ends, as `atomic_file` does."""
+    with atomic_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 

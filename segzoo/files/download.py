@@ -1,6 +1,6 @@
-"""Downloads that survive a bad network.
+"""Downloads that are resumed when the connection breaks.
 
-Not by pooch: it deletes its temporary file when a download breaks off, so that nothing is left to go on from.
+Pooch does not: it deletes its temporary file when a download breaks off, so that there is nothing to resume.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ CHUNK = 2**18
 
 
 class _BrokenError(Exception):
-    """An address that failed in a way that may pass."""
+    """An address that failed, but may work later."""
 
 
 class _RefusedError(Exception):
-    """An address that need not be asked again."""
+    """An address that will not work later either."""
 
 
 class _SlowError(Exception):
-    """A connection that brings next to nothing."""
+    """A connection that is slower than SPEED."""
 
 
 def fetch_folder(
@@ -94,9 +94,9 @@ def _fetch_archive(urls: Sequence[str], archive: Path, sha256: str, size: int) -
 def fetch(urls: Sequence[str], path: Path, sha256: str, size: int, report: Callable[[int], None]) -> Path:
     """The file of that digest and size in bytes, from the first address that gives it unless it is at `path` already.
 
-    What has come is kept as `<name>.part` when the connection fails or brings next to nothing, and the next address, or
-    the next call, goes on from there. Whether that fits what comes then is not asked by date or by tag, which servers
-    tell as they like: the digest tells, and if it does not fit, all of it is fetched anew. `report` is called with the
+    The bytes received are kept as `<name>.part` when the connection fails or is too slow, and the next address, or the
+    next call, resumes there. Dates and entity tags are not compared, since servers are not reliable about them: if the
+    digest does not fit, the file is downloaded again from the start. `report` is called with the
     number of bytes that are there.
 
     Raises:
@@ -106,8 +106,8 @@ def fetch(urls: Sequence[str], path: Path, sha256: str, size: int, report: Calla
     part = _part(path)
     with holding(path.parent):
         if path.exists():
-            if (found := _digest(path)) != sha256:
-                raise DataError(f"{path} is not the file wanted: its SHA-256 is {found}, not {sha256}; delete it")
+            if (digest := _digest(path)) != sha256:
+                raise DataError(f"{path} is not the file wanted: its SHA-256 is {digest}, not {sha256}; delete it")
             return path
         if _length(part) >= size and _digest(part) != sha256:
             part.unlink()
@@ -123,7 +123,7 @@ def fetch(urls: Sequence[str], path: Path, sha256: str, size: int, report: Calla
 
 @contextmanager
 def progress(name: str, size: int) -> Iterator[Callable[[int], None]]:
-    """A bar on the user's terminal, nothing where there is none; to be called with the bytes that are there."""
+    """A progress bar on the terminal, if there is one; a function to be called with the number of bytes received."""
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),
@@ -138,14 +138,14 @@ def progress(name: str, size: int) -> Iterator[Callable[[int], None]]:
         def report(done: int) -> None:
             if bar.tasks[0].completed:
                 bar.update(task, completed=done)
-            else:  # what an earlier run left says nothing of today's speed
+            else:  # bytes of an earlier run do not count for the speed
                 bar.reset(task, completed=done)
 
         yield report
 
 
 def _from_any(urls: Sequence[str], path: Path, sha256: str, size: int, report: Callable[[int], None]) -> None:
-    """Fill the part file from the addresses in turn, again and again while that may help."""
+    """Complete the part file from the addresses in turn, and again after each of PAUSES."""
     part, left, reasons = _part(path), list(urls), dict.fromkeys(urls, "")
     most, since, pauses = _length(part), monotonic(), iter(PAUSES)
     while True:
@@ -170,7 +170,7 @@ def _from_any(urls: Sequence[str], path: Path, sha256: str, size: int, report: C
 
 
 def _complete(url: str, part: Path, sha256: str, size: int, report: Callable[[int], None]) -> None:
-    """Make the part file the file wanted; anew if what was there before may be what is wrong."""
+    """Download and verify the part file; if it does not verify and was resumed, download it from the start."""
     if _receive(url, part, size, report):
         with suppress(_RefusedError):
             return _verify(part, sha256)
@@ -179,7 +179,7 @@ def _complete(url: str, part: Path, sha256: str, size: int, report: Callable[[in
 
 
 def _receive(url: str, part: Path, size: int, report: Callable[[int], None]) -> bool:
-    """Append to the part file what it lacks; whether something of before is still in it."""
+    """Append the missing bytes to the part file; true if it still holds bytes of before."""
     have, goes_on, why = _length(part), True, "the connection broke off"
     if have == size:
         return True
@@ -191,7 +191,7 @@ def _receive(url: str, part: Path, size: int, report: Callable[[int], None]) -> 
                 for chunk in _steady(response):
                     file.write(chunk)
                     report(file.tell())
-                    if file.tell() > size:  # else it could go on until the disk is full
+                    if file.tell() > size:  # else a server could fill the disk
                         break
                 file.flush()
                 os.fsync(file.fileno())
@@ -206,7 +206,7 @@ def _receive(url: str, part: Path, size: int, report: Callable[[int], None]) -> 
 
 @contextmanager
 def _asked(url: str, have: int) -> Iterator[Response]:
-    """What a server says when it is asked for the bytes from there on, or what is in the way, in words."""
+    """The response to a request for the bytes from `have` on; errors in words for users."""
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
     hooks = {"response": _hang_up}
     try:
@@ -225,7 +225,7 @@ def _asked(url: str, have: int) -> Iterator[Response]:
 
 
 def _hang_up(response: Response, **_: Any) -> None:
-    """Not to read what comes with a redirect, as requests does, however much or slowly it comes."""
+    """Close the response of a redirect, which requests would read to its end, however long or slow it is."""
     if response.is_redirect:
         response.close()
 
@@ -270,10 +270,10 @@ def _remaining(path: Path, size: int) -> int:
 
 
 def _verify(part: Path, sha256: str) -> None:
-    found = _digest(part)
-    if found != sha256:
+    digest = _digest(part)
+    if digest != sha256:
         part.unlink()
-        raise _RefusedError(f"the SHA-256 of what came is {found}, not {sha256}")
+        raise _RefusedError(f"the SHA-256 of what came is {digest}, not {sha256}")
 
 
 def _digest(path: Path) -> str:

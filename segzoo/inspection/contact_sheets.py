@@ -12,8 +12,7 @@ from PIL import Image
 
 from segzoo.data.samples import fault
 from segzoo.errors import ConfigError, suggestion
-from segzoo.files.atomic import whole as whole_file
-from segzoo.files.atomic import whole_folder, write_text
+from segzoo.files.atomic import atomic_file, atomic_folder, write_text
 from segzoo.inspection.chunks import error_text, without_warnings
 from segzoo.inspection.reading import OpenedDataset, create_dataset, open_complete
 from segzoo.plugin import IGNORE, Info, Samples, Split
@@ -65,10 +64,10 @@ def preview(
     opened = open_complete(*create_dataset(dataset, settings, config))
     if split and split not in opened.samples:
         raise ConfigError(f"dataset '{opened.name}' has no split '{split}'{suggestion(split, opened.samples)}")
-    with whole_folder(out) as folder:
+    with atomic_folder(out) as folder:
         shown = {name: _samples_of(opened, name, count) for name in opened.samples if split in (None, name)}
         for name, samples in shown.items():
-            with whole_file(folder / f"{name}.png") as path:
+            with atomic_file(folder / f"{name}.png") as path:
                 sheet(f"{opened.name}, {name}", samples, opened.info).save(path, "PNG")
         totals = {name: len(opened.samples[name]) for name in shown}
         write_text(folder / "index.html", html(opened.name, shown, totals, opened.info))

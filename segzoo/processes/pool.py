@@ -1,4 +1,4 @@
-"""The same work on many items in processes of their own, for work that holds on to Python's global lock."""
+"""A function applied to many items in a pool of processes, for work that holds Python's global lock."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ R = TypeVar("R")
 def in_processes(
     function: Callable[[T], R], items: Iterable[T], count: int, name: Callable[[T], str] = str
 ) -> Generator[tuple[T, R], None, None]:
-    """Each item with the function's value, in the order in which they get done; items are taken as they are needed.
+    """Each item with the function's value, in the order of completion; items are taken as they are needed.
 
-    The function goes to each of `count` new processes once, so it must be picklable. Of 1 process, it is this one.
-    Close the iterator, as `contextlib.closing` does, to end the processes before all is done.
+    The function goes to each of `count` new processes once, so it must be picklable. With a count of 1
+    the work is done in this process. Close the iterator, as `contextlib.closing` does, to end the processes early.
 
     Raises:
         SegzooError: if a process ends over an item, which `name` makes a text of, or the function cannot be sent.
@@ -44,33 +44,33 @@ def in_processes(
     waiting, packed = iter(items), _packed(function)
     with _started(count) as processes:
         for connection in processes:
-            with suppress(OSError):  # one that is dead already shows when it is to answer
+            with suppress(OSError):  # a process that is dead shows when its answer is read
                 connection.send_bytes(packed)
-        hands: dict[Connection, deque[T]] = {connection: deque() for connection in processes}
-        for connection in [*processes] * 2:  # one to work on, and one for when that is done
-            _hand_out(connection, hands[connection], waiting)
-        while busy := [connection for connection, hand in hands.items() if hand]:
+        queues: dict[Connection, deque[T]] = {connection: deque() for connection in processes}
+        for connection in [*processes] * 2:  # an item to work on, and the next
+            _send_next(connection, queues[connection], waiting)
+        while busy := [connection for connection, queue in queues.items() if queue]:
             ready = wait(busy)
-            for connection in [one for one in busy if one in ready]:
-                hand = hands[connection]
-                value = _received(connection, processes[connection], partial(name, hand[0]))
-                item = hand.popleft()
-                _hand_out(connection, hand, waiting)
+            for connection in (connection for connection in busy if connection in ready):
+                queue = queues[connection]
+                value = _received(connection, processes[connection], partial(name, queue[0]))
+                item = queue.popleft()
+                _send_next(connection, queue, waiting)
                 yield item, value
 
 
 def _packed(function: Callable[[T], R]) -> bytes:
     try:
         return pickle.dumps(function)
-    except Exception as error:  # objects that cannot be pickled raise whatever their authors thought of
+    except Exception as error:  # objects that cannot be pickled raise anything
         raise PluginError(
             f"the samples cannot be sent to another process: {error}; `segzoo check` tells more of a dataset"
         ) from error
 
 
-def _hand_out(connection: Connection, hand: deque[T], waiting: Iterator[T]) -> None:
+def _send_next(connection: Connection, queue: deque[T], waiting: Iterator[T]) -> None:
     for item in waiting:
-        hand.append(item)
+        queue.append(item)
         with suppress(OSError):
             connection.send(item)
         return
@@ -93,12 +93,12 @@ def _received(connection: Connection, process: BaseProcess, name: Callable[[], s
 
 @contextmanager
 def _started(count: int) -> Iterator[dict[Connection, BaseProcess]]:
-    """New processes, each by the connection to it; ended with the block, whatever they are at."""
-    # Not forked: a copy of a process with threads, such as TensorFlow's, may wait forever for a lock.
+    """New processes by the connections to them; they are ended with the block."""
+    # Not forked: a copy of a process that has threads, such as TensorFlow's, may deadlock.
     context = multiprocessing.get_context("spawn")
     processes: dict[Connection, BaseProcess] = {}
     try:
-        with _unseen():
+        with _main_module_hidden():
             for _ in range(count):
                 ours, theirs = context.Pipe()
                 processes[ours] = context.Process(target=_serve, args=(theirs,), daemon=True)
@@ -114,27 +114,27 @@ def _started(count: int) -> Iterator[dict[Connection, BaseProcess]]:
 
 
 @contextmanager
-def _unseen() -> Iterator[None]:
-    """Hides the main module and Ctrl-C from processes that are started meanwhile.
+def _main_module_hidden() -> Iterator[None]:
+    """Hide the main module and Ctrl-C from processes that are started in the block.
 
     They would import the module again, and so run a script that has no `if __name__ == "__main__"`. And Ctrl-C, which
-    the terminal sends to all, is for the parent to hear.
+    the terminal sends to all, is handled by the parent.
     """
     main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
-    heard = signal.getsignal(signal.SIGINT)
-    mine = threading.current_thread() is threading.main_thread()
-    if mine:
+    handler = signal.getsignal(signal.SIGINT)
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if in_main_thread:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield
     finally:
         sys.modules["__main__"] = main
-        if mine:
-            signal.signal(signal.SIGINT, heard)
+        if in_main_thread:
+            signal.signal(signal.SIGINT, handler)
 
 
 def _serve(connection: Connection) -> None:
-    """The life of a process: a function, then items, until the parent hangs up."""
+    """What a process runs: it receives the function, then items, until the connection is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         function = pickle.loads(connection.recv_bytes())

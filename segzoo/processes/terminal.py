@@ -1,4 +1,4 @@
-"""What the user sees while a run works: a progress bar and a line an epoch, and nothing of TensorFlow's chatter."""
+"""The terminal during a run: a progress bar and a line for each epoch, without the messages of TensorFlow."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def chatter_to(log: Path) -> Iterator[None]:
     """
     sys.stderr.flush()
     kept, python_stderr = os.dup(2), sys.stderr
-    with suppress(AttributeError, UnsupportedOperation):  # a notebook's stderr has no descriptor, and needs no care
+    with suppress(AttributeError, UnsupportedOperation):  # a notebook's stderr has no descriptor
         if sys.stderr.fileno() == 2:
             sys.stderr = os.fdopen(os.dup(kept), "w", buffering=1, encoding=sys.stderr.encoding, errors="replace")
     with log.open("ab") as file:
@@ -59,7 +59,7 @@ def quiet() -> Iterator[None]:
 
 
 def note(text: str) -> None:
-    """A line for the user, where there is no bar."""
+    """Print a line for the user, where there is no bar."""
     Console(stderr=True).print(text, highlight=False, markup=False, soft_wrap=True)
 
 
@@ -69,7 +69,7 @@ def messages_to(log: Path, packages: Iterable[str]) -> Iterator[None]:
     handler = logging.FileHandler(log, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
     loggers = [logging.getLogger(name) for name in packages]
-    found = [(logger.level, logger.propagate) for logger in loggers]
+    settings = [(logger.level, logger.propagate) for logger in loggers]
     for logger in loggers:
         logger.addHandler(handler)
         logger.setLevel(logging.INFO)
@@ -77,7 +77,7 @@ def messages_to(log: Path, packages: Iterable[str]) -> Iterator[None]:
     try:
         yield
     finally:
-        for logger, (level, propagate) in zip(loggers, found, strict=True):
+        for logger, (level, propagate) in zip(loggers, settings, strict=True):
             logger.removeHandler(handler)
             logger.setLevel(level)
             logger.propagate = propagate
@@ -111,7 +111,7 @@ class Bar:
         self._progress.update(self._task, advance=items, description=doing)
 
     def expect(self, items: int) -> None:
-        """The total is known now."""
+        """Set the total, now that it is known."""
         self._progress.update(self._task, total=items)
 
     def start_at(self, items: int) -> None:
@@ -119,7 +119,7 @@ class Bar:
         self._progress.reset(self._task, completed=items)
 
     def line(self, text: str) -> None:
-        """A line that stays, above the bar."""
+        """Print a line above the bar, which stays."""
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 

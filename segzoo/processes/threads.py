@@ -1,4 +1,4 @@
-"""The same work on many items at once."""
+"""A function applied to many items in threads."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def in_parallel(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
         futures = [pool.submit(function, item) for item in items]
         try:
             return [future.result() for future in futures]
-        finally:  # nobody waits for the rest after an error or Ctrl-C
+        finally:  # after an error or Ctrl-C the rest is not waited for
             pool.shutdown(wait=False, cancel_futures=True)
 
 
 def ahead(items: Iterator[T]) -> Iterator[T]:
-    """The same items in the same order, each made in a thread while the one before is at work."""
+    """The same items in the same order, each made in a thread while the item before it is processed."""
     with ThreadPoolExecutor(1) as pool:
         coming = pool.submit(next, items, None)
         while (item := coming.result()) is not None:

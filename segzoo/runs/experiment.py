@@ -15,7 +15,7 @@ import numpy as np
 from segzoo import registry
 from segzoo.data.samples import CheckedSamples, Chosen, remaining
 from segzoo.errors import ConfigError, PluginError
-from segzoo.files.atomic import whole, write_text
+from segzoo.files.atomic import atomic_file, write_text
 from segzoo.files.cache import cache_folder
 from segzoo.files.filenames import file_names
 from segzoo.networks.build import build_network
@@ -187,7 +187,7 @@ def _conduct(experiment: Experiment, folder: Path, resume: bool) -> Result:
         model = _train(experiment, splits, folder, history, bar, resume)
         if line := history.waiting():
             bar.line(line)
-        with whole(folder / "model.keras") as path:
+        with atomic_file(folder / "model.keras") as path:
             model.save(path)
         prints |= {split: splits[split].fingerprint() for split in ("train", "val")}
         scores = _score(experiment, model, splits[scored], scored, folder, bar)
@@ -311,7 +311,7 @@ def _draw(experiment: Experiment, model: keras.Model, samples: CheckedSamples, f
         image, truth = samples[index]
         prediction = classify(predict(model, experiment.frame, [image])[0])
         picture = comparison(image, truth, prediction, experiment.info.classes)
-        with whole(folder / "samples" / f"{names[samples.ids[index]]}.png") as path:
+        with atomic_file(folder / "samples" / f"{names[samples.ids[index]]}.png") as path:
             picture.save(path, "PNG")
 
 
