@@ -185,6 +185,48 @@ def test_the_core_imports_tensorflow_only_when_it_is_used(path):
     assert not {"tensorflow", "keras"} & set(imports(path, top_only=True))
 
 
+PUBLIC = re.findall(r"^::: (segzoo[\w.]+)$", (ROOT / "docs/reference/interfaces.md").read_text("utf-8"), re.MULTILINE)
+"""What a plugin may import."""
+
+
+def imported_names(path):
+    """The names of segzoo, such as `segzoo.plugin.Model`, that a file imports, types too, with their lines."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "segzoo":
+            yield from ((f"{node.module}.{alias.name}", node.lineno) for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names if alias.name.partition(".")[0] == "segzoo")
+
+
+@pytest.mark.parametrize("folder", PLUGINS, ids=lambda path: path.name)
+def test_a_plugin_imports_only_what_is_public(folder):
+    imported = [(path, *name) for path in folder.rglob("*.py") for name in imported_names(path)]
+    assert imported
+    for path, name, line in imported:
+        assert name in PUBLIC, f"{path}:{line} imports {name}, which docs/reference/interfaces.md does not list"
+
+
+@pytest.mark.parametrize(
+    "line", ["import segzoo.registry", "from segzoo import registry", "from segzoo.plugin import _x"]
+)
+def test_an_import_of_what_is_not_public_is_seen(line, tmp_path):
+    (tmp_path / "module.py").write_text(f"def build():\n    {line}\n")
+    ((name, _),) = imported_names(tmp_path / "module.py")
+    assert name not in PUBLIC
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_what_is_public_can_be_imported(name):
+    module, _, attribute = name.rpartition(".")
+    assert hasattr(import_module(module), attribute)
+
+
+def test_trainers_find_all_in_one_place_and_pay_only_for_what_they_use():
+    assert {f"segzoo.training.{name}" for name in import_module("segzoo.training").__all__} <= set(PUBLIC)
+    code = "import sys, segzoo.training; assert not {'numpy', 'rich', 'psutil'} & set(sys.modules), sorted(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 @pytest.mark.parametrize("folder", PLUGINS, ids=lambda path: path.name)
 def test_the_module_of_a_plugin_imports_nothing_heavy(folder):
     assert set(imports(folder / "__init__.py", top_only=True)) <= ALLOWED
@@ -233,7 +275,7 @@ def test_errors_are_one_family():
 
 
 def test_public_names_exist():
-    for name in ("segzoo", "segzoo.plugin"):
+    for name in ("segzoo", "segzoo.plugin", "segzoo.training"):
         module = import_module(name)
         for public in module.__all__:
             assert getattr(module, public) is not None

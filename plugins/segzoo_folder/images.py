@@ -16,7 +16,7 @@ import numpy as np
 from segzoo.data.images import channels_first, header, read_image, read_values
 from segzoo.errors import DataError
 from segzoo.plugin import View
-from segzoo.training.batches import crops_of
+from segzoo.training import crops_of
 from segzoo_folder import ImageFolder
 from segzoo_folder.index import FileGroup, ImageFacts
 

@@ -15,8 +15,7 @@ import tensorflow as tf
 
 from segzoo.errors import ConfigError
 from segzoo.plugin import Job
-from segzoo.processes.processors import processor, threads
-from segzoo.training.checkpoints import Checkpoints
+from segzoo.training import Checkpoints, processor, threads
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

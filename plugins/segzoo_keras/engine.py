@@ -12,12 +12,8 @@ import numpy as np
 import tensorflow as tf
 
 from segzoo.errors import ConfigError, TrainingError
-from segzoo.networks.build import clean_state
 from segzoo.plugin import Job, Samples
-from segzoo.processes.threads import ahead
-from segzoo.scoring.overlap import confusion, mean_iou
-from segzoo.training.batches import Arrays
-from segzoo.training.pipeline import prepare
+from segzoo.training import Arrays, ahead, clean_state, confusion, mean_iou, prepare
 from segzoo_keras.checkpoint import Keeper, Progress
 from segzoo_keras.normalization import with_stand_ins
 from segzoo_keras.precision import build_network, scale_is_used_up

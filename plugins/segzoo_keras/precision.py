@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from segzoo.errors import ConfigError, PluginError
-from segzoo.processes.terminal import quiet
+from segzoo.training import quiet
 
 if TYPE_CHECKING:
     import keras

@@ -1,1 +1,60 @@
-"""What trainers share: batches of samples, kept in memory or on the disk, and checkpoints."""
+"""What trainers share: batches of samples, kept in memory or on the disk, and checkpoints.
+
+A trainer finds here all that it needs of the core beside `segzoo.plugin` and `segzoo.errors`:
+
+    from segzoo.training import Checkpoints, clean_state, prepare
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from segzoo.networks.build import clean_state
+    from segzoo.networks.frame import Frame
+    from segzoo.networks.tiles import tiled
+    from segzoo.processes.processors import processor, threads
+    from segzoo.processes.terminal import quiet
+    from segzoo.processes.threads import ahead
+    from segzoo.scoring.overlap import confusion, mean_iou
+    from segzoo.training.batches import Arrays, Batch, crops_of, order
+    from segzoo.training.checkpoints import Checkpoints
+    from segzoo.training.pipeline import prepare
+
+__all__ = [
+    "Arrays",
+    "Batch",
+    "Checkpoints",
+    "Frame",
+    "ahead",
+    "clean_state",
+    "confusion",
+    "crops_of",
+    "mean_iou",
+    "order",
+    "prepare",
+    "processor",
+    "quiet",
+    "threads",
+    "tiled",
+]
+
+_HOMES = {
+    "networks.build": ("clean_state",),
+    "networks.frame": ("Frame",),
+    "networks.tiles": ("tiled",),
+    "processes.processors": ("processor", "threads"),
+    "processes.terminal": ("quiet",),
+    "processes.threads": ("ahead",),
+    "scoring.overlap": ("confusion", "mean_iou"),
+    "training.batches": ("Arrays", "Batch", "crops_of", "order"),
+    "training.checkpoints": ("Checkpoints",),
+    "training.pipeline": ("prepare",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Imported on first use, and by name, so that modules of this package may be imported without the others.
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"segzoo.{module}"), name)
+    raise AttributeError(f"module 'segzoo.training' has no attribute '{name}'")
