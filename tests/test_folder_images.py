@@ -1,16 +1,36 @@
-"""Which values of the files become which pixel values, and what is measured of each page for it."""
+"""Channels, pages, pixel range and suggested size of images."""
 
 import json
+import math
 import re
 
 import numpy as np
 import pytest
-from own_folders import doubts, forget, one, opened, pages, photo, save
+import tifffile
+from hypothesis import given
+from hypothesis import strategies as st
+from own_folders import (
+    SQUARE,
+    doubts,
+    forget,
+    one,
+    opened,
+    pages,
+    photo,
+    refusal,
+    save,
+    write,
+)
 from pydantic import ValidationError
+from tiffs import page, written
 
 import segzoo
 from segzoo.errors import DataError
+from segzoo.networks.frame import Frame
+from segzoo.training.pipeline import prepare
 from segzoo_folder import ImageFolder, inspection, scan
+from segzoo_folder.images import EPOCHS, STEPS, epochs, suggest
+from segzoo_keras import KerasTrainer
 
 MASK = np.tile(np.uint8([0, 255]), (6, 4))
 
@@ -237,3 +257,230 @@ def test_of_images_of_8_bits_nothing_is_doubted_whatever_they_hold(tmp_path, own
     splits(tmp_path, train=np.uint8(photo(0) // 64), val=photo(1) // 64)
     for choice in ("type", "data", (0, 255)):
         assert narrow(tmp_path, own_cache, range=choice) == []
+
+
+@pytest.mark.parametrize(
+    ("shapes", "channels"),
+    [
+        ([(6, 8)], 1),
+        ([(6, 8, 3)], 3),
+        ([(6, 8, 4)], 4),
+        ([(6, 8), (6, 8, 3)], 3),
+        ([(6, 8, 3), (6, 8, 4)], 3),
+        ([(6, 8), (6, 8, 3), (6, 8, 4)], 3),
+    ],
+)
+def test_channels_are_those_that_all_images_can_be_read_with(tmp_path, own_cache, shapes, channels):
+    write(tmp_path, [str(number) for number in range(12)], image=lambda i: photo(i, shapes[i % len(shapes)]))
+    assert ImageFolder(root=tmp_path).describe(own_cache).channels == channels
+    found = opened(tmp_path, own_cache)
+    assert {image.shape for samples in found.values() for image, _ in samples} == {(6, 8, channels)}
+
+
+def test_any_number_of_channels_from_arrays(tmp_path, own_cache):
+    write(tmp_path, "abc", suffix=".npy", image=lambda i: photo(i, (6, 8, 7)))
+    assert one(tmp_path, own_cache, test=0)[0].shape == (6, 8, 7)
+    save(tmp_path / "images/d.npy", photo(0, (6, 8, 5)))
+    save(tmp_path / "masks/d.png", SQUARE)
+    message = refusal(tmp_path, own_cache)
+    assert "differ in their channels: 5 (images/d.npy for one), 7 (images/a.npy for one)" in message
+
+
+def test_arrays_with_the_channels_first_are_named(tmp_path, own_cache):
+    write(tmp_path, "abcdef", suffix=".npy", image=lambda i: np.moveaxis(photo(i, (6, 8, 3)), -1, 0))
+    found = segzoo.verify("folder", settings={"dataset.root": str(tmp_path)}, processes=1)
+    assert [one.kind for one in found.errors] == ["size"] * 6
+    assert all("(3, 6, 8) seems to be (channels, height, width)" in one.what for one in found.errors)
+    save(tmp_path / "images/a.npy", np.moveaxis(photo(0, (6, 9, 3)), -1, 0))
+    assert "9 (images/a.npy for one); convert" in refusal(tmp_path, own_cache)
+    assert "seems to be (channels, height, width)" in refusal(tmp_path, own_cache)
+
+
+def test_channels_can_be_said(tmp_path, own_cache):
+    write(tmp_path, "abc", image=lambda i: photo(i, (6, 8, 4)))
+    assert one(tmp_path, own_cache, channels=3, test=0)[0].shape == (6, 8, 3)
+
+
+def test_where_some_images_have_16_bits_all_get_them(tmp_path, own_cache):
+    write(tmp_path, "abcdef", image=lambda i: photo(i, (6, 8)).astype(np.uint16) * 257 if i % 2 else photo(i, (6, 8)))
+    for samples in opened(tmp_path, own_cache, test=0).values():
+        for name, (image, _) in zip(samples.ids, samples, strict=True):
+            np.testing.assert_array_equal(image[..., 0], photo("abcdef".index(name), (6, 8)).astype(np.uint16) * 257)
+
+
+def test_pages_are_samples_and_stay_together(tmp_path, own_cache):
+    for name in "abcdef":
+        stack = [photo(page, (6, 8)) for page in range(3)]
+        (tmp_path / "images").mkdir(exist_ok=True)
+        pages(tmp_path / f"images/{name}.tif", stack)
+        pages(tmp_path / f"masks/{name}.tiff", [SQUARE * page for page in range(3)])
+    found = opened(tmp_path, own_cache)
+    for samples in found.values():
+        assert {name[0] for name in samples.ids} == {name[0] for name in samples.ids if name.endswith("#002")}
+        for name, (image, mask) in zip(samples.ids, samples, strict=True):
+            page = int(name.partition("#")[2])
+            np.testing.assert_array_equal(image[..., 0], photo(page, (6, 8)))
+            np.testing.assert_array_equal(mask, SQUARE * page)
+    assert sum(map(len, found.values())) == 18
+
+
+def test_a_pair_of_different_numbers_of_pages_is_an_error_of_its_own(tmp_path, own_cache, command):
+    write(tmp_path, [f"img_{number}" for number in range(9)])
+    pages(tmp_path / "images/b.tif", [photo(page) for page in range(3)])
+    for wrong in (1, 2, 4):
+        pages(tmp_path / "masks/b.tif", [SQUARE * 255] * wrong)
+        found = segzoo.verify("folder", settings={"dataset.root": str(tmp_path)}, processes=1)
+        assert [(one.kind, one.id) for one in found.errors] == [("invalid", "b")]
+        assert f"images/b.tif has 3 pages, but its mask {tmp_path}/masks/b.tif has {wrong} page" in found.errors[0].what
+        assert "add `--set dataset.stack=channels`" in found.errors[0].what
+        assert sum(found.samples.values()) == 10
+    words = ("run", "unet", "folder", "--set", f"dataset.root={tmp_path}", "--set", "model.filters=2", "--epochs", "1")
+    words += ("--set", "model.depth=1", "--image-size", "8", "--out", tmp_path / "run")
+    done = command(*words)
+    assert done.code == 2
+    assert "b.tif has 3 pages" in done.err
+    assert not (tmp_path / "run").exists()
+    list_of_bad = tmp_path / "bad.csv"
+    assert (
+        command("data", "verify", "folder", "--set", f"dataset.root={tmp_path}", "--quarantine", list_of_bad).code == 1
+    )
+    assert command(*words, "--leave-out", list_of_bad).code == 0
+
+
+BANDS = 5
+H, W = SQUARE.shape
+
+
+def bands(number):
+    return np.random.default_rng(number).integers(0, 256, (BANDS, H, W)).astype(np.uint8)
+
+
+@pytest.fixture
+def paged(tmp_path):
+    """Twenty images whose bands are pages, with masks of one page."""
+    for number in range(20):
+        (tmp_path / "images").mkdir(exist_ok=True)
+        (tmp_path / f"images/img_{number}.tif").write_bytes(written([page(band) for band in bands(number)]))
+        save(tmp_path / f"masks/img_{number}.png", SQUARE)
+    return tmp_path
+
+
+def test_pages_are_channels_where_the_user_says_so(paged, own_cache):
+    with pytest.raises(DataError, match=r"dataset\.stack=channels"):
+        opened(paged, own_cache)["train"][0]
+    samples = opened(paged, own_cache, stack="channels")["train"]
+    image, mask = samples[0]
+    np.testing.assert_array_equal(image, np.moveaxis(bands(int(samples.ids[0][4:])), 0, -1))
+    np.testing.assert_array_equal(mask, SQUARE)
+
+
+def test_what_was_looked_up_is_of_the_stack_that_was_asked_for(paged, own_cache):
+    channels = opened(paged, own_cache, stack="channels")["train"][0][0].shape[2]
+    assert channels == BANDS
+    with pytest.raises(DataError, match=r"dataset\.stack=channels"):
+        opened(paged, own_cache, stack="samples")["train"][0]
+    assert opened(paged, own_cache, stack="channels")["train"][0][0].shape[2] == BANDS
+
+
+@pytest.mark.parametrize("form", ["imagej", "ome"])
+def test_slices_are_samples_and_channels_are_channels(tmp_path, own_cache, form):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "masks").mkdir()
+    volume = np.random.default_rng(0).integers(0, 256, (20, 2, H, W)).astype(np.uint8)
+    labels = np.stack([np.roll(SQUARE, number, 0) for number in range(20)])
+    kind = {form: True, "photometric": "minisblack"}
+    tifffile.imwrite(tmp_path / "images/v.tif", volume, metadata={"axes": "ZCYX"}, **kind)
+    tifffile.imwrite(tmp_path / "masks/v.tif", labels, metadata={"axes": "ZYX"}, **kind)
+    samples = opened(tmp_path, own_cache, blocks=True)
+    assert sorted(name for split in samples.values() for name in split.ids) == [f"v#{i:03}" for i in range(20)]
+    for split in samples.values():
+        for name, (image, mask) in zip(split.ids, split, strict=True):
+            np.testing.assert_array_equal(image, np.moveaxis(volume[int(name[2:])], 0, -1))
+            np.testing.assert_array_equal(mask, labels[int(name[2:])])
+
+
+def test_stacks_without_directories_are_read_as_those_with_them(tmp_path, own_cache):
+    """Images as ImageJ saves them, masks in plain pages."""
+    (tmp_path / "images").mkdir()
+    volume = np.stack([photo(number)[..., 0] for number in range(20)])
+    tags, _ = page(volume[0], t270=("s", b"ImageJ=1.53t\nimages=20\nslices=20\n\0"))
+    (tmp_path / "images/v.tif").write_bytes(written([(tags, [volume.tobytes()])]))
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "masks/v.tif").write_bytes(written([page(SQUARE)] * 20))
+    samples = opened(tmp_path, own_cache, blocks=True)["train"]
+    for name, (image, _) in zip(samples.ids, samples, strict=True):
+        np.testing.assert_array_equal(image[..., 0], volume[int(name[2:])])
+
+
+@pytest.mark.parametrize(
+    ("sizes", "view", "size"),
+    [
+        ([(512, 512)], "crop", (256, 256)),
+        ([(2048, 1536)] * 3, "crop", (256, 256)),
+        ([(512, 512), (512, 511)], "resize", (256, 256)),
+        ([(511, 511)], "resize", (256, 256)),
+        ([(64, 48)], "resize", (64, 64)),
+        ([(375, 500), (333, 500), (500, 400)], "resize", (192, 256)),
+        ([(8, 4000)], "resize", (32, 256)),
+    ],
+)
+def test_large_images_of_one_size_are_seen_in_crops_and_others_resized(sizes, view, size):
+    found = suggest(sizes, len(sizes))
+    assert (found.view, found.image_size) == (view, size)
+
+
+@pytest.mark.parametrize(
+    ("train", "size", "expected"),
+    [
+        (1, (64, 64), 300),
+        (7, (64, 64), 300),
+        (9, (64, 64), 150),
+        (120, (64, 64), 20),
+        (5000, (64, 64), 20),
+        (1, (512, 512), 300),
+        (16, (584, 565), 25),  # in 6 crops each, of which 12 steps are made
+        (20, (512, 512), 30),
+        (3, (4000, 3000), 20),
+    ],
+)
+def test_few_pixels_get_more_epochs(train, size, expected):
+    assert suggest([size] * (train + 2), train).epochs == expected
+
+
+@given(st.integers(1, 10**6))
+def test_the_steps_of_the_suggested_epochs_are_enough_and_no_more_than_need_be(images):
+    found, steps = epochs(images), math.ceil(images / KerasTrainer().batch_size)
+    assert found * steps >= STEPS
+    assert found == EPOCHS or (found - 1) * steps < STEPS
+
+
+def test_a_folder_suggests_by_its_images_for_training(tmp_path, own_cache):
+    mask = np.tile(SQUARE, (100, 100))[:520, :600]
+    write(tmp_path, "abcdefghij", mask=mask, image=lambda i: photo(i, (520, 600)))
+    dataset = ImageFolder(root=tmp_path)
+    info = dataset.describe(own_cache)
+    assert (info.view, info.image_size, info.channels) == ("crop", (256, 256), 1)
+    picks = prepare(dataset.open(own_cache, "train"), Frame(info.image_size, view=info.view)).per_epoch
+    assert (picks, info.epochs) == (6 * 5, 75)
+    assert ImageFolder(root=tmp_path, test=0, val=0.1).describe(own_cache).epochs == 50
+
+
+def scene(seed):
+    """A bright disc in noise, and where it is."""
+    rng = np.random.default_rng(seed)
+    (y, x), (row, column) = np.indices((32, 32)), rng.uniform(8, 24, 2)
+    disc = (y - row) ** 2 + (x - column) ** 2 < rng.uniform(4, 8) ** 2
+    return (80 + 80 * disc + rng.normal(0, 25, disc.shape)).clip(0, 255).astype(np.uint8), disc.astype(np.uint8) * 255
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [3, 10])
+def test_the_default_run_of_few_images_ends_with_something_learnt(tmp_path, own_cache, count):
+    for number in range(count):
+        image, mask = scene(number)
+        save(tmp_path / f"images/{number}.png", image)
+        save(tmp_path / f"masks/{number}.png", mask)
+    settings = {"model.filters": 8, "model.depth": 2, "dataset.root": tmp_path}
+    run = segzoo.run("unet", "folder", settings=settings, out=tmp_path / "run")
+    assert len(run.history) == 300
+    assert run.metrics["iou"]["foreground"] > 0.7

@@ -1,10 +1,19 @@
-"""Files of own folders that cannot be read: which are told of, and what is said."""
+"""Files of formats that cannot be read: which are reported, and what is said."""
+
+import os
 
 import pytest
-from own_folders import SQUARE, ids, photo, refusal, save, write
+from own_folders import (
+    SQUARE,
+    ids,
+    photo,
+    refusal,
+    save,
+    write,
+)
 
 from segzoo.data.images import FORMATS
-from segzoo_folder import ImageFolder
+from segzoo_folder import ImageFolder, files
 from segzoo_folder.files import NO_IMAGE, READABLE, UNKNOWN, UNSUPPORTED, stem_and_kind, why_unsupported
 
 NAMES = [f"s{number:02}" for number in range(10)]
@@ -152,3 +161,10 @@ def test_a_folder_without_images_says_what_it_holds(tmp_path, own_cache):
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).touch()
     assert "found are images (the file a.dat), masks (the file b.dat)" in refusal(tmp_path, own_cache)
+
+
+def test_a_file_that_is_gone_has_no_stamp(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "gone")
+    assert files.stamp_of(tmp_path / "link") == files.ABSENT
+    with os.scandir(tmp_path) as entries:
+        assert [files.stamp_of(entry) for entry in entries] == [files.ABSENT]
