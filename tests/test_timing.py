@@ -110,9 +110,9 @@ def test_a_network_is_built_as_in_its_run_and_takes_inputs_of_its_size(tmp_path)
     racer = load(cell(tmp_path, "unet", UNET | {"model.padding": "valid"}))
     frame = resolve(compose(tmp_path / "cells/shapes/unet/seed-0/config.toml")).frame
     assert racer.facts["input_shape"] == [*frame.input_size, 3]
-    assert racer.one().shape == (1, *frame.output_size, 4)
-    assert racer.many().shape == (BATCH, *frame.output_size, 4)
-    assert np.array_equal(racer.one()[0], racer.one()[0])
+    assert racer.single().shape == (1, *frame.output_size, 4)
+    assert racer.batch().shape == (BATCH, *frame.output_size, 4)
+    assert np.array_equal(racer.single()[0], racer.single()[0])
     assert racer.facts["parameters"] > 0
     assert racer.facts["flops"] > 0
 
@@ -121,7 +121,7 @@ def test_a_subclassed_network_of_a_third_party_is_timed(tmp_path, install):
     install("segzoo-test-sub", {"segzoo.models": "sub = segzoo_test_sub:Net"}, SUBCLASSED)
     racer = load(cell(tmp_path, "sub", {}))
     assert racer.facts == {"parameters": 4 * 3 + 4, "flops": 2 * 16 * 16 * 3 * 4, "input_shape": [16, 16, 3]}
-    assert racer.one().shape == (1, 16, 16, 4)
+    assert racer.single().shape == (1, 16, 16, 4)
 
 
 def compared(folders, **options):

@@ -102,8 +102,8 @@ def _prepare(plan: Plan) -> None:
 
 
 def _matched(plan: Plan, out: Path) -> Plan:
-    found = {(dataset, label) for dataset, widths in plan.widths.items() for label in widths}
-    if found >= {(cell.dataset, cell.model) for cell in plan.cells()}:
+    matched = {(dataset, label) for dataset, widths in plan.widths.items() for label in widths}
+    if matched >= {(cell.dataset, cell.model) for cell in plan.cells()}:
         return plan
     if run_child("segzoo.benchmarking.matching", [str(out)]).code:
         raise SegzooError("no widths were found at which the networks have as many parameters; the line above says why")
@@ -154,4 +154,4 @@ def _time(plan: Plan, out: Path) -> None:
 def _timed(out: Path) -> set[tuple[str, str]]:
     path = out / TIMING
     datasets = json.loads(path.read_text("utf-8"))["datasets"] if path.exists() else {}
-    return {(name, model) for name, found in datasets.items() for model in [*found["models"], *found["left_out"]]}
+    return {(name, model) for name, figures in datasets.items() for model in [*figures["models"], *figures["left_out"]]}

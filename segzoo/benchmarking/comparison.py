@@ -29,7 +29,7 @@ class Comparison(Results):
     """Runs beside each other, those that differ only in their seed together."""
 
     ranking: tuple[RankedModel, ...]
-    """The one with the best mean IoU first."""
+    """The model with the best mean IoU first."""
 
     @property
     def dataset(self) -> str:
@@ -38,7 +38,7 @@ class Comparison(Results):
 
     @property
     def sections(self) -> dict[str, tuple[RankedModel, ...]]:
-        """The same as `ranking`, by the one dataset."""
+        """The same as `ranking`, by the dataset."""
         return {self.dataset: self.ranking}
 
     def facts(self) -> list[str]:
@@ -51,9 +51,9 @@ class Comparison(Results):
 
     def row(self) -> dict[str, Any]:
         """All of it with the folders of the runs, ready for JSON; what the trainings took is below `timings`."""
-        found = super().row()
-        folders = {one.label: [str(run.folder.resolve()) for run in one.runs] for one in self.ranking}
-        return found | {"rows": [row | {"runs": folders[row["model"]]} for row in found["rows"]]}
+        table = super().row()
+        folders = {model.label: [str(run.folder.resolve()) for run in model.runs] for model in self.ranking}
+        return table | {"rows": [row | {"runs": folders[row["model"]]} for row in table["rows"]]}
 
 
 def compare(
@@ -73,16 +73,16 @@ def compare(
         ConfigError: if a folder holds no finished run, a run is there twice, the runs' data, classes or definitions
             of scores differ, or `out` holds something; nothing is written then.
     """
-    found = [read_run(Path(folder)) for folder in runs]
-    if len(found) < 2:
+    finished = [read_run(Path(folder)) for folder in runs]
+    if len(finished) < 2:
         raise ConfigError("there is nothing to compare: name the folders of two runs or more")
-    require_same_definitions(found)
+    require_same_definitions(finished)
     if not different_data:
         require_same_data(
-            found, "Compare runs on the same data, or see them beside each other all the same with --different-data"
+            finished, "Compare runs on the same data, or see them beside each other all the same with --different-data"
         )
-    entries = _labelled(_grouped(found))
-    chosen = _baseline(entries, baseline if baseline is not None else found[0].folder)
+    entries = _labelled(_grouped(finished))
+    chosen = _baseline(entries, baseline if baseline is not None else finished[0].folder)
     folder = Path(out or "").absolute()
     comparison = Comparison(folder, chosen, _cells(entries, folder), Timing({}), tuple(rank(entries, chosen)))
     if out:
@@ -93,7 +93,7 @@ def compare(
 
 def _cells(entries: Mapping[str, Sequence[Run]], folder: Path) -> tuple[CellResult, ...]:
     """The runs as cells of a benchmark, with commands to be typed in a folder."""
-    found = []
+    cells = []
     names = dict.fromkeys(run.config["dataset"]["name"] for runs in entries.values() for run in runs)
     for label, runs in entries.items():
         for run in runs:
@@ -101,8 +101,8 @@ def _cells(entries: Mapping[str, Sequence[Run]], folder: Path) -> tuple[CellResu
             threads = record.threads if record else run.threads
             config = os.path.relpath(run.folder.resolve() / "config.toml", folder.resolve())
             command = shlex.join([f"{THREADS[0]}={threads}", "segzoo", "run", "--config", config])
-            found.append(CellResult(Cell(" and ".join(names), label, run.seed), "done", "", command, run, record))
-    return tuple(found)
+            cells.append(CellResult(Cell(" and ".join(names), label, run.seed), "done", "", command, run, record))
+    return tuple(cells)
 
 
 def _grouped(runs: Sequence[Run]) -> list[list[Run]]:
@@ -126,16 +126,16 @@ def flat_options(run: Run) -> dict[str, Any]:
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    options: dict[str, Any] = {}
     for key, value in table.items():
-        found |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
-    return found
+        options |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return options
 
 
 def _labelled(groups: Sequence[Sequence[Run]]) -> dict[str, Sequence[Run]]:
     """The groups by the name of their model, the options in which they differ and, where that does not do, more."""
     options = [flat_options(group[0]) for group in groups]
-    labels = [_label(own, options) for own in options]
+    labels = [_label(of_group, options) for of_group in options]
     if any(group[0].fingerprints != groups[0][0].fingerprints for group in groups):
         names = [group[0].config["dataset"]["name"] for group in groups]
         labels = [f"{label} on {name}" for label, name in zip(labels, names, strict=True)]
@@ -146,19 +146,19 @@ def _labelled(groups: Sequence[Sequence[Run]]) -> dict[str, Sequence[Run]]:
     }
 
 
-def _label(own: Flat, all_options: Sequence[Flat]) -> str:
-    words = [own["model.name"]]
-    for key, value in own.items():
-        rivals = [other for other in all_options if _comparable(key, own, other)]
+def _label(options: Flat, all_options: Sequence[Flat]) -> str:
+    words = [options["model.name"]]
+    for key, value in options.items():
+        rivals = [other for other in all_options if _comparable(key, options, other)]
         if key != "model.name" and any(other.get(key) != value for other in rivals):
             words.append(f"{key.removeprefix('model.').removesuffix('.name')}={_text(value)}")
     return " ".join(words)
 
 
-def _comparable(key: str, one: Flat, other: Flat) -> bool:
+def _comparable(key: str, options: Flat, other: Flat) -> bool:
     """Whether an option means the same in another configuration: that of a plugin only where the plugin is the same."""
     section, dot, option = key.partition(".")
-    return not dot or option == "name" or one[f"{section}.name"] == other[f"{section}.name"]
+    return not dot or option == "name" or options[f"{section}.name"] == other[f"{section}.name"]
 
 
 def _text(value: Any) -> str:

@@ -20,7 +20,7 @@ AMOUNTS = ("training_seconds_per_epoch", "training_images_per_s", "waiting_share
 """Figures that a model has, be it from several seeds."""
 DEFINITIONS: dict[str, str] = {
     "training_seconds_per_epoch": "Wall time of an epoch with its validation: the median over all epochs but the "
-    "first, which compiles the training step. Of a training of one epoch it is that one's, with start-up.",
+    "first, which compiles the training step. Of a training of one epoch it is the time of that epoch, with start-up.",
     "training_images_per_s": "Training images, or crops of them, by the time of training on them, waiting for them "
     "included and validation not: the median over the same epochs.",
     "waiting_share": "The part of the training time that went by waiting for images, over the same epochs together.",

@@ -82,7 +82,7 @@ class ModelEntry(_Table):
     @model_validator(mode="before")
     @classmethod
     def _from_table(cls, entry: Any) -> dict[str, Any]:
-        return _sorted(entry, ("name", "label", "seeds"))
+        return _entry_table(entry, ("name", "label", "seeds"))
 
     def table(self) -> dict[str, Any]:
         """As in the file."""
@@ -101,9 +101,9 @@ class DatasetEntry(_Table):
     @model_validator(mode="before")
     @classmethod
     def _from_table(cls, entry: Any) -> dict[str, Any]:
-        found = _sorted(entry, ("name", "label", *OF_A_RUN))
-        run = {key: found.pop(key) for key in OF_A_RUN if key in found}
-        return found | {"run": run}
+        table = _entry_table(entry, ("name", "label", *OF_A_RUN))
+        run = {key: table.pop(key) for key in OF_A_RUN if key in table}
+        return table | {"run": run}
 
     def table(self) -> dict[str, Any]:
         """As in the file."""
@@ -171,7 +171,7 @@ class Definition(_Table):
             "trainer": self.trainer,
             "loss": self.loss,
         }
-        tables = {key: {"name": one.name, **one.options} for key, one in choices.items()}
+        tables = {key: {"name": choice.name, **choice.options} for key, choice in choices.items()}
         try:
             return RunConfig.model_validate(dataset.run | self.budget_of(dataset) | tables | {"seed": seed})
         except ValidationError as error:
@@ -205,11 +205,11 @@ def parse(table: Mapping[str, Any], file: Path) -> Definition:
         raise ConfigError(explain(error, f"{file}, key", Definition.model_fields)) from error
 
 
-def _sorted(entry: Any, own: Sequence[str]) -> dict[str, Any]:
-    """The entry of a list with its own keys first, all others as options, and the name as label if there is none."""
+def _entry_table(entry: Any, keys: Sequence[str]) -> dict[str, Any]:
+    """An entry of a list with its keys first, all others as options, and the name as its label if it has no other."""
     table = {"name": entry} if isinstance(entry, str) else entry
     if not isinstance(table, Mapping):
         raise ValueError("write a name, or a table with one")
-    found = {key: value for key, value in table.items() if key in own}
-    options = {key: value for key, value in table.items() if key not in own}
-    return ({"label": found["name"]} if isinstance(found.get("name"), str) else {}) | found | {"options": options}
+    fields = {key: value for key, value in table.items() if key in keys}
+    options = {key: value for key, value in table.items() if key not in keys}
+    return ({"label": fields["name"]} if isinstance(fields.get("name"), str) else {}) | fields | {"options": options}

@@ -10,7 +10,7 @@ from segzoo.benchmarking.ranking import RankedModel
 from segzoo.benchmarking.significance import Difference, Interval
 
 LEVEL = 0.05
-"""A difference with a smaller p counts as one."""
+"""A difference with a smaller p counts as real."""
 NAMES = {
     "iou": "IoU",
     "dice": "Dice",
@@ -58,7 +58,7 @@ def difference_rows(models: Sequence[RankedModel]) -> list[list[str]]:
 
 
 def score_rows(models: Sequence[RankedModel]) -> list[list[str]]:
-    """The scores of whole splits but mean IoU, mean and standard deviation over seeds."""
+    """The scores of splits but mean IoU, mean and standard deviation over seeds."""
     names = dict.fromkeys(name for model in models for run in model.runs[:1] for name in run.overall)
     names.pop("mean_iou", None)
     rows = [[model.label, *(spread(model.scores.get(name)) for name in names)] for model in models]

@@ -1,7 +1,7 @@
 """Widths at which networks have as many parameters as the baseline: is it the architecture, or only the size?
 
 `python -m segzoo.benchmarking.matching OUT` adds them to the benchmark in a folder. It builds networks, so it runs in a
-process of its own: one in which TensorFlow works would keep a GPU from the cells.
+process of its own: a process in which TensorFlow works would keep a GPU from the cells.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def match_parameters(
             matches[label] = Match(model, target, "")
         else:
             matches[label] = _matched(name, model, target, count)
-        gc.collect()  # networks refer to themselves, and stay in memory until somebody looks
+        gc.collect()  # networks refer to themselves, so only the collector frees them
     return matches
 
 

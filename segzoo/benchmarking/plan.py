@@ -35,7 +35,7 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True)
 class Plan:
-    """A definition of which nothing is open, and what was found out for it."""
+    """A definition with every value, and the widths that were chosen for it."""
 
     definition: Definition
     widths: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
@@ -49,24 +49,24 @@ class Plan:
         seeds = {model.label: definition.seeds_of(model) for model in definition.models}
         turns = range(max(map(len, seeds.values())))
         return [
-            Cell(dataset.label, model, own[turn])
+            Cell(dataset.label, model, seeds_of_model[turn])
             for dataset in definition.datasets
             for turn in turns
-            for model, own in seeds.items()
-            if turn < len(own)
+            for model, seeds_of_model in seeds.items()
+            if turn < len(seeds_of_model)
         ]
 
     def config(self, cell: Cell) -> RunConfig:
         """The configuration of a run."""
-        dataset = next(one for one in self.definition.datasets if one.label == cell.dataset)
-        model = next(one for one in self.definition.models if one.label == cell.model)
+        dataset = next(entry for entry in self.definition.datasets if entry.label == cell.dataset)
+        model = next(entry for entry in self.definition.models if entry.label == cell.model)
         width = self.widths.get(cell.dataset, {}).get(cell.model, {})
         return self.definition.config(dataset, with_options(model, model.options | dict(width)), cell.seed)
 
     def write(self, out: Path) -> None:
         """Write `benchmark.toml` into a folder."""
-        found = {key: value for key, value in {"widths": self.widths, "notes": self.notes}.items() if value}
-        write_text(out / FILE, tomli_w.dumps(self.definition.table() | found))
+        chosen = {key: value for key, value in {"widths": self.widths, "notes": self.notes}.items() if value}
+        write_text(out / FILE, tomli_w.dumps(self.definition.table() | chosen))
 
 
 def read_plan(out: Path) -> Plan:
@@ -106,22 +106,22 @@ def decide(definition: Definition, earlier: Plan | None = None) -> Plan:
 
 def changes(earlier: Definition, later: Definition) -> list[str]:
     """What makes the results of one definition no results of the other; models, datasets and seeds may be more."""
-    found = []
+    changed = []
     for kind in ("model", "dataset"):
-        then, now = ({one.label: one for one in getattr(each, f"{kind}s")} for each in (earlier, later))
-        for label, one in then.items():
+        then, now = ({entry.label: entry for entry in getattr(side, f"{kind}s")} for side in (earlier, later))
+        for label, entry in then.items():
             if label in now:
-                found += table_differences(_without_seeds(one), _without_seeds(now[label]), f"{kind} '{label}', ")
+                changed += table_differences(_without_seeds(entry), _without_seeds(now[label]), f"{kind} '{label}', ")
             else:
-                found.append(f"{kind} '{label}' is there, but not here")
+                changed.append(f"{kind} '{label}' is there, but not here")
     models = {model.label: model for model in later.models}
     for model in earlier.models:
         lost = set(earlier.seeds_of(model)) - set(later.seeds_of(models.get(model.label, model)))
-        found += [f"model '{model.label}', seed {seed} is there, but not here" for seed in sorted(lost)]
+        changed += [f"model '{model.label}', seed {seed} is there, but not here" for seed in sorted(lost)]
     # Without widths that were chosen for its sake, the baseline is a matter of the tables.
     free = {"models", "datasets", "seeds", "time_limit"} | ({"baseline"} if earlier.match == "none" else set())
-    then, now = ({key: value for key, value in one.table().items() if key not in free} for one in (earlier, later))
-    return found + table_differences(then, now)
+    then, now = ({key: value for key, value in side.table().items() if key not in free} for side in (earlier, later))
+    return changed + table_differences(then, now)
 
 
 def _without_seeds(entry: ModelEntry | DatasetEntry) -> dict[str, Any]:
@@ -131,7 +131,7 @@ def _without_seeds(entry: ModelEntry | DatasetEntry) -> dict[str, Any]:
 def _decided(kind: type[Plugin], choice: Choice, begun: Choice | None) -> Choice:
     """A plugin with all its options; those that are left to the machine as they were when the benchmark began."""
     plugin = registry.create(kind, choice.name, choice.options)
-    given, options = (one.model_dump(mode="json", exclude_none=True) for one in (plugin, plugin.resolved()))
+    given, options = (version.model_dump(mode="json", exclude_none=True) for version in (plugin, plugin.resolved()))
     if begun and begun.name == choice.name:
         left = [key for key, value in options.items() if given.get(key) != value]
         options |= {key: begun.options[key] for key in left if key in begun.options}
@@ -143,12 +143,12 @@ def _completed(definition: Definition) -> Definition:
     pairs = product(definition.datasets, definition.models)
     full = {(data.label, model.label): resolve(definition.config(data, model)).config for data, model in pairs}
     first_dataset, first_model = definition.datasets[0].label, definition.models[0].label
-    models = [with_options(one, full[first_dataset, one.label].model.options) for one in definition.models]
+    models = [with_options(entry, full[first_dataset, entry.label].model.options) for entry in definition.models]
     datasets = []
-    for one in definition.datasets:
-        config = full[one.label, first_model]
+    for entry in definition.datasets:
+        config = full[entry.label, first_model]
         run = config.model_dump(include=set(OF_A_RUN), exclude_none=True, mode="json")
-        datasets.append(one.model_copy(update={"run": run, "options": config.dataset.options}))
+        datasets.append(entry.model_copy(update={"run": run, "options": config.dataset.options}))
     # What was said for all datasets stands in the table of each now.
     return definition.model_copy(
         update={"models": tuple(models), "datasets": tuple(datasets), **dict.fromkeys(BUDGET)},

@@ -60,12 +60,12 @@ class RankedModel:
 
     def row(self) -> dict[str, Any]:
         """All of it, ready for JSON."""
-        one = self.difference
+        difference = self.difference
         return {
             "model": self.label,
             "seeds": [run.seed for run in self.runs],
             "scores": {name: _json(asdict(interval)) for name, interval in self.scores.items()},
-            "comparison": _comparison(one, self.p) if one else None,
+            "comparison": _comparison(difference, self.p) if difference else None,
             "note": self.note,
         }
 
@@ -79,15 +79,15 @@ def rank(entries: Mapping[str, Sequence[Run]], baseline: str) -> list[RankedMode
     ids = list(image_scores(entries[baseline][0].folder)) if entries[baseline] else []
     reference = _matrix(entries[baseline], ids)
     notes = {label: _untested(label, entries, baseline) for label in entries}
-    found = {
+    differences = {
         label: difference(_matrix(entries[label], ids), reference)
         for label, note in notes.items()
         if note in ("", ONE_SEED)
     }
-    notes |= {label: FEW_IMAGES for label, one in found.items() if one.p is None and not notes[label]}
-    adjusted = dict(zip(found, holm([one.p for one in found.values()]), strict=True))
+    notes |= {label: FEW_IMAGES for label, tested in differences.items() if tested.p is None and not notes[label]}
+    adjusted = dict(zip(differences, holm([tested.p for tested in differences.values()]), strict=True))
     rows = [
-        RankedModel(label, tuple(runs), _intervals(runs), found.get(label), adjusted.get(label), notes[label])
+        RankedModel(label, tuple(runs), _intervals(runs), differences.get(label), adjusted.get(label), notes[label])
         for label, runs in entries.items()
     ]
     return sorted(rows, key=lambda row: -row.scores["mean_iou"].mean if "mean_iou" in row.scores else 1.0)
@@ -95,14 +95,14 @@ def rank(entries: Mapping[str, Sequence[Run]], baseline: str) -> list[RankedMode
 
 def _untested(label: str, entries: Mapping[str, Sequence[Run]], baseline: str) -> str:
     """Why there is no test of a model against the baseline; empty if there is one."""
-    own, base = entries[label], entries[baseline]
+    runs, base = entries[label], entries[baseline]
     if label == baseline:
         return "baseline"
-    if not own or not base:
-        return "no test: no finished run" if not own else "no test: no finished run of the baseline"
-    if _scored(own[0]) != _scored(base[0]):
+    if not runs or not base:
+        return "no test: no finished run" if not runs else "no test: no finished run of the baseline"
+    if _scored(runs[0]) != _scored(base[0]):
         return "no test: other images"
-    return ONE_SEED if min(len(own), len(base)) == 1 else ""
+    return ONE_SEED if min(len(runs), len(base)) == 1 else ""
 
 
 def _scored(run: Run) -> tuple[str, str | None]:
@@ -114,26 +114,26 @@ def _matrix(runs: Sequence[Run], ids: Sequence[str]) -> NDArray[np.float64]:
     """The mean IoU of each image, (runs, images), NaN where an image has none."""
     rows = np.empty((len(runs), len(ids)))
     for run, row in zip(runs, rows, strict=True):
-        found = image_scores(run.folder)
-        if found.keys() != set(ids):
+        scores = image_scores(run.folder)
+        if scores.keys() != set(ids):
             raise ConfigError(
-                f"{run.folder / 'images.csv'} has {len(found):,} images, and they are not the {len(ids):,} of the "
+                f"{run.folder / 'images.csv'} has {len(scores):,} images, and they are not the {len(ids):,} of the "
                 f"baseline, though the data are the same; {again(run.folder)}"
             )
-        row[:] = [found[name] for name in ids]
+        row[:] = [scores[name] for name in ids]
     return rows
 
 
 def _intervals(runs: Sequence[Run]) -> dict[str, Interval]:
-    scores = [run.scores for run in runs]
-    names = dict.fromkeys(name for one in scores for name in one)
-    values = {name: [value for one in scores if (value := one.get(name)) is not None] for name in names}
+    by_run = [run.scores for run in runs]
+    names = dict.fromkeys(name for scores in by_run for name in scores)
+    values = {name: [value for scores in by_run if (value := scores.get(name)) is not None] for name in names}
     return {name: mean_interval(np.array(known)) for name, known in values.items() if known}
 
 
-def _comparison(found: Difference, p: float | None) -> dict[str, float | None]:
-    figures = asdict(found)
-    return _json({"difference": figures.pop("mean"), **figures, "p": p, "p_unadjusted": found.p})
+def _comparison(difference: Difference, p: float | None) -> dict[str, float | None]:
+    figures = asdict(difference)
+    return _json({"difference": figures.pop("mean"), **figures, "p": p, "p_unadjusted": difference.p})
 
 
 def _json(figures: dict[str, Any]) -> dict[str, Any]:

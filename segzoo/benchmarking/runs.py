@@ -102,10 +102,10 @@ class Run:
 
     @property
     def overall(self) -> dict[str, float | None]:
-        """The scores of the whole split by name, those of the dataset's own among them; None where there is none."""
-        own: Mapping[str, float | None] = self.metrics.get("dataset_scores", {})
+        """The scores of the split by name, those that the dataset defines among them; None where there is none."""
+        of_dataset: Mapping[str, float | None] = self.metrics.get("dataset_scores", {})
         scores = {key: value for key, value in self.metrics.items() if key not in FACTS}
-        return {key: value for key, value in scores.items() if not isinstance(value, Mapping)} | dict(own)
+        return {key: value for key, value in scores.items() if not isinstance(value, Mapping)} | dict(of_dataset)
 
     @property
     def by_class(self) -> dict[str, dict[str, float | None]]:

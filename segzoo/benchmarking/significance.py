@@ -87,19 +87,19 @@ def difference(scores: Scores, baseline: Scores, level: float = 0.95) -> Differe
     Raises:
         ValueError: if the shapes do not fit.
     """
-    one, other = _complete(scores, baseline)
-    rounding = ROUNDING * float(max(np.abs(one).max(initial=0.0), np.abs(other).max(initial=0.0)))
-    by_image = one.mean(axis=0) - other.mean(axis=0)
+    scores, baseline = _complete(scores, baseline)
+    rounding = ROUNDING * float(max(np.abs(scores).max(initial=0.0), np.abs(baseline).max(initial=0.0)))
+    by_image = scores.mean(axis=0) - baseline.mean(axis=0)
     by_image[np.abs(by_image) <= rounding] = 0.0
     mean = float(by_image.mean()) if by_image.size else math.nan
     wilcoxon = _wilcoxon(by_image)
-    if min(len(one), len(other), by_image.size) < 2:
+    if min(len(scores), len(baseline), by_image.size) < 2:
         return Difference(mean, math.nan, math.nan, None, math.nan, math.nan, wilcoxon)
-    variance, df = _variance(one, other, by_image)
+    variance, df = _variance(scores, baseline, by_image)
     error = max(math.sqrt(variance), rounding, sys.float_info.min)
     margin = _quantile(level, df) * error
     p = float(2 * stats.t.sf(abs(mean) / error, df))
-    sd = _between_seeds(one, other)
+    sd = _between_seeds(scores, baseline)
     effect = mean / sd if sd > rounding else math.nan
     return Difference(mean, mean - margin, mean + margin, p, df, effect, wilcoxon)
 
@@ -116,29 +116,30 @@ def holm(p: Sequence[float | None]) -> list[float | None]:
 
 def _complete(scores: Scores, baseline: Scores) -> tuple[Scores, Scores]:
     """Both without the images that lack a score in any seed of either."""
-    one, other = np.asarray(scores, np.float64), np.asarray(baseline, np.float64)
-    if one.ndim != 2 or other.ndim != 2 or one.shape[1] != other.shape[1] or not len(one) or not len(other):
-        raise ValueError(f"scores must be (seeds, images) of the same images; they are {one.shape} and {other.shape}")
-    known = ~(np.isnan(one).any(axis=0) | np.isnan(other).any(axis=0))
-    return one[:, known], other[:, known]
+    scores, baseline = np.asarray(scores, np.float64), np.asarray(baseline, np.float64)
+    shapes = scores.shape, baseline.shape
+    if scores.ndim != 2 or baseline.ndim != 2 or shapes[0][1] != shapes[1][1] or not len(scores) or not len(baseline):
+        raise ValueError(f"scores must be (seeds, images) of the same images; they are {shapes[0]} and {shapes[1]}")
+    known = ~(np.isnan(scores).any(axis=0) | np.isnan(baseline).any(axis=0))
+    return scores[:, known], baseline[:, known]
 
 
-def _variance(one: Scores, other: Scores, by_image: Scores) -> tuple[float, float]:
+def _variance(scores: Scores, baseline: Scores, by_image: Scores) -> tuple[float, float]:
     """The variance of the difference of the means, and its degrees of freedom, from its mean squares.
 
     The images' part and the seeds' part both hold the noise of seed x image, so it is taken off once. In expectation
-    neither is less than that noise; where one is found so, what it holds besides is none, and the noise stands for it.
+    neither is less than that noise; where either is estimated to be less, it is taken to be the noise alone.
     """
     images = by_image.size
-    seeds, noises = [_seeds(one), _seeds(other)], [_noise(one), _noise(other)]
+    seeds, noises = [_seeds(scores), _seeds(baseline)], [_noise(scores), _noise(baseline)]
     seed, noise = sum(seeds), sum(noises)
     image = max(float(by_image.var(ddof=1)) / images, noise)
     if seed <= noise:
         return image, images - 1.0
     variance = image + seed - noise
     squares = (image / variance) ** 2 / (images - 1)
-    for scores, own, common in zip((one, other), seeds, noises, strict=True):
-        squares += ((own / variance) ** 2 + (common / variance) ** 2 / (images - 1)) / (len(scores) - 1)
+    for model, seed_part, common in zip((scores, baseline), seeds, noises, strict=True):
+        squares += ((seed_part / variance) ** 2 + (common / variance) ** 2 / (images - 1)) / (len(model) - 1)
     return variance, float(1 / squares)
 
 
@@ -154,10 +155,10 @@ def _noise(scores: Scores) -> float:
     return float((residuals**2).sum() / ((seeds - 1) * (images - 1) * seeds * images))
 
 
-def _between_seeds(one: Scores, other: Scores) -> float:
+def _between_seeds(scores: Scores, baseline: Scores) -> float:
     """The standard deviation of the seeds' mean scores about their model's mean, pooled over both models."""
-    squares = sum(float(scores.mean(axis=1).var()) * len(scores) for scores in (one, other))
-    return math.sqrt(squares / (len(one) + len(other) - 2))
+    squares = sum(float(model.mean(axis=1).var()) * len(model) for model in (scores, baseline))
+    return math.sqrt(squares / (len(scores) + len(baseline) - 2))
 
 
 def _wilcoxon(by_image: Scores) -> float:

@@ -56,9 +56,9 @@ class Racer:
     """A network that is ready to be timed."""
 
     facts: dict[str, Any]
-    one: Callable[[], object]
+    single: Callable[[], object]
     """Takes one input through the network."""
-    many: Callable[[], object]
+    batch: Callable[[], object]
     """Takes `BATCH` inputs through the network."""
 
 
@@ -118,12 +118,12 @@ def measure(
 
 def finished(out: Path) -> dict[str, dict[str, Path]]:
     """A finished run of each model on each dataset in a benchmark's folder."""
-    found: dict[str, dict[str, Path]] = {}
+    folders: dict[str, dict[str, Path]] = {}
     for path in sorted(out.glob("cells/*/*/seed-*/cell.json")):
         if json.loads(path.read_text("utf-8"))["status"] == "done":
             dataset, model = path.parts[-4:-2]
-            found.setdefault(dataset, {}).setdefault(model, path.parent)
-    return found
+            folders.setdefault(dataset, {}).setdefault(model, path.parent)
+    return folders
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -132,19 +132,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("out", metavar="OUT", type=Path, help="the folder of a benchmark whose runs are finished")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--seconds", type=float, default=SECONDS, help="for each network, over all rounds")
-    words = parser.parse_args(arguments)
-    if words.rounds < 1 or words.seconds <= 0:
+    options = parser.parse_args(arguments)
+    if options.rounds < 1 or options.seconds <= 0:
         parser.error("--rounds and --seconds must be positive")
     try:
-        definition = _definition(words.out)
+        definition = _definition(options.out)
         with quiet():
-            folders, baseline = finished(words.out), definition["baseline"]
-            found = measure(folders, words.rounds, definition["threads"], baseline, words.seconds)
-        write_text(words.out / "timing.json", json.dumps(found, indent=2, allow_nan=False) + "\n")
+            folders, baseline = finished(options.out), definition["baseline"]
+            measured = measure(folders, options.rounds, definition["threads"], baseline, options.seconds)
+        write_text(options.out / "timing.json", json.dumps(measured, indent=2, allow_nan=False) + "\n")
     except SegzooError as error:
         print(f"segzoo: {error}", file=sys.stderr)
         sys.exit(2)
-    for dataset, figures in found["datasets"].items():
+    for dataset, figures in measured["datasets"].items():
         if floor := figures["noise_floor"]:  # else none of its networks works
             note(f"{dataset}: noise floor {floor:.3f}")
 
@@ -194,7 +194,7 @@ def _compared(models: Mapping[str, Path], rounds: int, baseline: str | None, sec
 
 
 def _group(models: Mapping[str, Path], waiting: list[str], least: int, left_out: dict[str, str]) -> dict[str, Racer]:
-    """The next of those that wait, one at least, for as long as so many bytes of memory are free."""
+    """The next of those that wait, at least one, for as long as so many bytes of memory are free."""
     group: dict[str, Racer] = {}
     while waiting and (not group or psutil.virtual_memory().available > least):
         label = waiting.pop(0)
@@ -225,12 +225,12 @@ def load(folder: Path) -> Racer:
         built = build_network(experiment.model, name, frame, info.channels, len(info.classes))
     shape = (*frame.input_size, info.channels)
     functions = {count: cost.traced(built, (count, *shape)) for count in (1, BATCH)}
-    one, many = (_call(function, count, shape) for count, function in functions.items())
-    one(), many()  # the first call allocates, and arranges weights as the processor likes them
+    single, batch = (_call(function, count, shape) for count, function in functions.items())
+    single(), batch()  # the first call allocates, and arranges weights for the processor
     return Racer(
         {"parameters": cost.parameters(built), "flops": _flops(functions[1], name), "input_shape": list(shape)},
-        one,
-        many,
+        single,
+        batch,
     )
 
 
@@ -256,8 +256,8 @@ def race(racers: Sequence[Racer], rounds: int, seconds: float) -> list[Times]:
     share = seconds / rounds / 2
     for turn in range(rounds):
         for racer, taken in order[:: -1 if turn % 2 else 1]:
-            taken.latencies.append(_seconds(racer.one, share))
-            taken.rates.append(BATCH / median(_seconds(racer.many, share)))
+            taken.latencies.append(_seconds(racer.single, share))
+            taken.rates.append(BATCH / median(_seconds(racer.batch, share)))
     return times
 
 

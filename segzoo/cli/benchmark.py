@@ -28,11 +28,11 @@ def benchmark(
     from segzoo.benchmarking.benchmark import benchmark as compare
 
     with interruptible():
-        found = compare(file, out=out, jobs=jobs, dask=dask, retry=retry)
+        results = compare(file, out=out, jobs=jobs, dask=dask, retry=retry)
     if as_json:
-        print(json.dumps(found.row(), indent=2))
+        print(json.dumps(results.row(), indent=2))
     else:
-        print_results(found)
-        print(f"results in {found.folder}")
-    if any(cell.status != "done" for cell in found.cells):
+        print_results(results)
+        print(f"results in {results.folder}")
+    if any(cell.status != "done" for cell in results.cells):
         raise typer.Exit(1)

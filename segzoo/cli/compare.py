@@ -39,15 +39,15 @@ def compare(
     """Compare finished runs: means over seeds, and which differences are real."""
     from segzoo.benchmarking.comparison import compare as compare_runs
 
-    found = compare_runs(runs, baseline=baseline, different_data=different_data, out=out)
+    comparison = compare_runs(runs, baseline=baseline, different_data=different_data, out=out)
     if as_json:
-        print(json.dumps(found.row(), indent=2, allow_nan=False))
+        print(json.dumps(comparison.row(), indent=2, allow_nan=False))
         return
-    print_results(found)
-    for line in found.facts():
+    print_results(comparison)
+    for line in comparison.facts():
         print(line)
     for name in DEFINED:
-        print(f"{name}: {found.definitions[name]}")
+        print(f"{name}: {comparison.definitions[name]}")
     if out:
         print(f"results in {out}")
 
@@ -57,20 +57,20 @@ def print_results(results: Results) -> None:
     from rich.console import Console
 
     tables = {dataset: _tables(results, dataset, ranked) for dataset, ranked in results.sections.items()}
-    every = [table for own in tables.values() for table in own]
+    every = [table for of_dataset in tables.values() for table in of_dataset]
     wanted = max(Console(width=WIDEST).measure(table).maximum for table in every)
     console = Console(width=max(Console().width, wanted), highlight=False, markup=False)
-    for dataset, own in tables.items():
+    for dataset, of_dataset in tables.items():
         console.print(f"\n{dataset}")
-        for table in own:
+        for table in of_dataset:
             console.print(table)
 
 
 def _tables(results: Results, dataset: str, ranked: Sequence[RankedModel]) -> list[Table]:
     from segzoo.benchmarking import formatting
 
-    costs = {one.label: results.size(dataset, one.label) | results.costs(dataset, one.label) for one in ranked}
-    scored = "; or ".join(dict.fromkeys(run.scored for one in ranked for run in one.runs))
+    costs = {model.label: results.size(dataset, model.label) | results.costs(dataset, model.label) for model in ranked}
+    scored = "; or ".join(dict.fromkeys(run.scored for model in ranked for run in model.runs))
     tables = [
         _table(formatting.ranked_rows(ranked), f"{scored}, mean ± sd over seeds" if scored else None),
         _table(formatting.difference_rows(ranked), f"difference from {results.baseline} in the mean IoU of images"),

@@ -112,9 +112,9 @@ def end(pid: int) -> None:
     """End a process and those that it has started."""
     with suppress(psutil.NoSuchProcess):
         process = psutil.Process(pid)
-        for one in [*process.children(recursive=True), process]:  # it may be the one that runs this
+        for member in [*process.children(recursive=True), process]:  # the last may be the process that runs this
             with suppress(psutil.NoSuchProcess):
-                one.kill()
+                member.kill()
 
 
 def _watch() -> None:
