@@ -51,6 +51,21 @@ def test_it_says_so_too_where_the_other_program_has_replaced_the_package(install
     assert (done.returncode, done.stderr[:24]) == (2, "segzoo: the distribution")
 
 
+@pytest.mark.parametrize(
+    ("words", "defaults"),
+    [
+        (("run",), ("keras", "cross_entropy", "0", "runs/MODEL-DATASET")),
+        (("benchmark",), ("runs/FILE",)),
+        (("compare",), ("the first RUN",)),
+        (("data", "preview"), ("all",)),
+    ],
+)
+def test_help_says_what_is_taken_where_an_option_is_left_out(words, defaults, command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    shown = command(*words, "--help").out
+    assert [default for default in defaults if f"[default: {default}]" not in shown] == []
+
+
 def test_list_as_json_and_of_one_kind(command):
     rows = json.loads(command("list", "models", "--json").out)
     assert {row["kind"] for row in rows} == {"model"}

@@ -105,8 +105,8 @@ def show(
 def run(
     model: Annotated[str | None, typer.Argument(metavar="MODEL")] = None,
     dataset: Annotated[str | None, typer.Argument(metavar="DATASET")] = None,
-    trainer: Annotated[str | None, typer.Option(help=f"Name of a trainer.  [default: {DEFAULTS['trainer']}]")] = None,
-    loss: Annotated[str | None, typer.Option(help=f"Name of a loss.  [default: {DEFAULTS['loss']}]")] = None,
+    trainer: Annotated[str | None, typer.Option(help=f"Name of a trainer.  \\[default: {DEFAULTS['trainer']}]")] = None,
+    loss: Annotated[str | None, typer.Option(help=f"Name of a loss.  \\[default: {DEFAULTS['loss']}]")] = None,
     config: Annotated[
         Path | None, typer.Option(metavar="FILE.toml", help="Take what is not said here from it.")
     ] = None,
@@ -114,7 +114,7 @@ def run(
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the training images.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Training steps, if that is less.")] = None,
     seconds: Annotated[float | None, typer.Option(help="Seconds of training, if that is less.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Decides every random draw.  [default: 0]")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Decides every random draw.  \\[default: 0]")] = None,
     image_size: ImageSize = None,
     view: Annotated[
         str | None, typer.Option(metavar="resize|crop", help="Whether the network sees images resized, or in crops.")
@@ -123,7 +123,7 @@ def run(
         Path | None, typer.Option(metavar="FILE.csv", help="Leave out the samples of a list; see `data verify`.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="A new folder for the results.  [default: runs/MODEL-DATASET]")
+        Path | None, typer.Option(help="A new folder for the results.  \\[default: runs/MODEL-DATASET]")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out where it has stopped.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the whole configuration and stop.")] = False,

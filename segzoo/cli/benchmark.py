@@ -15,7 +15,7 @@ from segzoo.cli.shared import AsJson, interruptible
 def benchmark(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="What is compared, and how.")],
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="The folder of results.  [default: runs/FILE]")
+        Path | None, typer.Option(metavar="DIR", help="The folder of results.  \\[default: runs/FILE]")
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Cells at once on this machine.")] = 1,
     dask: Annotated[

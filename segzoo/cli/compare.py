@@ -26,7 +26,8 @@ WIDEST = 1000
 def compare(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Folders of finished runs, two or more.")],
     baseline: Annotated[
-        str | None, typer.Option(metavar="RUN|LABEL", help="What the rest is compared with.  [default: the first RUN]")
+        str | None,
+        typer.Option(metavar="RUN|LABEL", help="What the rest is compared with.  \\[default: the first RUN]"),
     ] = None,
     different_data: Annotated[
         bool, typer.Option("--different-data", help="Show runs on different data too; no test between them.")

@@ -80,7 +80,7 @@ def preview(
     dataset: Name = None,
     settings: Settings = [],  # noqa: B006
     config: Config = None,
-    split: Annotated[str | None, typer.Option(help="Only this split.  [default: all]")] = None,
+    split: Annotated[str | None, typer.Option(help="Only this split.  \\[default: all]")] = None,
     count: Annotated[int, typer.Option(min=1, help="Samples of a split.")] = 12,
 ) -> None:
     """Draw samples with their masks: a sheet of each split, and a page of HTML."""
