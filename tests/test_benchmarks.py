@@ -87,6 +87,7 @@ def test_the_articles_loader_and_ours_give_the_same_pixels(pets, tmp_path):
     assert [photo.stem for photo, _ in val_pairs] == list(samples.ids)
 
 
+@pytest.mark.slow
 def test_the_input_pipelines_are_measured(pets, printed_by):
     printed = printed_by("input_pipeline", "--root", pets, "--val-size", 8, "--size", 32, "--rounds", 2)
     assert "from the 16 training images" in printed
@@ -224,6 +225,7 @@ def test_the_cost_of_checkpoints_is_measured(printed_by):
     assert 0 < one <= most
 
 
+@pytest.mark.slow
 def test_simulated_benchmarks_are_judged(printed_by):
     found = rows(printed_by("significance", "--benchmarks", 20))
     certain, wilcoxon = found["4,000 images"]
@@ -256,6 +258,7 @@ def test_seeds_share_luck_and_images_fall_into_groups_where_a_world_says_so():
     assert groups.mean(axis=0).std() > 0.15 > groups.mean(axis=1).std()  # 0.42 are expected, and 0.13
 
 
+@pytest.mark.slow
 def test_pooling_of_variances_is_judged(printed_by):
     lines = [line for line in printed_by("pooling", "--benchmarks", 2000).splitlines() if line.startswith("| ")]
     found = {tuple(line.strip("| ").split(" | ")[:2]): re.findall(r"([\d.]+)%", line) for line in lines[2:]}
@@ -276,6 +279,7 @@ def test_variances_are_pooled_as_in_student_s_test():
     np.testing.assert_allclose(pooling.pooled(by_hand), 2 * stats.t.sf(4 / 2**0.5, 3))
 
 
+@pytest.mark.slow
 def test_the_variance_of_scores_is_taken_apart(tmp_path, printed_by):
     significance, rng = import_module("significance"), np.random.default_rng(0)
     pair = significance.scores(significance.World((6, 6), (0.02, 0.02), images=3000), rng)
@@ -306,6 +310,7 @@ def test_trainings_are_split_in_halves_in_every_way(runs, splits):
     assert len(list(import_module("score_variance").halves(found))) == splits
 
 
+@pytest.mark.slow
 def test_the_tables_of_stored_cells_are_timed_with_their_memory(printed_by):
     small = ("--models", 2, "--datasets", 1, "--seeds", 2, "--images", 3, "--rounds", 1)
     seconds, _, _, mib, _, _ = rows(printed_by("tabulate", *small))["4"]

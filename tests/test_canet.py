@@ -63,7 +63,9 @@ def test_small_setting_has_the_count_of_the_documentation():
     assert model.count_params() == 1_558_423
 
 
-@pytest.mark.parametrize(("encoder", "convolutions"), [("resnet34", 32), ("resnet101", 99)])
+@pytest.mark.parametrize(
+    ("encoder", "convolutions"), [("resnet34", 32), pytest.param("resnet101", 99, marks=pytest.mark.slow)]
+)
 def test_encoders_have_the_depth_of_their_name(encoder, convolutions):
     model = CANet(filters=4, encoder=encoder, flows=1).build((None, None, 3), 3)
     names = [layer.name for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]

@@ -183,8 +183,12 @@ def test_r2unet_counts_its_recurrent_steps():
     assert len({parameters(network) for network in networks}) == 1
 
 
+SHIPPED = [entry.name for entry in registry.entries(Model) if entry.distribution == DISTRIBUTION]
+QUICKLY_COUNTED = ("unet", "sliding_window")
+
+
 @pytest.mark.parametrize(
-    "name", [entry.name for entry in registry.entries(Model) if entry.distribution == DISTRIBUTION]
+    "name", [pytest.param(name, marks=() if name in QUICKLY_COUNTED else pytest.mark.slow) for name in SHIPPED]
 )
 def test_every_network_that_ships_can_be_counted(name):
     model = registry.load(Model, name).example()

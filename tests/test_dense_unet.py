@@ -24,8 +24,9 @@ def largest() -> keras.Model:
     [
         # Of 56 layers the paper says 1.5 M, but what its tables describe has 1.40 M (SimJeg/FC-DenseNet#31).
         (56, 12, 1_397_963, 1.5e6, 0.11e6),
-        (67, 16, 3_502_923, 3.5e6, 0.05e6),
-        (103, 16, 9_425_163, 9.4e6, 0.05e6),  # with the moving statistics, as the authors' code counts
+        pytest.param(67, 16, 3_502_923, 3.5e6, 0.05e6, marks=pytest.mark.slow),
+        # With the moving statistics, as the authors' code counts.
+        pytest.param(103, 16, 9_425_163, 9.4e6, 0.05e6, marks=pytest.mark.slow),
     ],
 )
 def test_parameters_of_the_paper(depth, growth_rate, parameters, published, explained):

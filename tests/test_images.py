@@ -495,7 +495,7 @@ def test_lost_frames_are_told_of(put, name):
 
 
 @pytest.mark.parametrize("name", IMAGES)
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_damaged_file_decodes_or_is_named_and_nothing_is_printed(put, capfd, name, data):
     path = put(name, data.draw(damaged(IMAGES[name][0])))

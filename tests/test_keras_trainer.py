@@ -299,7 +299,9 @@ def test_a_subclassed_network_trains(tmp_path):
     assert model(np.zeros((2, 16, 16, 3), np.float32)).shape == (2, 16, 16, CLASSES)
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "adamw", "rmsprop", "sgd"])
+@pytest.mark.parametrize(
+    "optimizer", ["adam", "sgd", *(pytest.param(name, marks=pytest.mark.slow) for name in ("adamw", "rmsprop"))]
+)
 def test_every_optimizer_lowers_the_loss(tmp_path, optimizer):
     recorder = Recorder(tmp_path, epochs=5)
     recorder.fit(optimizer=optimizer, learning_rate=0.02)

@@ -76,6 +76,7 @@ def test_convolutions_of_one_shape_start_from_different_weights(small):
     assert not np.allclose(ops.convert_to_numpy(first), ops.convert_to_numpy(second))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_norm", [True, False])
 def test_logits_of_the_new_network_are_small(batch_norm):
     """Added skips must not blow up what a training starts from."""

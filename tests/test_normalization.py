@@ -132,15 +132,26 @@ def test_one_step_agrees_with_keras(name):
     assert largest_difference(weights, fused_weights) < 1e-5  # moving statistics included
 
 
-@pytest.mark.parametrize("name", ["unet", "shared", "nested"])
+@pytest.mark.parametrize(
+    "name", ["unet", *(pytest.param(name, marks=pytest.mark.slow) for name in ("shared", "nested"))]
+)
 def test_five_steps_of_adam_have_the_same_losses(name):
     (losses, *_), (fused_losses, *_) = compare(name, lambda: keras.optimizers.Adam(1e-3), steps=5)
     assert len(set(losses)) == 5
     assert fused_losses == pytest.approx(losses, abs=1e-4)
 
 
-@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
-@pytest.mark.parametrize("name", ["unet", "shared", "nested"])
+@pytest.mark.parametrize(
+    ("name", "policy"),
+    [
+        ("unet", "mixed_bfloat16"),
+        ("nested", "mixed_float16"),
+        pytest.param("unet", "mixed_float16", marks=pytest.mark.slow),
+        pytest.param("nested", "mixed_bfloat16", marks=pytest.mark.slow),
+        pytest.param("shared", "mixed_bfloat16", marks=pytest.mark.slow),
+        pytest.param("shared", "mixed_float16", marks=pytest.mark.slow),
+    ],
+)
 def test_in_sixteen_bits_it_is_as_near_to_float32_as_keras_is(name, policy):
     def optimizer():
         return keras.optimizers.SGD(0.1)

@@ -169,8 +169,14 @@ def test_what_comes_back_is_a_plain_float32_network(tmp_path, policy):
     assert features(images).shape == (2, 8, 8, 8)
 
 
-@pytest.mark.parametrize("policy", POLICIES)
-@pytest.mark.parametrize("build", [unet, Subclassed])
+@pytest.mark.parametrize(
+    ("build", "policy"),
+    [
+        *((unet, policy) for policy in POLICIES),
+        (Subclassed, "mixed_bfloat16"),
+        *(pytest.param(Subclassed, policy, marks=pytest.mark.slow) for policy in ("float32", "mixed_float16")),
+    ],
+)
 def test_it_is_the_network_that_was_trained(tmp_path, policy, build):
     training = Training(tmp_path, build, epochs=4, precision=policy, learning_rate=0.01)
     losses = [row["val_loss"] for row in training.rows]

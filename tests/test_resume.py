@@ -125,7 +125,7 @@ def test_seconds_of_training_are_those_of_all_processes(tmp_path, always):
     assert len(recorder.rows) == 1  # the epoch that was cut short has yet to be validated
 
 
-@pytest.mark.parametrize("steps", [3, 4])
+@pytest.mark.parametrize("steps", [pytest.param(3, marks=pytest.mark.slow), 4])
 def test_a_training_in_crops_goes_on_to_the_same_bits_and_to_the_same_crops(tmp_path, always, steps):
     samples = {"train": Unequal(), "val": Unequal(2)}
     whole = Recorder(tmp_path / "whole", frame=CROPS)
@@ -157,7 +157,7 @@ class Counting(Bar):
         self.done = images
 
 
-@pytest.mark.parametrize(("view", "images"), [("resize", 10), ("crop", 40)])
+@pytest.mark.parametrize(("view", "images"), [("resize", 10), pytest.param("crop", 40, marks=pytest.mark.slow)])
 def test_the_bar_ends_at_its_total_whether_a_run_stopped_or_not(tmp_path, always, monkeypatch, view, images):
     bars = []
     monkeypatch.setattr(experiment, "Bar", lambda total: bars.append(Counting(total)) or bars[-1])
@@ -168,7 +168,7 @@ def test_the_bar_ends_at_its_total_whether_a_run_stopped_or_not(tmp_path, always
     assert [int(row["images"]) for row in rows(tmp_path / "run" / "timings.csv")] == [images] * 3
 
 
-@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("precision", [pytest.param("mixed_bfloat16", marks=pytest.mark.slow), "mixed_float16"])
 def test_a_training_in_16_bits_goes_on_to_the_same_bits(tmp_path, always, precision):
     options = {"batch_size": 2, "precision": precision}
     plain = weights(Recorder(tmp_path / "whole", epochs=2).fit(dropout_network, **options))
@@ -400,6 +400,7 @@ def test_a_finished_run_is_left_as_it_is_and_may_be_longer(tmp_path, done, comma
     assert command("run", "--resume", "--out", tmp_path / "run", "--epochs", "2").err.count("3 epochs already") == 1
 
 
+@pytest.mark.slow
 def test_a_run_of_so_many_steps_keeps_them_when_it_goes_on(tmp_path, interrupted, always, capsys):
     budget = {"epochs": None, "steps": 7}
     whole = run(tmp_path / "whole", **budget)
@@ -439,6 +440,7 @@ def test_words_may_be_left_out_and_not_changed(tmp_path, interrupted, always, co
     assert command("run", "--resume", "--out", folder, "--dry-run").out == (folder / "config.toml").read_text()
 
 
+@pytest.mark.slow
 def test_with_nothing_there_resume_is_a_run(tmp_path, done, capsys):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "log.txt").touch()
