@@ -101,5 +101,5 @@ def require_whole(folder: Path) -> None:
     if in_volumes(folder):
         counts = {folder / name: pages(folder / name) for name in VOLUMES}
         if set(counts.values()) != {SLICES}:
-            pages = " and ".join(f"{path} has {count} pages" for path, count in counts.items())
-            raise DataError(f"{pages}, but the challenge's volumes have {SLICES} each; is one cut off?")
+            page_counts = " and ".join(f"{path} has {count} pages" for path, count in counts.items())
+            raise DataError(f"{page_counts}, but the challenge's volumes have {SLICES} each; is one cut off?")
