@@ -1,10 +1,10 @@
 """Image and mask files as arrays: the pixels that are stored, or an error that names the file.
 
-What a file is, is told by its content. Pixels come as they are stored: orientation, in the EXIF data of a photo or in
-the tag of a TIFF, is not applied, since masks are drawn on the pixels. Of an animation the first frame is read; only a
-TIFF has pages, see `segzoo.data.tiff`. Where Pillow would drop bits of a PNG, PPM or SGI without a word, the file is
-refused; of JPEG 2000 and AVIF with more than 8 bits in several channels it keeps 8. Any number of channels is read from
-TIFF and `.npy` files.
+The kind of a file is detected by its content. Pixels are returned as they are stored: orientation, in the EXIF data of
+a photo or in the tag of a TIFF, is not applied, since masks are drawn on the pixels. Of an animation the first frame is
+read; only a TIFF has pages, see `segzoo.data.tiff`. Where Pillow would silently drop bits of a PNG, PPM or SGI, the
+file is refused; of JPEG 2000 and AVIF with more than 8 bits in several channels it keeps 8. Any number of channels is
+read from TIFF and `.npy` files.
 
 Every file is opened by `opened`, which bounds what it may cost: regular files only, of the kinds in FORMATS, of at most
 LARGEST pixels.
@@ -49,7 +49,7 @@ FORMATS = {
     "WEBP": (".webp",),
     "TGA": (".tga",),
 }
-"""What can be read, and the suffixes that such files have, in lower case."""
+"""The formats that can be read, and the suffixes of such files, in lower case."""
 
 LARGEST = 178_956_970
 """Pixels of the largest image that is decoded; 512 MiB of RGB. It bounds what a small file may claim to hold."""
@@ -60,7 +60,7 @@ LAST_LABEL = 2**16 - 1
 EXACT = 2**53
 """Whole numbers that are no larger are exact in all types."""
 NOT_A_NUMBER = -(2**63)
-"""What stands in a mask for pixels that are not a number."""
+"""The label of pixels that are not a number."""
 TIFF_BEGINNINGS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 """The first bytes of a TIFF, the last two if it may be larger than 4 GB."""
 ORIENTATION, UPRIGHT = 274, 1  # of EXIF
@@ -71,20 +71,20 @@ UNUSUAL = {
     stat.S_ISCHR: "a device",
     stat.S_ISBLK: "a device",
 }
-"""What a path may lead to instead of a regular file."""
+"""What a path may be instead of a regular file."""
 
-logging.getLogger("PIL").addHandler(logging.NullHandler())  # else Python prints what nobody listens to
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # else Python prints what Pillow logs
 
 
 class Header(NamedTuple):
-    """What a file says of a page of it."""
+    """The header of a page of a file."""
 
     format: str
     """One of FORMATS."""
     size: tuple[int, int]
     """Height and width."""
     channels: int
-    """As `read_image` gives them where it is not asked for others."""
+    """As many as `read_image` returns by default."""
     alpha: bool
     """Whether the last channel is the opacity."""
     dtype: str
@@ -96,7 +96,7 @@ class Header(NamedTuple):
     turned: bool
     """Whether viewers turn or mirror the image; it is read as it is stored."""
     animated: bool
-    """Whether there are frames behind the first, which alone is read."""
+    """Whether there are frames behind the first, which are not read."""
 
 
 class Stored(Protocol):
@@ -228,7 +228,7 @@ def pages(path: Path, stack: Stack | None = None) -> int:
 
 
 def header(path: Path, page: int = 0, stack: Stack | None = None) -> Header:
-    """What a file says of a page, without decoding it.
+    """The header of a page of a file; no pixels are decoded.
 
     Raises:
         DataError: if the file cannot be read.
@@ -261,8 +261,8 @@ def opened(path: Path, page: int = 0, stack: Stack | None = None) -> Iterator[St
 
 @contextmanager
 def _guarded(path: Path) -> Iterator[None]:
-    # For good, since `catch_warnings` is not safe in threads. What Pillow warns of is an error here, or no matter, and
-    # so is what Python warns of when NumPy has it parse the header of a .npy file.
+    # Permanently, since `catch_warnings` is not safe in threads. What Pillow warns of is an error here, or harmless,
+    # and so is what Python warns of when NumPy parses the header of a .npy file.
     warnings.filterwarnings("ignore", module=r"PIL\.|tifffile\.|<unknown>")
     try:
         require_regular(path)
@@ -279,7 +279,7 @@ def _guarded(path: Path) -> Iterator[None]:
 
 
 def require_regular(path: Path) -> None:
-    """Raise a DataError unless a path leads to a file: to open a pipe waits for ever, and devices do not end."""
+    """Raise a DataError unless a path leads to a file: opening a pipe may never return, and devices have no end."""
     try:
         mode = path.stat().st_mode
     except OSError as error:
@@ -307,15 +307,15 @@ class _Reader(Protocol):
 @contextmanager
 def _reader(path: Path, stack: Stack | None) -> Iterator[_Reader]:
     if path.suffix.lower() == ".npy":
-        yield _Alone("NPY", _Array(path))
+        yield _SingleImage("NPY", _Array(path))
         return
     with path.open("rb") as file:
         if file.read(4) not in TIFF_BEGINNINGS:
             file.seek(0)
             with Image.open(file, formats=_formats_of(path)) as image:
-                yield _Alone("JPEG" if image.format == "MPO" else str(image.format), _Picture(image, path))
+                yield _SingleImage("JPEG" if image.format == "MPO" else str(image.format), _Picture(image, path))
             return
-    from segzoo.data.tiff import TiffReader  # imported late: photos do without it
+    from segzoo.data.tiff import TiffReader  # imported late, since photos do not need it
 
     with TiffReader(path, stack) as reader:
         yield reader
@@ -336,7 +336,7 @@ def _sample(reader: _Reader, page: int, path: Path) -> Stored:
     return image
 
 
-class _Alone(NamedTuple):
+class _SingleImage(NamedTuple):
     """A file with one image."""
 
     format: str
@@ -350,12 +350,12 @@ class _Alone(NamedTuple):
 
 
 class _Array:
-    """What a .npy file holds, (H, W) or (H, W, C)."""
+    """The array of a .npy file, (H, W) or (H, W, C)."""
 
     alpha = palette = turned = animated = False
 
     def __init__(self, path: Path) -> None:
-        # Mapped, so that no memory is taken for what a header only claims.
+        # Mapped, so that a false header takes no memory.
         self._values = np.load(path, mmap_mode="r", allow_pickle=False)
         shape = self._values.shape
         if len(shape) not in (2, 3) or not self._values.size:
@@ -377,7 +377,7 @@ class _Array:
 
 
 class _Picture:
-    """What Pillow reads, but for TIFF."""
+    """An image that Pillow reads; TIFF is read by tifffile."""
 
     def __init__(self, image: Image.Image, path: Path) -> None:
         self._image, self._mode = image, _plain_mode(image)
@@ -414,7 +414,7 @@ class _Picture:
 
 
 def _exif(image: Image.Image) -> Image.Exif:
-    """The EXIF data of an image that is not decoded yet, as Pillow decodes a PNG in case they are behind its pixels."""
+    """The EXIF data of an image without decoding it; Pillow itself decodes a PNG to look for them behind the pixels."""
     file: Any = getattr(image, "fp", None)
     if image.format != "PNG" or "exif" in image.info or file is None:
         return image.getexif()
@@ -429,14 +429,14 @@ def _exif(image: Image.Image) -> Image.Exif:
 
 
 def _formats_of(path: Path) -> list[str]:
-    # Nothing at the beginning of a TGA tells it from a damaged file of another kind, so its suffix must.
+    # The first bytes of a TGA do not distinguish it from a damaged file of another kind, but its suffix does.
     suffix = path.suffix.lower()
     return [name for name in _formats() if name != "TGA" or suffix in FORMATS["TGA"]]
 
 
 @cache
 def _formats() -> tuple[str, ...]:
-    """Those of FORMATS that this Pillow is to read."""
+    """Those of FORMATS that this version of Pillow can read."""
     known = set(Image.registered_extensions().values())
     return tuple(name for name in FORMATS if name in known and name != "TIFF")
 
@@ -449,7 +449,7 @@ def _plain_mode(image: Image.Image) -> str:
 
 
 def _refuse_loss(image: Image.Image, path: Path) -> None:
-    """Raise a DataError where Pillow would read fewer bits than there are, which it does silently."""
+    """Raise a DataError where Pillow would silently read fewer bits than are stored."""
     tiles: Any = getattr(image, "tile", None)
     codec, arguments = (tiles[0][0], tiles[0][3]) if tiles else ("", ())
     maximum = arguments[-1] if image.format == "PPM" and isinstance(arguments, tuple) else 0
@@ -511,9 +511,9 @@ def _labels(values: NDArray[Any], path: Path, wide: bool) -> NDArray[Any]:
 
 def _first_wrong(values: NDArray[Any], first: int, last: int) -> Any:
     """The first of the values that is no whole number in a range, such as -1, 0.5 or nan; None if all are."""
-    if values.dtype == np.float16:  # in which not all bounds can be written
+    if values.dtype == np.float16:  # which cannot represent all bounds
         values = values.astype(np.float32)
-    right = (values >= first) & (values <= last)  # neither holds for what is not a number
+    right = (values >= first) & (values <= last)  # both are false for NaN
     if values.dtype.kind == "f":
         right &= values == np.floor(values)
     return None if right.all() else values[~right][0].item()

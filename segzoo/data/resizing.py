@@ -1,4 +1,4 @@
-"""Images and masks of other sizes, and their pixels as numbers; masks only ever by the nearest pixel."""
+"""Images and masks resized, images bilinearly and masks by the nearest pixel; pixel values as floats."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def to_pixels(images: NDArray[Any]) -> NDArray[np.float32]:
-    """Any stored images as float32 pixel values 0..255."""
+    """Images uint8 or uint16 as float32 pixel values 0 to 255."""
     pixels = images.astype(np.float32)
     return pixels * np.float32(255 / 65535) if images.dtype == np.uint16 else pixels
 
@@ -31,7 +31,7 @@ def resize_channels(values: NDArray[np.float32], size: tuple[int, int]) -> NDArr
     """(H, W, C) to (*size, C), each channel by itself, bilinear; for logits and for images that are not RGB."""
     if values.shape[:2] == size:
         return values
-    resized = np.empty((*size, values.shape[2]), np.float32)  # filled one by one: all channels need not be there twice
+    resized = np.empty((*size, values.shape[2]), np.float32)  # filled channel by channel, to save memory
     for index, channel in enumerate(np.ascontiguousarray(values.transpose(2, 0, 1))):
         resized[..., index] = np.asarray(Image.fromarray(channel).resize(size[::-1], Image.Resampling.BILINEAR))
     return resized

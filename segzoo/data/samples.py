@@ -1,4 +1,4 @@
-"""Samples that are checked whenever they are read, whoever reads them, and that know their fingerprint."""
+"""Samples that are checked whenever they are read, and their fingerprints."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class CheckedSamples:
-    """The samples of a split, each checked against what the dataset says of itself before anyone sees it."""
+    """The samples of a split, each checked when it is read against the description of its dataset."""
 
     source: Samples
     info: Info
@@ -57,17 +57,17 @@ class CheckedSamples:
         return image, mask
 
     def fingerprint(self) -> str:
-        """SHA-256 over ids, sizes and pixels, in order; reads only samples that nobody has read yet."""
+        """SHA-256 over ids, sizes and pixels, in order; reads only samples that have not been read yet."""
         total = hashlib.sha256()
         for name, digest in zip(self.ids, self.digests(range(len(self))), strict=True):
             total.update(name.encode() + b"\0" + bytes.fromhex(digest))
         return total.hexdigest()
 
     def digests(self, indices: Iterable[int]) -> list[str]:
-        """SHA-256 of size and pixels of these samples; reads only those that nobody has read yet."""
+        """SHA-256 of size and pixels of these samples; reads only those that have not been read yet."""
 
         def read(index: int) -> None:
-            self[index]  # and lets go of it: a whole split need not fit in memory
+            self[index]  # which is not kept, since a split need not fit in memory
 
         indices = list(indices)
         in_parallel(read, [index for index in indices if index not in self._digests])
@@ -83,15 +83,15 @@ class CheckedSamples:
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """Some samples of a split, in an order of their own."""
+class Subset:
+    """Some samples of a split, in the order of their indices."""
 
     source: Samples
     indices: Sequence[int]
 
     @property
     def ids(self) -> Sequence[str]:
-        """Those of the samples chosen."""
+        """The ids of the samples of the subset."""
         names = self.source.ids
         return OnDemand(len(self), lambda index: names[self.indices[index]])
 
@@ -115,7 +115,7 @@ def remaining(ids: Mapping[Split, Sequence[str]], left_out: Collection[str]) -> 
         first = sorted(unknown)[:3]
         raise ConfigError(
             f"leave_out: {len(unknown):,} of {len(left_out):,} ids are in no split of the dataset, such as "
-            f"{', '.join(map(repr, first))}; make the list anew, with `segzoo data verify --quarantine`"
+            f"{', '.join(map(repr, first))}; make the list again with `segzoo data verify --quarantine`"
         )
     gone = frozenset(left_out)
     return {
@@ -132,7 +132,7 @@ class Fault(NamedTuple):
 
 
 def fault(image: NDArray[Any], mask: NDArray[Any], info: Info, name: str) -> Fault | None:
-    """The first thing that is wrong with a sample of that name; None if it is what the dataset says of itself."""
+    """The first thing that is wrong with a sample of that name; None if it fits the description of its dataset."""
     if image.dtype not in (np.uint8, np.uint16) or image.ndim != 3:
         text = f"image {name} is {image.dtype} {image.shape}, not uint8 or uint16 (H, W, C)"
         return Fault("invalid", PluginError(text))
@@ -168,8 +168,8 @@ class OnDemand(Sequence[T]):
     def __getitem__(self, index: slice, /) -> list[T]: ...
 
     def __getitem__(self, index: int | slice, /) -> T | list[T]:
-        found = self._indices[index]
-        return self._make(found) if isinstance(found, int) else [self._make(each) for each in found]
+        chosen = self._indices[index]
+        return self._make(chosen) if isinstance(chosen, int) else [self._make(position) for position in chosen]
 
 
 def _size(array: NDArray[Any]) -> str:

@@ -1,9 +1,9 @@
-"""Splits that nobody has to write down: where a sample belongs is told by its name.
+"""Splits by the hashes of names, so that nobody has to write them down.
 
-The SHA-256 of a name is a number from 0 to 1 that looks drawn by chance and is always the same. Shares and folds are
-parts of that line. So a sample that is added or taken away moves no other, on any machine. The price is that sizes
-come out as they do when lots are drawn, which is too rough for few: below FEW groups the numbers only decide the order,
-and the shares how many of them each split gets. `docs/explanation/data.md` tells what is promised.
+The SHA-256 of a name gives a pseudorandom position from 0 to 1. Shares and folds are intervals of positions. So a
+sample that is added or removed moves no other, on any machine. But the sizes of the splits vary as in a random draw,
+which is too rough for few samples: below FEW groups the positions only decide the order, and the shares how many of
+them each split gets. `docs/explanation/data.md` says what is guaranteed.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ from unicodedata import normalize
 from segzoo.plugin import Split
 
 FEW = 100
-"""Groups from which on it is the name of each alone that tells where it belongs."""
+"""From so many groups on, the split of a group depends on its name alone."""
 
 
 class Rule(Protocol):
-    """Which part of the line belongs to which split."""
+    """Which positions belong to which split."""
 
     def split(self, position: float) -> Split:
         """The split of a position from 0 to 1."""
 
     def spread(self, count: int) -> list[Split]:
-        """The splits of so many in a row: each split has its share, and at least one where there are enough."""
+        """The splits of so many groups in order: each has its share, and at least one group where there are enough."""
 
     @property
     def shares(self) -> Mapping[Split, float]:
-        """How much of the line each split has; those that have nothing of it are not there."""
+        """The share of positions of each split that has any."""
 
 
 @dataclass(frozen=True)
 class Shares:
-    """The beginning of the line is for the scores, what follows for validation, and the rest for training."""
+    """The lowest positions are for the scores, those that follow for validation, and the rest for training."""
 
     val: float
     test: float
@@ -50,7 +50,7 @@ class Shares:
         return "val" if position < self.test + self.val else "train"
 
     def spread(self, count: int) -> list[Split]:
-        """See `Rule.spread`. Of two, one is for training and one for validation."""
+        """See `Rule.spread`. Of two groups, one is for training and one for validation."""
         test = min(_rounded(self.test * count), max(0, count - 2))
         val = min(_rounded(self.val * count), max(0, count - test - 1))
         parts: dict[Split, int] = {"test": test, "val": val, "train": count - test - val}
@@ -65,19 +65,19 @@ class Shares:
 
 @dataclass(frozen=True)
 class Folds:
-    """The line in parts of equal length: one for the scores, the next one or the first for validation."""
+    """Intervals of equal length: one is for the scores, the next (after the last, the first) for validation."""
 
     folds: int
     """At least 3."""
     fold: int
-    """The one for the scores, from 0."""
+    """The interval for the scores, counted from 0."""
 
     def split(self, position: float) -> Split:
         """See `Rule.split`."""
         return self._of(int(position * self.folds))
 
     def spread(self, count: int) -> list[Split]:
-        """See `Rule.spread`. There are enough where there are as many as folds."""
+        """See `Rule.spread`. There are enough where there are as many groups as folds."""
         return [self._of((2 * index + 1) * self.folds // (2 * count)) for index in range(count)]
 
     def _of(self, part: int) -> Split:
@@ -92,7 +92,7 @@ class Folds:
 
 
 def require_one_way(folds: int | None, fold: int, sizes: Mapping[str, object], part: str) -> None:
-    """Raise a ValueError unless options of a dataset say one thing: which of how many parts, or how large splits are.
+    """Raise a ValueError unless options of a dataset ask either for folds or for sizes of splits.
 
     `sizes` are the options for the latter by their names, None if they are unset; `part` is what to call a fold.
     """
@@ -105,16 +105,16 @@ def require_one_way(folds: int | None, fold: int, sizes: Mapping[str, object], p
 
 
 def position(name: str, seed: int = 0) -> float:
-    """Where a name lies, at least 0 and less than 1; spread evenly over names, and for each seed anew."""
-    # A Mac may give back the letters of a file's name taken apart.
+    """The position of a name, at least 0 and less than 1: uniform over names, and independent for each seed."""
+    # macOS may decompose the accented letters of file names.
     text = f"{seed}\0{normalize('NFC', name)}"
     return (int.from_bytes(sha256(text.encode("utf-8", "surrogateescape")).digest()[:8]) >> 11) / 2**53
 
 
 def divide(groups: Sequence[str], rule: Rule, seed: int = 0) -> list[Split]:
-    """The split of each sample, by the name of its group, which stays together; by its own id if it has no like.
+    """The split of each sample, by the name of its group, which stays together; without a group, by its id.
 
-    From FEW groups on no group moves another. Below, each split has its share of the groups, and at least one.
+    From FEW groups on, adding a group moves no other. Below, each split has its share of the groups, and at least one.
     """
     places = array("d", (position(group, seed) for group in groups))
     if different(groups) >= FEW:
@@ -135,5 +135,5 @@ def different(groups: Iterable[str], most: int = FEW) -> int:
 
 
 def _rounded(share: float) -> int:
-    """A share of a number of samples in whole ones: at least one of them, unless it is nothing."""
+    """A share of a number of samples, rounded: at least 1, unless the share is 0."""
     return max(1, math.floor(share + 0.5)) if share else 0

@@ -48,7 +48,7 @@ class TiffReader:
         self._path = path
         with refused_errors():
             self._planes = planes(path, stack)
-        self._stream = path.open("rb")  # TiffFile leaves a file open that it cannot read
+        self._stream = path.open("rb")  # TiffFile does not close a file that it cannot read
         try:
             with refused_errors():
                 self._file = TiffFile(self._stream)
@@ -125,7 +125,7 @@ class TiffSample:
     @cached_property
     def dtype(self) -> np.dtype[Any]:
         """The type of the numbers."""
-        assert self._page.dtype is not None  # else it is not known
+        assert self._page.dtype is not None  # tifffile knows the type
         return np.dtype(self._page.dtype).newbyteorder("=")
 
     def colours(self) -> NDArray[np.uint8]:
@@ -183,7 +183,7 @@ class TiffSample:
         return np.asarray(values, self.dtype)
 
     def _from_white(self, values: NDArray[Any], look_up: bool) -> NDArray[Any]:
-        """Numbers that grow from white to black as numbers that grow from black to white."""
+        """Values inverted: from those that grow from white to black to those that grow from black to white."""
         if values.dtype == np.bool_:
             return ~values
         if not look_up or values.dtype.kind != "u":
@@ -195,7 +195,7 @@ class TiffSample:
         return inverted
 
     def _require_known(self) -> None:
-        """Raise a DataError if nobody can say what the numbers mean."""
+        """Raise a DataError if it is not clear what the numbers mean."""
         page, several = self._page, self._page.samplesperpixel * len(self._planes)
         problem = ""
         if page.dtype is None or page.dtype.kind not in "buif" or not isinstance(page.bitspersample, int):
@@ -232,7 +232,7 @@ class TiffSample:
 
 @contextmanager
 def refused_errors() -> Iterator[None]:
-    """Makes what tifffile only logs as an error one: it goes on with fewer pages or with other pixels.
+    """Raise what tifffile only logs as errors, after which it goes on with fewer pages or with other pixels.
 
     Raises:
         ValueError: with its words.

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Stack = Literal["samples", "channels"]
-"""What the planes of a file are, where its axes do not tell."""
+"""What the planes of a file are, where its axes do not say so."""
 
 REDUCED, MASK = 1, 4
 """Bits of the tag NewSubfileType: a smaller copy of another page, and which pixels of another page are valid."""
@@ -35,7 +35,7 @@ TRANSPARENCY = 4
 SLIDES = ("svs", "scn", "ndpi", "bif", "philips", "qpi", "avs")
 """Kinds of whole slides: their first series is the slide; others are labels and overviews."""
 STACKS = ("shaped", "imagej", "ome", "lsm", "stk", "fluoview", "scanimage", "nih", "sis", "mmstack")
-"""Kinds that tell their axes."""
+"""Kinds that name their axes."""
 OTHERS = ("mdgel", "eer", "ndtiff")
 """Kinds of which tifffile computes the pixels, or which consist of several files."""
 SLICES, CHANNELS = "TZIQ", "C"
@@ -44,14 +44,14 @@ TAGS = {"subfile": 254, "width": 256, "height": 257, "photometric": 262}
 FIELDS = {1: "u1", 3: "u2", 4: "u4", 16: "u8"}
 """Types of the values of these tags."""
 KEPT = 4096
-"""Files of which is remembered where their planes are."""
+"""Files whose planes are cached."""
 
 
 class Planes(NamedTuple):
     """Where the planes of a file are: (samples, planes of a sample that are channels of it)."""
 
     directories: NDArray[np.int64]
-    """The offset of the directory that tells of a plane."""
+    """The offset of the directory of a plane."""
     data: NDArray[np.int64] | None = None
     """The offset of the pixels of a plane, where all have the directory of the first."""
 
@@ -69,7 +69,7 @@ def planes(path: Path, stack: Stack | None = None) -> Planes:
 @lru_cache(maxsize=KEPT)
 def _planes(path: Path, stamp: tuple[int, int, int], stack: Stack | None) -> Planes:
     """The planes of a file with this size and these times."""
-    with path.open("rb") as stream:  # TiffFile leaves a file open that it cannot read
+    with path.open("rb") as stream:  # TiffFile does not close a file that it cannot read
         file = TiffFile(stream)
         directories = _directories(file, path)
         kind = next((kind for kind in (*OTHERS, *SLIDES, *STACKS) if getattr(file, f"is_{kind}", False)), None)
@@ -90,7 +90,7 @@ class _Directory(NamedTuple):
 
 
 def _directories(file: TiffFile, path: Path) -> list[_Directory]:
-    """The chain of directories, of which each tells of a page."""
+    """The chain of directories, each of which describes a page."""
     form, handle = file.tiff, file.filehandle
     order, large = form.byteorder, form.offsetsize == 8
     entry = np.dtype([("tag", f"{order}u2"), ("type", f"{order}u2"), ("count", f"{order}u{8 if large else 4}")])
@@ -131,8 +131,8 @@ def _values(entries: NDArray[Any], order: str) -> dict[str, int]:
 
 
 def _paged(directories: Sequence[_Directory], path: Path, stack: Stack | None) -> Planes:
-    """The planes of a file that does not tell its axes: pages, but for smaller copies and masks of valid pixels."""
-    pages = [one for one in directories if not one.subfile & (REDUCED | MASK) and one.photometric != TRANSPARENCY]
+    """The planes of a file that does not name its axes: pages, but for smaller copies and masks of valid pixels."""
+    pages = [page for page in directories if not page.subfile & (REDUCED | MASK) and page.photometric != TRANSPARENCY]
     if not pages:
         raise DataError(f"cannot read {path}: it has smaller copies of images only, or masks of what is valid")
     if _is_pyramid([page.size for page in pages]):
@@ -154,14 +154,14 @@ def _is_pyramid(sizes: Sequence[tuple[int, int]]) -> bool:
 
 
 def _told(series: Sequence[TiffPageSeries], file: TiffFile, path: Path, stack: Stack | None) -> Planes:
-    """The planes of a file that tells its axes."""
-    kinds = {(each.shape, each.axes, str(each.dtype)) for each in series}
+    """The planes of a file that names its axes."""
+    kinds = {(part.shape, part.axes, str(part.dtype)) for part in series}
     if len(kinds) > 1:
         raise DataError(
             f"cannot read {path}: it holds {len(series)} images that differ in size or axes "
             f"({', '.join(sorted(f'{axes} {shape}' for shape, axes, _ in kinds))}); save them as files of their own"
         )
-    parts = [_in_series(each, file, path, stack) for each in series]
+    parts = [_in_series(part, file, path, stack) for part in series]
     data = [part.data for part in parts if part.data is not None]
     directories = np.concatenate([part.directories for part in parts])
     if len(data) not in (0, len(parts)):
@@ -170,10 +170,12 @@ def _told(series: Sequence[TiffPageSeries], file: TiffFile, path: Path, stack: S
 
 
 def _lost_images(file: TiffFile, path: Path) -> Planes | None:
-    """The planes of a file of ImageJ that tells how many images it holds, but not along which axes; else None."""
-    told, page = file.imagej_metadata or {}, file.pages.first
-    count = int(told.get("images", 1))
-    if count <= max(math.prod(int(told.get(name, 1)) for name in ("channels", "slices", "frames")), len(file.pages)):
+    """The planes of a file of ImageJ that gives a number of images, but not their axes; None for other files."""
+    metadata, page = file.imagej_metadata or {}, file.pages.first
+    count = int(metadata.get("images", 1))
+    if count <= max(
+        math.prod(int(metadata.get(name, 1)) for name in ("channels", "slices", "frames")), len(file.pages)
+    ):
         return None
     end = page.dataoffsets[0] + count * page.nbytes
     if len(file.pages) > 1 or not page.is_final or end > file.filehandle.size:
@@ -189,9 +191,9 @@ def _in_series(series: TiffPageSeries, file: TiffFile, path: Path, stack: Stack 
     axes, lengths = _outer(series, page, path)
     unknown = set(axes) - set(SLICES + CHANNELS)
     if unknown and stack is None:
-        named = ", ".join(f"{axis} ({length})" for axis, length in zip(axes, lengths, strict=True) if axis in unknown)
+        names = ", ".join(f"{axis} ({length})" for axis, length in zip(axes, lengths, strict=True) if axis in unknown)
         raise DataError(
-            f"cannot read {path}: it is not clear whether its axes {named} are samples or channels; say so with the "
+            f"cannot read {path}: it is not clear whether its axes {names} are samples or channels; say so with the "
             "option stack, `--set dataset.stack=samples` or `=channels`"
         )
     merged = [place for place, axis in enumerate(axes) if axis in CHANNELS or stack == "channels"]

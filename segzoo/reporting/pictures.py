@@ -1,4 +1,4 @@
-"""Pictures for the eye: an image beside its mask, or masks, with a legend."""
+"""Pictures of an image beside its masks, with a legend."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def palette(n: int) -> Pixels:
     others = others[np.ptp(others, axis=1) > 90]  # grey is for ignored pixels
     gaps = np.min([distance(others, colour) for colour in colours], axis=0)
     while len(colours) < n:
-        colours.append(others[np.argmax(gaps)])  # the one farthest from all so far
+        colours.append(others[np.argmax(gaps)])  # the colour farthest from all so far
         gaps = np.minimum(gaps, distance(others, colours[-1]))
     return np.rint(colours[:n]).astype(np.uint8).reshape(n, 3)
 
@@ -89,8 +89,8 @@ def uncoloured(classes: Sequence[str]) -> int | None:
 def swatches(classes: Sequence[str], ignored: bool) -> list[tuple[str, Pixels]]:
     """The entries of a legend: a colour for each class, and hatching if there are ignored pixels."""
     colours = zip(classes, palette(len(classes)), strict=True)
-    found = [(name, np.full((SWATCH, SWATCH, 3), colour, np.uint8)) for name, colour in colours]
-    return [*found, ("ignored", hatch(SWATCH, SWATCH))] if ignored else found
+    entries = [(name, np.full((SWATCH, SWATCH, 3), colour, np.uint8)) for name, colour in colours]
+    return [*entries, ("ignored", hatch(SWATCH, SWATCH))] if ignored else entries
 
 
 def check(image: npt.NDArray[Any], masks: dict[str, npt.NDArray[Any]], num_classes: int) -> None:
@@ -104,7 +104,7 @@ def check(image: npt.NDArray[Any], masks: dict[str, npt.NDArray[Any]], num_class
 
 
 def distance(colours: npt.NDArray[Any], colour: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """How different colours (n, 3) look from one, roughly: the eye is keenest on green and weakest on red."""
+    """A rough perceptual distance of colours (n, 3) from a colour, weighted by the sensitivity of the eye."""
     return np.asarray(((colours - colour) ** 2) @ (2, 4, 3))
 
 
@@ -116,7 +116,7 @@ def panel_size(width: int, height: int, largest: int = LARGEST) -> tuple[int, in
 
 
 def rgb(image: npt.NDArray[Any]) -> Pixels:
-    """An image uint8 or uint16 (H, W, C) as uint8 (H, W, 3); not stretched, which would hide how little it may use."""
+    """An image uint8 or uint16 (H, W, C) as uint8 (H, W, 3); not stretched, which would hide a narrow range."""
     shown = image[..., :3] if image.shape[-1] >= 3 else image[..., [0, 0, 0]]
     return np.ascontiguousarray(shown if shown.dtype == np.uint8 else np.rint(shown / 257).astype(np.uint8))
 
@@ -126,7 +126,7 @@ def drawn(photo: Image.Image, mask: npt.NDArray[Any], colours: Pixels, plain: in
     labels = fitted(mask, photo.size)
     colour, shown = coloured(labels, colours), (labels == plain)[..., None]
     grey = np.asarray(photo.convert("L"), np.float32)[..., None]
-    lifted = 96 + 0.6 * grey  # on black, colours drown
+    lifted = 96 + 0.6 * grey  # colours are hard to see on black
     opacity = np.where(outlines(labels), 1.0, OPACITY)[..., None]
     pixels = np.where(shown, grey, opacity * colour + (1 - opacity) * lifted)
     return Image.fromarray(np.rint(pixels).astype(np.uint8))
@@ -152,10 +152,10 @@ def coloured(labels: Pixels, colours: Pixels) -> Pixels:
 def outlines(labels: Pixels) -> npt.NDArray[np.bool_]:
     """Pixels with a neighbour of another class, (H, W)."""
     edges = np.zeros(labels.shape, bool)
-    for here, there in ((np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1])):
-        differs = labels[here] != labels[there]
-        edges[here] |= differs
-        edges[there] |= differs
+    for first, second in ((np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1])):
+        differs = labels[first] != labels[second]
+        edges[first] |= differs
+        edges[second] |= differs
     return edges
 
 
@@ -166,7 +166,7 @@ def hatch(height: int, width: int) -> Pixels:
 
 
 def ramp(height: int, width: int) -> Pixels:
-    """Greys from dark to light (H, W, 3), as an image has them."""
+    """Greys from dark to light (H, W, 3)."""
     greys = np.linspace(60, 200, width).astype(np.uint8)
     return np.broadcast_to(greys[None, :, None], (height, width, 3)).copy()
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from segzoo import registry
-from segzoo.data.samples import CheckedSamples, Chosen, remaining
+from segzoo.data.samples import CheckedSamples, Subset, remaining
 from segzoo.errors import ConfigError, PluginError
 from segzoo.files.atomic import atomic_file, write_text
 from segzoo.files.cache import cache_folder
@@ -225,7 +225,7 @@ def _checked(experiment: Experiment, split: Split, samples: Samples, kept: Seque
         files = dataset.files(cache, split)
         return [files[index] for index in kept] if files else ()
 
-    chosen = samples if len(kept) == len(samples) else Chosen(samples, kept)
+    chosen = samples if len(kept) == len(samples) else Subset(samples, kept)
     return CheckedSamples(chosen, experiment.info, split, label, partial(dataset.stamp, cache, split), files)
 
 
