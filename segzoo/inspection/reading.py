@@ -27,7 +27,7 @@ FEW = 64
 """Samples for which another process is not worth its start."""
 
 UNKNOWN = Info((), 0, ())
-"""The description of a dataset that could not be error_text."""
+"""The description of a dataset that could not be described."""
 
 R = TypeVar("R")
 
