@@ -41,7 +41,7 @@ def ids(root, cache, **options):
     return {split: list(samples.ids) for split, samples in opened(root, cache, **options).items()}
 
 
-def one(root, cache, **options):
+def first_sample(root, cache, **options):
     """The first sample for training, whatever the splits."""
     return next(sample for samples in opened(root, cache, **options).values() for sample in samples)
 
@@ -75,8 +75,8 @@ def classes(root, cache, **options):
 
 def labels(root, cache, **options):
     """The labels that all masks have together."""
-    found = opened(root, cache, **options)
-    return sorted({int(label) for samples in found.values() for _, mask in samples for label in np.unique(mask)})
+    splits = opened(root, cache, **options)
+    return sorted({int(label) for samples in splits.values() for _, mask in samples for label in np.unique(mask)})
 
 
 def grid(*values):
@@ -85,13 +85,13 @@ def grid(*values):
 
 
 def forget():
-    """All that a new process does not know."""
+    """Forget what a process keeps of folders, as a new process does."""
     collection._latest.clear()
     collection._collected.cache_clear()
 
 
-def doubts(root, cache, **options):
-    """What is odd about a folder as a whole."""
+def warnings_of(root, cache, **options):
+    """The warnings about a folder."""
     dataset = ImageFolder(root=root, **options)
     dataset.describe(cache)
     return list(dataset.warnings(cache))

@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from own_folders import (
     SQUARE,
-    doubts,
+    first_sample,
     forget,
-    one,
     opened,
     pages,
     photo,
     refusal,
     save,
+    warnings_of,
     write,
 )
 from pydantic import ValidationError
@@ -44,7 +44,10 @@ def measured(root, cache):
     index = inspection.inspect(root, scan.scan(root, None).pairs, cache)
     ends = index.images.starts + index.images.pages
     rows = np.split(index.images.measured, ends[:-1])
-    return {name.decode(): own[:, :2].tolist() for name, own in zip(index.pairs.ids, rows, strict=True)}
+    return {
+        name.decode(): values_of_page[:, :2].tolist()
+        for name, values_of_page in zip(index.pairs.ids, rows, strict=True)
+    }
 
 
 def test_the_least_and_the_largest_value_of_each_page_are_kept_with_its_file(tmp_path, own_cache):
@@ -89,9 +92,9 @@ def test_the_range_of_the_data_is_that_of_the_training_images(tmp_path, own_cach
     assert range_of(tmp_path, own_cache) == range_of(tmp_path, own_cache, range="data") == (200, 900)
     for split, samples in opened(tmp_path, own_cache).items():
         stored = values[split] if split == "train" else [values[split]]
-        for own, (image, _) in zip(stored, samples, strict=True):
+        for values_of_page, (image, _) in zip(stored, samples, strict=True):
             assert image.dtype == np.uint16
-            shares = (own.astype(np.float64) - 200).clip(0, 700) / 700
+            shares = (values_of_page.astype(np.float64) - 200).clip(0, 700) / 700
             np.testing.assert_array_equal(image[..., 0], np.rint(shares * 65535))
 
 
@@ -104,17 +107,17 @@ def test_the_range_of_the_data_does_not_see_the_slices_that_are_kept_back(tmp_pa
 def test_the_range_of_the_type_leaves_values_as_they_are(tmp_path, own_cache):
     splits(tmp_path, train=ramp(300, 900), val=ramp(300, 900))
     assert range_of(tmp_path, own_cache, range="type") is None
-    np.testing.assert_array_equal(one(tmp_path, own_cache, range="type")[0][..., 0], ramp(300, 900))
+    np.testing.assert_array_equal(first_sample(tmp_path, own_cache, range="type")[0][..., 0], ramp(300, 900))
 
 
 def test_images_of_8_bits_are_as_they_are_unless_a_range_is_given(tmp_path, own_cache):
     splits(tmp_path, train=np.uint8(photo(0) // 8), val=photo(1))
     for choice in ("type", "data"):
-        image, _ = one(tmp_path, own_cache, range=choice)
+        image, _ = first_sample(tmp_path, own_cache, range=choice)
         assert image.dtype == np.uint8
         np.testing.assert_array_equal(image, photo(0) // 8)
     assert range_of(tmp_path, own_cache) is None
-    image, _ = one(tmp_path, own_cache, range=(1, 3))
+    image, _ = first_sample(tmp_path, own_cache, range=(1, 3))
     assert image.dtype == np.uint8
     expected = np.array([0, 0, 128, 255])  # from 127.5 to even
     np.testing.assert_array_equal(image, expected[(photo(0) // 8).clip(0, 3)])
@@ -125,9 +128,11 @@ def test_of_8_and_16_bits_white_is_white(tmp_path, own_cache):
     splits(tmp_path, train=[photo(0, (6, 8)), ramp(0, 500)], val=photo(1, (6, 8)))
     assert range_of(tmp_path, own_cache) is None
     deep = photo(0, (6, 8)).astype(np.float64) * 257
-    np.testing.assert_array_equal(one(tmp_path, own_cache)[0][..., 0], deep)
+    np.testing.assert_array_equal(first_sample(tmp_path, own_cache)[0][..., 0], deep)
     shares = (deep - 1000).clip(0, 40000) / 40000
-    np.testing.assert_array_equal(one(tmp_path, own_cache, range=(1000, 41000))[0][..., 0], np.rint(shares * 65535))
+    np.testing.assert_array_equal(
+        first_sample(tmp_path, own_cache, range=(1000, 41000))[0][..., 0], np.rint(shares * 65535)
+    )
 
 
 @pytest.mark.parametrize(
@@ -142,10 +147,10 @@ def test_of_8_and_16_bits_white_is_white(tmp_path, own_cache):
 )
 def test_with_a_range_the_files_may_hold_any_numbers(tmp_path, own_cache, values, given):
     splits(tmp_path, train=[values, np.uint8(photo(0, (6, 8)) // 4)], val=values)
-    found = opened(tmp_path, own_cache, range=given)
-    for place, own in enumerate([values, photo(0, (6, 8)) // 4]):
-        shares = (own.astype(np.float64) - given[0]) / (given[1] - given[0])
-        image, _ = found["train"][place]
+    result = opened(tmp_path, own_cache, range=given)
+    for place, values_of_page in enumerate([values, photo(0, (6, 8)) // 4]):
+        shares = (values_of_page.astype(np.float64) - given[0]) / (given[1] - given[0])
+        image, _ = result["train"][place]
         assert image.dtype == np.uint16
         np.testing.assert_array_equal(image[..., 0], np.rint(shares.clip(0, 1) * 65535))
 
@@ -206,7 +211,7 @@ def test_only_what_is_new_is_measured(tmp_path, own_cache, monkeypatch):
 
 
 def narrow(root, cache, **options):
-    return [line for line in doubts(root, cache, **options) if "nearly all pixels" in line]
+    return [line for line in warnings_of(root, cache, **options) if "nearly all pixels" in line]
 
 
 def test_images_that_use_little_of_the_range_are_doubted(tmp_path, own_cache):
@@ -229,10 +234,10 @@ def test_hot_pixels_do_not_hide_that_the_others_are_all_alike(tmp_path, own_cach
     with_masks_of(tmp_path, images)
     for choice in ("type", "data"):
         (line,) = narrow(tmp_path, own_cache, range=choice)
-        found = [int(word) for word in re.search(r"dataset.range=\[(\d+), (\d+)\]", line).groups()]
-        assert 99 < found[0] < 105
-        assert 895 < found[1] < 900
-        assert narrow(tmp_path, own_cache, range=tuple(found)) == []
+        result = [int(word) for word in re.search(r"dataset.range=\[(\d+), (\d+)\]", line).groups()]
+        assert 99 < result[0] < 105
+        assert 895 < result[1] < 900
+        assert narrow(tmp_path, own_cache, range=tuple(result)) == []
 
 
 def with_masks_of(root, images):
@@ -273,13 +278,13 @@ def test_of_images_of_8_bits_nothing_is_doubted_whatever_they_hold(tmp_path, own
 def test_channels_are_those_that_all_images_can_be_read_with(tmp_path, own_cache, shapes, channels):
     write(tmp_path, [str(number) for number in range(12)], image=lambda i: photo(i, shapes[i % len(shapes)]))
     assert ImageFolder(root=tmp_path).describe(own_cache).channels == channels
-    found = opened(tmp_path, own_cache)
-    assert {image.shape for samples in found.values() for image, _ in samples} == {(6, 8, channels)}
+    result = opened(tmp_path, own_cache)
+    assert {image.shape for samples in result.values() for image, _ in samples} == {(6, 8, channels)}
 
 
 def test_any_number_of_channels_from_arrays(tmp_path, own_cache):
     write(tmp_path, "abc", suffix=".npy", image=lambda i: photo(i, (6, 8, 7)))
-    assert one(tmp_path, own_cache, test=0)[0].shape == (6, 8, 7)
+    assert first_sample(tmp_path, own_cache, test=0)[0].shape == (6, 8, 7)
     save(tmp_path / "images/d.npy", photo(0, (6, 8, 5)))
     save(tmp_path / "masks/d.png", SQUARE)
     message = refusal(tmp_path, own_cache)
@@ -288,9 +293,9 @@ def test_any_number_of_channels_from_arrays(tmp_path, own_cache):
 
 def test_arrays_with_the_channels_first_are_named(tmp_path, own_cache):
     write(tmp_path, "abcdef", suffix=".npy", image=lambda i: np.moveaxis(photo(i, (6, 8, 3)), -1, 0))
-    found = segzoo.verify("folder", settings={"dataset.root": str(tmp_path)}, processes=1)
-    assert [one.kind for one in found.errors] == ["size"] * 6
-    assert all("(3, 6, 8) seems to be (channels, height, width)" in one.what for one in found.errors)
+    result = segzoo.verify("folder", settings={"dataset.root": str(tmp_path)}, processes=1)
+    assert [finding.kind for finding in result.errors] == ["size"] * 6
+    assert all("(3, 6, 8) seems to be (channels, height, width)" in finding.what for finding in result.errors)
     save(tmp_path / "images/a.npy", np.moveaxis(photo(0, (6, 9, 3)), -1, 0))
     assert "9 (images/a.npy for one); convert" in refusal(tmp_path, own_cache)
     assert "seems to be (channels, height, width)" in refusal(tmp_path, own_cache)
@@ -298,7 +303,7 @@ def test_arrays_with_the_channels_first_are_named(tmp_path, own_cache):
 
 def test_channels_can_be_said(tmp_path, own_cache):
     write(tmp_path, "abc", image=lambda i: photo(i, (6, 8, 4)))
-    assert one(tmp_path, own_cache, channels=3, test=0)[0].shape == (6, 8, 3)
+    assert first_sample(tmp_path, own_cache, channels=3, test=0)[0].shape == (6, 8, 3)
 
 
 def test_where_some_images_have_16_bits_all_get_them(tmp_path, own_cache):
@@ -314,14 +319,14 @@ def test_pages_are_samples_and_stay_together(tmp_path, own_cache):
         (tmp_path / "images").mkdir(exist_ok=True)
         pages(tmp_path / f"images/{name}.tif", stack)
         pages(tmp_path / f"masks/{name}.tiff", [SQUARE * page for page in range(3)])
-    found = opened(tmp_path, own_cache)
-    for samples in found.values():
+    result = opened(tmp_path, own_cache)
+    for samples in result.values():
         assert {name[0] for name in samples.ids} == {name[0] for name in samples.ids if name.endswith("#002")}
         for name, (image, mask) in zip(samples.ids, samples, strict=True):
             page = int(name.partition("#")[2])
             np.testing.assert_array_equal(image[..., 0], photo(page, (6, 8)))
             np.testing.assert_array_equal(mask, SQUARE * page)
-    assert sum(map(len, found.values())) == 18
+    assert sum(map(len, result.values())) == 18
 
 
 def test_a_pair_of_different_numbers_of_pages_is_an_error_of_its_own(tmp_path, own_cache, command):
@@ -329,11 +334,13 @@ def test_a_pair_of_different_numbers_of_pages_is_an_error_of_its_own(tmp_path, o
     pages(tmp_path / "images/b.tif", [photo(page) for page in range(3)])
     for wrong in (1, 2, 4):
         pages(tmp_path / "masks/b.tif", [SQUARE * 255] * wrong)
-        found = segzoo.verify("folder", settings={"dataset.root": str(tmp_path)}, processes=1)
-        assert [(one.kind, one.id) for one in found.errors] == [("invalid", "b")]
-        assert f"images/b.tif has 3 pages, but its mask {tmp_path}/masks/b.tif has {wrong} page" in found.errors[0].what
-        assert "add `--set dataset.stack=channels`" in found.errors[0].what
-        assert sum(found.samples.values()) == 10
+        result = segzoo.verify("folder", settings={"dataset.root": str(tmp_path)}, processes=1)
+        assert [(finding.kind, finding.id) for finding in result.errors] == [("invalid", "b")]
+        assert (
+            f"images/b.tif has 3 pages, but its mask {tmp_path}/masks/b.tif has {wrong} page" in result.errors[0].what
+        )
+        assert "add `--set dataset.stack=channels`" in result.errors[0].what
+        assert sum(result.samples.values()) == 10
     words = ("run", "unet", "folder", "--set", f"dataset.root={tmp_path}", "--set", "model.filters=2", "--epochs", "1")
     words += ("--set", "model.depth=1", "--image-size", "8", "--out", tmp_path / "run")
     done = command(*words)
@@ -425,8 +432,8 @@ def test_stacks_without_directories_are_read_as_those_with_them(tmp_path, own_ca
     ],
 )
 def test_large_images_of_one_size_are_seen_in_crops_and_others_resized(sizes, view, size):
-    found = suggest(sizes, len(sizes))
-    assert (found.view, found.image_size) == (view, size)
+    result = suggest(sizes, len(sizes))
+    assert (result.view, result.image_size) == (view, size)
 
 
 @pytest.mark.parametrize(
@@ -449,9 +456,9 @@ def test_few_pixels_get_more_epochs(train, size, expected):
 
 @given(st.integers(1, 10**6))
 def test_the_steps_of_the_suggested_epochs_are_enough_and_no_more_than_need_be(images):
-    found, steps = epochs(images), math.ceil(images / KerasTrainer().batch_size)
-    assert found * steps >= STEPS
-    assert found == EPOCHS or (found - 1) * steps < STEPS
+    result, steps = epochs(images), math.ceil(images / KerasTrainer().batch_size)
+    assert result * steps >= STEPS
+    assert result == EPOCHS or (result - 1) * steps < STEPS
 
 
 def test_a_folder_suggests_by_its_images_for_training(tmp_path, own_cache):

@@ -99,19 +99,19 @@ def test_the_stamp_changes_with_what_masks_mean_even_if_their_files_do_not(tmp_p
 def test_a_damaged_index_is_made_anew(root, own_cache, looked, damage):
     first = again(root, own_cache)
     (path,) = own_cache.glob("folder/*/index")
-    whole = path.read_bytes()
-    path.write_bytes(damage(whole))
+    intact = path.read_bytes()
+    path.write_bytes(damage(intact))
     looked.clear()
     assert again(root, own_cache) == first
     assert len(looked) == 40
-    assert path.read_bytes() == whole
+    assert path.read_bytes() == intact
 
 
 def test_a_file_that_cannot_be_read_is_a_finding_and_spoils_no_other(root, own_cache, looked):
     (root / "masks/img_4.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
-    found = segzoo.verify("folder", settings={"dataset.root": str(root)}, processes=1)
-    assert [(one.kind, one.id) for one in found.errors] == [("unreadable", "img_4")]
-    assert sum(found.samples.values()) == 20
+    result = segzoo.verify("folder", settings={"dataset.root": str(root)}, processes=1)
+    assert [(finding.kind, finding.id) for finding in result.errors] == [("unreadable", "img_4")]
+    assert sum(result.samples.values()) == 20
     (root / "images/img_5.png").write_bytes(b"")
     assert len(segzoo.verify("folder", settings={"dataset.root": str(root)}, processes=1).errors) == 2
 

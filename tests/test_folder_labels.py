@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from own_folders import (
     SQUARE,
     classes,
+    first_sample,
     grid,
     labels,
-    one,
     opened,
     photo,
     refusal,
@@ -67,8 +67,8 @@ def test_the_edges_of_smooth_masks_come_first_and_without_a_list_of_values(tmp_p
 )
 def test_what_is_likeliest_comes_first_and_what_cannot_be_meant_is_not_said(tmp_path, own_cache, held, hints):
     message = refusal(with_masks(tmp_path, grid(*held)), own_cache)
-    found = [message.index(hint) for hint in hints]
-    assert found == sorted(found)
+    result = [message.index(hint) for hint in hints]
+    assert result == sorted(result)
     for option in ("dataset.nearest", "dataset.ignore", "dataset.classes", OBJECTS):
         assert (option in message) == any(option in hint for hint in hints)
 
@@ -102,7 +102,7 @@ def root(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("masks", "names", "found"),
+    ("masks", "names", "result"),
     [
         ([grid(0, 255), grid(0)], ("background", "foreground"), [0, 1]),
         ([grid(0, 1)], ("background", "foreground"), [0, 1]),
@@ -113,10 +113,10 @@ def root(tmp_path):
         ([np.stack([grid(0, 255)] * 3, -1)], ("background", "foreground"), [0, 1]),
     ],
 )
-def test_classes_are_found_in_the_masks(tmp_path, own_cache, masks, names, found):
+def test_classes_are_found_in_the_masks(tmp_path, own_cache, masks, names, result):
     with_masks(tmp_path, *masks)
     assert classes(tmp_path, own_cache) == names
-    assert labels(tmp_path, own_cache) == found
+    assert labels(tmp_path, own_cache) == result
 
 
 @pytest.mark.parametrize(
@@ -176,8 +176,8 @@ def test_labels_beyond_the_classes_are_found_by_verify(tmp_path, own_cache):
     root = with_masks(tmp_path, grid(0, 1))
     save(root / "masks/4.png", grid(0, 1, 7))
     settings = {"dataset.root": str(root), "dataset.classes": ["a", "b"]}
-    found = segzoo.verify("folder", settings=settings, processes=1)
-    assert [(one.kind, one.id) for one in found.errors] == [("labels", "4")]
+    result = segzoo.verify("folder", settings=settings, processes=1)
+    assert [(finding.kind, finding.id) for finding in result.errors] == [("labels", "4")]
 
 
 def test_palettes_are_labels_or_colours(tmp_path, own_cache):
@@ -188,7 +188,7 @@ def test_palettes_are_labels_or_colours(tmp_path, own_cache):
         (tmp_path / "masks").mkdir(exist_ok=True)
         image.save(tmp_path / f"masks/{number}.png")
     assert labels(tmp_path, own_cache) == [0, 1, 2]
-    _, mask = one(tmp_path, own_cache, colors={"blue": "#0000FF", "red": [255, 0, 0], "ignore": "#000000"})
+    _, mask = first_sample(tmp_path, own_cache, colors={"blue": "#0000FF", "red": [255, 0, 0], "ignore": "#000000"})
     np.testing.assert_array_equal(mask, np.resize([IGNORE, 1, 0], (6, 8)))
 
 
@@ -238,11 +238,11 @@ def test_the_nearest_is_the_one_that_no_other_is_nearer_than(tmp_path_factory, d
         array = np.stack([array, np.full_like(array, 3), np.full_like(array, 5)], -1)
     path = save(tmp_path_factory.mktemp("mask") / "m.png", array)
     known = tuple((value << 16) + 0x305 for value in values) if colored else tuple(values)
-    found = Labels(tuple(map(str, range(kept))), known, colored, nearest=True).read([path], 0)
+    result = Labels(tuple(map(str, range(kept))), known, colored, nearest=True).read([path], 0)
     targets = dict(zip(values, [*range(kept), IGNORE] if colored else range(kept), strict=False))
     if not colored:
         targets.setdefault(IGNORE, IGNORE)
-    for pixel, label in zip(pixels, found.ravel().tolist(), strict=True):
+    for pixel, label in zip(pixels, result.ravel().tolist(), strict=True):
         assert label == targets[min(sorted(targets), key=lambda value: abs(value - pixel))]
 
 
@@ -252,8 +252,8 @@ def test_colours_are_labels_in_the_order_of_the_table(tmp_path_factory, colors, 
     path = save(tmp_path_factory.mktemp("mask") / "m.png", np.array(colors, np.uint8)[order].reshape(6, 8, 3))
     values = tuple(int.from_bytes(bytes(color)) for color in colors)
     kept = len(colors) - 1
-    found = Labels(tuple(map(str, range(kept))), values, colored=True).read([path], 0)
-    assert found.ravel().tolist() == [IGNORE if place == kept else place for place in order]
+    result = Labels(tuple(map(str, range(kept))), values, colored=True).read([path], 0)
+    assert result.ravel().tolist() == [IGNORE if place == kept else place for place in order]
 
 
 def test_a_colour_that_is_no_class_is_an_error_that_names_file_and_colour(tmp_path, own_cache):

@@ -16,9 +16,9 @@ def root(tmp_path):
 
 
 def test_images_and_masks_of_one_name_are_a_sample(root, own_cache):
-    found = opened(root, own_cache)
-    assert sorted(name for samples in found.values() for name in samples.ids) == sorted(f"img_{i}" for i in range(20))
-    for samples in found.values():
+    result = opened(root, own_cache)
+    assert sorted(name for samples in result.values() for name in samples.ids) == sorted(f"img_{i}" for i in range(20))
+    for samples in result.values():
         for name, (image, mask) in zip(samples.ids, samples, strict=True):
             np.testing.assert_array_equal(image, photo(int(name[4:])))
             np.testing.assert_array_equal(mask, SQUARE)
@@ -27,12 +27,12 @@ def test_images_and_masks_of_one_name_are_a_sample(root, own_cache):
 def test_each_sample_has_its_files_and_its_folder_in_its_name(tmp_path, own_cache):
     write(tmp_path, ["a/one", "a/b/two", "three.x"])
     dataset = ImageFolder(root=tmp_path, test=0)
-    found = {}
+    result = {}
     for split in ("train", "val"):
-        found |= dict(zip(dataset.open(own_cache, split).ids, dataset.files(own_cache, split), strict=True))
-    expected = {name: (tmp_path / f"images/{name}.png", tmp_path / f"masks/{name}.png") for name in found}
-    assert found == expected
-    assert set(found) == {"a/one", "a/b/two", "three.x"}
+        result |= dict(zip(dataset.open(own_cache, split).ids, dataset.files(own_cache, split), strict=True))
+    expected = {name: (tmp_path / f"images/{name}.png", tmp_path / f"masks/{name}.png") for name in result}
+    assert result == expected
+    assert set(result) == {"a/one", "a/b/two", "three.x"}
 
 
 def test_folders_of_splits_are_the_splits(tmp_path, own_cache):
@@ -90,8 +90,8 @@ def test_masks_may_have_a_word_more_in_their_names(tmp_path, own_cache):
     root = write(tmp_path, ["a_1", "a_10", "b/a_1", "c"])
     for path in list((root / "masks").rglob("*.png")):
         path.rename(path.with_stem(f"{path.stem}_mask"))
-    found = ids(root, own_cache, test=0)
-    assert sorted(name for names in found.values() for name in names) == ["a_1", "a_10", "b/a_1", "c"]
+    result = ids(root, own_cache, test=0)
+    assert sorted(name for names in result.values() for name in names) == ["a_1", "a_10", "b/a_1", "c"]
     (root / "masks/c_mask.png").unlink()
     assert "images/c.png has no mask masks/c_mask.*" in refusal(root, own_cache)
 
@@ -99,10 +99,10 @@ def test_masks_may_have_a_word_more_in_their_names(tmp_path, own_cache):
 def test_without_a_split_for_validation_some_of_the_training_are_for_it(tmp_path, own_cache):
     write(tmp_path / "train", [str(number) for number in range(40)])
     write(tmp_path / "test", "ab")
-    found = ids(tmp_path, own_cache, val=0.3)
-    assert found["test"] == ["test/a", "test/b"]
-    assert len(found["train"]) + len(found["val"]) == 40
-    assert 5 < len(found["val"]) < 20
+    result = ids(tmp_path, own_cache, val=0.3)
+    assert result["test"] == ["test/a", "test/b"]
+    assert len(result["train"]) + len(result["val"]) == 40
+    assert 5 < len(result["val"]) < 20
 
 
 def test_what_is_expected_and_what_is_there_is_said_of_another_layout(tmp_path, own_cache):

@@ -55,8 +55,8 @@ def test_images_outside_the_root_have_ids_relative_to_the_table(tmp_path, own_ca
         write_table(
             tmp_path / "lists", [("image", "mask", "split"), *((str(path), "mask.png", "train") for path in images)]
         )
-        found = ids(root, own_cache, listing=str(tmp_path / "lists/list.csv"), val=0.1)
-        assert sorted(name for names in found.values() for name in names) == ["a", "b.c", "f", "scans/e", "x/d"]
+        result = ids(root, own_cache, listing=str(tmp_path / "lists/list.csv"), val=0.1)
+        assert sorted(name for names in result.values() for name in names) == ["a", "b.c", "f", "scans/e", "x/d"]
 
 
 def test_ids_of_a_table_are_longer_where_short_ones_would_be_the_same(tmp_path, own_cache):
@@ -66,9 +66,9 @@ def test_ids_of_a_table_are_longer_where_short_ones_would_be_the_same(tmp_path, 
         save(tmp_path / "root" / path, photo(number))
     save(root / "mask.png", SQUARE)
     write_table(root, [("image", "mask", "split"), *((path, "mask.png", "train") for path in paths)])
-    found = ids(root, own_cache, listing="list.csv", val=0.1)
+    result = ids(root, own_cache, listing="list.csv", val=0.1)
     expected = ["a", "images/a", "scans/b", "../scans/b", "../../scans/b", "../c", "c"]
-    assert sorted(name for names in found.values() for name in names) == sorted(expected)
+    assert sorted(name for names in result.values() for name in names) == sorted(expected)
     write_table(root, [("image", "mask"), ("../c.png", "mask.png"), (str(tmp_path / "c.png"), "mask.png")])
     assert "in list.csv, are both ../c" in refusal(root, own_cache, listing="list.csv")
 
@@ -120,8 +120,8 @@ def test_tables_as_spreadsheets_write_them(root, own_cache, separator):
     ]
     text = "\r\n".join([f" Image{separator}MASK {separator}Split{separator}", *rows, ""])
     (root / "list.csv").write_bytes(b"\xef\xbb\xbf" + text.encode())
-    found = ids(root, own_cache, listing="list.csv")
-    assert {split: len(names) for split, names in found.items()} == {"train": 15, "val": 5}
+    result = ids(root, own_cache, listing="list.csv")
+    assert {split: len(names) for split, names in result.items()} == {"train": 15, "val": 5}
     (root / "list.csv").write_bytes("image,mask\nö.png,ö.png\n".encode("cp1252"))
     assert "it is not in UTF-8; save it as `CSV UTF-8`" in refusal(root, own_cache, listing="list.csv")
 

@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from own_folders import (
     classes,
-    doubts,
+    first_sample,
     grid,
     labels,
-    one,
     opened,
     pages,
     photo,
     refusal,
     save,
+    warnings_of,
     with_masks,
     write,
     write_table,
@@ -43,7 +43,7 @@ def test_a_label_that_is_left_out_is_no_class(tmp_path, own_cache):
     assert len(classes(root, own_cache)) == 12
     assert classes(root, own_cache, ignore=(11,)) == tuple(f"class{label}" for label in range(11))
     assert labels(root, own_cache, ignore=(11,)) == [*range(11), IGNORE]
-    _, mask = one(root, own_cache, ignore=(11,))
+    _, mask = first_sample(root, own_cache, ignore=(11,))
     np.testing.assert_array_equal(mask == IGNORE, grid(*range(12)) == 11)
     assert len(classes(root, own_cache, ignore=(11, 10))) == 10
 
@@ -112,10 +112,10 @@ def test_a_void_label_among_named_classes_is_a_finding_that_says_how_to_leave_it
     root = with_masks(tmp_path, grid(0, 1, 2))
     for option in ({"classes": ["a", "b"]}, {"values": [0, 1]}):
         settings = {"dataset.root": str(root)} | {f"dataset.{name}": value for name, value in option.items()}
-        found = segzoo.verify("folder", settings=settings, processes=1)
-        assert {one.kind for one in found.errors} == {"labels"}
-        assert len(found.errors) == 9
-        assert all("add `--set 'dataset.ignore=[2]'`" in one.what for one in found.errors)
+        result = segzoo.verify("folder", settings=settings, processes=1)
+        assert {finding.kind for finding in result.errors} == {"labels"}
+        assert len(result.errors) == 9
+        assert all("add `--set 'dataset.ignore=[2]'`" in finding.what for finding in result.errors)
         assert segzoo.verify("folder", settings=settings | {"dataset.ignore": [2]}, processes=1).errors == ()
 
 
@@ -177,10 +177,10 @@ DRAWN = SHAPES.flatmap(lambda shape: st.lists(arrays(bool, shape), min_size=1, m
 
 def second_nearest(objects):
     """Distance (H, W) to the second nearest of objects (N, H, W), each measured across the image."""
-    there = [one for one in objects if one.any()]
-    if len(there) < 2:
+    distances = [distance_transform_edt(~pixels) for pixels in objects if pixels.any()]
+    if len(distances) < 2:
         return np.full(objects[0].shape, np.inf)
-    return np.sort([distance_transform_edt(~one) for one in there], axis=0)[1]
+    return np.sort(distances, axis=0)[1]
 
 
 def masks_of(root, cache, **options):
@@ -200,7 +200,7 @@ def test_the_border_is_what_is_at_most_two_pixels_from_the_second_nearest_object
 @given(DRAWN)
 def test_objects_may_overlap_in_files_of_their_own(tmp_path_factory, drawn):
     folder = tmp_path_factory.mktemp("masks")
-    paths = [save(folder / f"{number}.png", one * np.uint8(255)) for number, one in enumerate(drawn)]
+    paths = [save(folder / f"{number}.png", pixels * np.uint8(255)) for number, pixels in enumerate(drawn)]
     labels = Instances(("background", "cell", "border"), separate=True).read(paths, 0)
     expected = np.where(second_nearest(drawn) <= 2, 2, np.any(drawn, axis=0))
     np.testing.assert_array_equal(labels, expected)
@@ -333,8 +333,8 @@ def numbered(root, count):
 
 
 def warnings_about(root):
-    found = segzoo.verify("folder", settings={"dataset.root": str(root)}, processes=1)
-    return [one.what for one in found.findings if one.kind == "doubtful"]
+    result = segzoo.verify("folder", settings={"dataset.root": str(root)}, processes=1)
+    return [finding.what for finding in result.findings if finding.kind == "doubtful"]
 
 
 def test_more_than_ten_values_are_likelier_objects_than_classes(tmp_path):
@@ -421,9 +421,9 @@ LAYOUTS = [flat, by_word, splits_above, splits_below, folders_of_each_image]
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_what_is_outside_a_region_is_left_out(tmp_path, own_cache, layout):
     layout(tmp_path)
-    found = opened(tmp_path, own_cache, regions="fov")
-    assert sum(map(len, found.values())) == 9
-    for samples in found.values():
+    result = opened(tmp_path, own_cache, regions="fov")
+    assert sum(map(len, result.values())) == 9
+    for samples in result.values():
         for (_, mask), (image, drawn, region) in zip(samples, samples.files, strict=True):
             np.testing.assert_array_equal(mask, SEEN)
             assert ("images" in image.parts, "masks" in drawn.parts, "fov" in region.parts) == (True,) * 3
@@ -443,7 +443,7 @@ def test_a_table_has_a_column_of_regions_which_images_may_share(tmp_path, own_ca
             np.testing.assert_array_equal(mask, SEEN)
             assert paths[2] == tmp_path / "view.png"
     verification = segzoo.verify("folder", settings={"dataset.root": str(tmp_path), "dataset.listing": "list.csv"})
-    assert not [one for one in verification.findings if one.kind != "doubtful"]
+    assert not [finding for finding in verification.findings if finding.kind != "doubtful"]
 
 
 def test_a_table_must_have_a_region_for_each_image(tmp_path, own_cache):
@@ -478,16 +478,16 @@ def test_images_without_a_mask_need_no_region(tmp_path, own_cache):
     for folder in ("masks", "fov"):
         (tmp_path / f"{folder}/im3.png").unlink()
     save(tmp_path / "fov/other.png", VIEW)
-    found = opened(tmp_path, own_cache, regions="fov", allow_missing=True)
-    assert sum(map(len, found.values())) == 8
+    result = opened(tmp_path, own_cache, regions="fov", allow_missing=True)
+    assert sum(map(len, result.values())) == 8
 
 
 def test_a_region_of_another_size_is_a_finding_of_its_sample(tmp_path):
     flat(tmp_path)
     region = save(tmp_path / "fov/im3.png", np.ones((8, 6), np.uint8))
     settings = {"dataset.root": str(tmp_path), "dataset.regions": "fov"}
-    found = segzoo.verify("folder", settings=settings, processes=1)
-    (error,) = found.errors
+    result = segzoo.verify("folder", settings=settings, processes=1)
+    (error,) = result.errors
     assert (error.kind, error.id, error.file) == ("size", "im3", str(region))
     assert f"the region {region} is 6x8 pixels, its mask 8x6" in error.what
 
@@ -496,8 +496,8 @@ def test_a_region_that_leaves_nothing_is_a_finding_of_its_mask(tmp_path):
     flat(tmp_path)
     save(tmp_path / "fov/im3.png", np.zeros((6, 8), np.uint8))
     settings = {"dataset.root": str(tmp_path), "dataset.regions": "fov"}
-    found = segzoo.verify("folder", settings=settings, processes=1)
-    (finding,) = (one for one in found.findings if one.kind == "unlabelled")
+    result = segzoo.verify("folder", settings=settings, processes=1)
+    (finding,) = (finding for finding in result.findings if finding.kind == "unlabelled")
     assert (finding.id, finding.file) == ("im3", str(tmp_path / "masks/im3.png"))
 
 
@@ -603,7 +603,7 @@ def test_regions_that_are_taken_for_masks_are_doubted(tmp_path, own_cache):
 @pytest.mark.parametrize("layout", [flat, splits_above, splits_below])
 def test_regions_that_nobody_asks_for_are_told_of(tmp_path, own_cache, layout):
     layout(tmp_path)
-    warnings = [line for line in doubts(tmp_path, own_cache) if "regions" in line and "not looked at" in line]
+    warnings = [line for line in warnings_of(tmp_path, own_cache) if "regions" in line and "not looked at" in line]
     assert len(warnings) == 1
     assert "`--set dataset.regions=fov`" in warnings[0]
-    assert not [line for line in doubts(tmp_path, own_cache, regions="fov") if "not looked at" in line]
+    assert not [line for line in warnings_of(tmp_path, own_cache, regions="fov") if "not looked at" in line]

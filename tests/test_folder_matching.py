@@ -24,10 +24,10 @@ def encode(names):
 
 def paired(images, masks):
     """The names that were put together."""
-    found = matches(encode(images), encode(masks))
+    result = matches(encode(images), encode(masks))
     left, right = (
         [name.decode() for name in encode(names)[places]]
-        for names, places in ((images, found.images), (masks, found.masks))
+        for names, places in ((images, result.images), (masks, result.masks))
     )
     assert left == sorted(left)
     return dict(zip(left, right, strict=True))
@@ -74,8 +74,8 @@ def test_case_may_differ_behind_a_word_as_well():
 
 def test_where_a_word_says_what_it_is_some_partners_may_be_missing():
     pairs = expected("image_{}", "mask_{}")
-    found = paired([*pairs, "image_a"], [*pairs.values(), "mask_b"])
-    assert found == pairs
+    result = paired([*pairs, "image_a"], [*pairs.values(), "mask_b"])
+    assert result == pairs
     names = matches(encode(pairs), encode([*pairs.values()][1:]))
     assert (names.mask_of("x/image_00"), names.image_of("x/mask_17")) == ("x/mask_00", "x/image_17")
 
@@ -123,9 +123,9 @@ def test_partners_that_differ_in_case_or_in_a_word_are_samples(tmp_path, own_cac
         save(tmp_path / f"word/images/image_{number}.png", photo())
         save(tmp_path / f"word/masks/mask_{number}.png", SQUARE)
     for folder, start in (("case", "IMG_"), ("word", "image_")):
-        found = opened(tmp_path / folder, own_cache, test=0.3, val=0.3, split_seed=1)
-        assert sorted(name for samples in found.values() for name in samples.ids) == [f"{start}{n}" for n in NUMBERS]
-        for samples in found.values():
+        result = opened(tmp_path / folder, own_cache, test=0.3, val=0.3, split_seed=1)
+        assert sorted(name for samples in result.values() for name in samples.ids) == [f"{start}{n}" for n in NUMBERS]
+        for samples in result.values():
             for image, mask in samples.files:
                 assert image.stem[-2:] == mask.stem[-2:]
     (tmp_path / "word/masks/mask_03.png").unlink()
@@ -176,9 +176,9 @@ def test_masks_in_a_folder_with_the_name_of_an_image():
     ],
 )
 def test_masks_with_a_number_behind_the_name_that_masks_of_an_image_share(images, masks):
-    found = grouped(images, masks)
-    assert len(set(found.values())) == 2
-    assert all(mask.startswith(title) for mask, title in found.items())
+    result = grouped(images, masks)
+    assert len(set(result.values())) == 2
+    assert all(mask.startswith(title) for mask, title in result.items())
 
 
 @pytest.mark.parametrize(
@@ -256,9 +256,9 @@ def test_several_masks_are_the_objects_of_an_image(tmp_path, own_cache, layout):
     inside = np.any(DRAWN, axis=0)
     assert classes(tmp_path, own_cache) == ("background", "foreground")
     for options, expected in {(): inside, ("border",): np.where(between, 2, inside)}.items():
-        found = opened(tmp_path, own_cache, split_seed=4, instances=next(iter(options), None))
-        assert sorted(name[-3:] for samples in found.values() for name in samples.ids) == NAMES
-        for samples in found.values():
+        result = opened(tmp_path, own_cache, split_seed=4, instances=next(iter(options), None))
+        assert sorted(name[-3:] for samples in result.values() for name in samples.ids) == NAMES
+        for samples in result.values():
             for (image, mask), paths in zip(samples, samples.files, strict=True):
                 np.testing.assert_array_equal(mask, expected)
                 assert image.shape == (6, 8, 3)
@@ -269,7 +269,7 @@ def test_several_masks_are_the_objects_of_an_image(tmp_path, own_cache, layout):
 
 def test_ids_of_folders_are_their_names(tmp_path, own_cache):
     in_folders_of_each_image(tmp_path / "a")
-    assert {name for own in ids(tmp_path / "a", own_cache, split_seed=4).values() for name in own} == set(NAMES)
+    assert {name for samples in ids(tmp_path / "a", own_cache, split_seed=4).values() for name in samples} == set(NAMES)
     in_folders_of_each_image_of_splits(tmp_path / "b")
     assert ids(tmp_path / "b", own_cache)["train"] == [f"Training/{name}" for name in NAMES[:5]]
 
@@ -294,8 +294,8 @@ def test_what_is_missing_is_named(tmp_path, own_cache):
     (tmp_path / "masks/images/im3.png").unlink()
     lines = ImageFolder(root=tmp_path / "masks").missing(own_cache)
     assert lines == [f"{tmp_path / 'masks/masks/im3/00000000.png'} has no image images/im3.*"]
-    found = ids(tmp_path / "masks", own_cache, allow_missing=True, split_seed=4)
-    assert sum(map(len, found.values())) == 8
+    result = ids(tmp_path / "masks", own_cache, allow_missing=True, split_seed=4)
+    assert sum(map(len, result.values())) == 8
 
 
 @pytest.mark.parametrize("layout", [in_folders, in_folders_of_each_image])
@@ -335,8 +335,8 @@ def test_options_that_do_not_go_with_several_masks(tmp_path, own_cache, options,
 def test_an_object_of_another_size_is_a_finding(tmp_path):
     in_folders_of_splits(tmp_path)
     path = save(tmp_path / "train/masks/im1/1.png", np.zeros((8, 6), np.uint8))
-    found = segzoo.verify("folder", settings={"dataset.root": str(tmp_path)}, processes=1)
-    (error,) = (one for one in found.errors if one.kind != "duplicate")
+    result = segzoo.verify("folder", settings={"dataset.root": str(tmp_path)}, processes=1)
+    (error,) = (finding for finding in result.errors if finding.kind != "duplicate")
     assert (error.kind, error.id) == ("size", "train/im1")
     assert f"the mask {path} is 6x8 pixels, that of {path.with_name('0.png')} 8x6" in error.what
 
@@ -356,14 +356,14 @@ def test_pages_of_several_masks_are_read_together(tmp_path, own_cache):
         pages(tmp_path / f"images/{name}.tif", [photo(number, (6, 8)) for number in range(2)])
         for index, drawn in enumerate(DRAWN):
             pages(tmp_path / f"masks/{name}/{index}.tif", [drawn, np.zeros_like(drawn)])
-    found = {
+    result = {
         name: mask
         for samples in opened(tmp_path, own_cache, split_seed=4).values()
         for name, (_, mask) in zip(samples.ids, samples, strict=True)
     }
-    assert len(found) == 18
-    np.testing.assert_array_equal(found["im2#000"], np.any(DRAWN, axis=0))
-    assert not found["im2#001"].any()
+    assert len(result) == 18
+    np.testing.assert_array_equal(result["im2#000"], np.any(DRAWN, axis=0))
+    assert not result["im2#001"].any()
 
 
 # What may not be meant

@@ -57,7 +57,7 @@ def test_pairs_are_equal_if_every_column_is():
     pairs = of([("a",), ("b", "c")])
     assert pairs.equal(of([("a",), ("b", "c")]))
     assert not pairs.equal(of([("a", "b"), ("c",)]))  # the same masks, of other images
-    for own in fields(pairs):
-        column = getattr(pairs, own.name)
+    for field in fields(pairs):
+        column = getattr(pairs, field.name)
         column = np.char.add(column, b"x") if column.dtype.kind == "S" else column + 1
-        assert not pairs.equal(replace(pairs, **{own.name: column})), own.name
+        assert not pairs.equal(replace(pairs, **{field.name: column})), field.name

@@ -57,8 +57,8 @@ def test_images_without_mask_and_masks_without_image_are_counted_and_named(root,
     assert f"{root / 'images/img_4.png'} has no mask masks/img_4.*" in message
     assert "`--set dataset.allow_missing=true`" in message
     assert len(ImageFolder(root=root).missing(own_cache)) == 2
-    found = ids(root, own_cache, allow_missing=True)
-    assert sum(map(len, found.values())) == 18
+    result = ids(root, own_cache, allow_missing=True)
+    assert sum(map(len, result.values())) == 18
     assert ImageFolder(root=root, allow_missing=True).missing(own_cache) == []
 
 
@@ -84,8 +84,10 @@ def test_what_is_no_file_is_a_finding_that_says_what_it_is(root):
         (root / f"images/{name}.png").symlink_to(target)
     (root / "masks/img_3.png").unlink()
     os.mkfifo(root / "masks/img_3.png")
-    found = {one.id: one.what for one in segzoo.verify("folder", settings={"dataset.root": str(root)}).errors}
-    assert found == {
+    result = {
+        finding.id: finding.what for finding in segzoo.verify("folder", settings={"dataset.root": str(root)}).errors
+    }
+    assert result == {
         "img_0": f"cannot read {root / 'images/img_0.png'}: it is a link to /nowhere/x.png, which is not there",
         "img_1": f"cannot read {root / 'images/img_1.png'}: it is a link to img_1.png, which is not there",
         "img_2": f"cannot read {root / 'images/img_2.png'}: it is a device, not a file",

@@ -17,8 +17,8 @@ def numbered(names, first, last, file):
     return names == [f"{file}#{page:03}" for page in range(first, last)]
 
 
-def sizes(found):
-    return {split: len(own) for split, own in found.items()}
+def sizes(names_of):
+    return {split: len(names) for split, names in names_of.items()}
 
 
 def stack(root, name, count, split=""):
@@ -62,10 +62,10 @@ def test_a_share_that_is_small_for_many_says_what_to_take(many, own_cache):
 @pytest.mark.parametrize("count", [3, 4, 5, 10, 20, 30, 99])
 def test_few_images_have_their_shares_and_no_split_is_empty(tmp_path, own_cache, count):
     write(tmp_path, [f"img_{number}" for number in range(count)])
-    found = sizes(ids(tmp_path, own_cache))
-    assert found["val"] == found["test"] == max(1, int(count * 0.15 + 0.5))
-    assert sum(found.values()) == count
-    assert sizes(ids(tmp_path, own_cache, test=0)) == {"train": count - found["val"], "val": found["val"]}
+    names_of = sizes(ids(tmp_path, own_cache))
+    assert names_of["val"] == names_of["test"] == max(1, int(count * 0.15 + 0.5))
+    assert sum(names_of.values()) == count
+    assert sizes(ids(tmp_path, own_cache, test=0)) == {"train": count - names_of["val"], "val": names_of["val"]}
 
 
 def test_who_trains_on_few_images_is_told_how_to_keep_the_splits(tmp_path, own_cache):
@@ -112,11 +112,11 @@ def test_of_few_images_for_training_some_validate(tmp_path, own_cache):
 @pytest.mark.parametrize("count", [3, 20])
 def test_folds_test_each_of_few_images_once(tmp_path, own_cache, count):
     write(tmp_path, [f"img_{number}" for number in range(count)])
-    found = [ids(tmp_path, own_cache, folds=3, fold=fold) for fold in range(3)]
-    tested = [splits["test"] for splits in found]
-    assert sorted(name for own in tested for name in own) == sorted(f"img_{number}" for number in range(count))
-    assert {len(own) for own in tested} <= {count // 3, count // 3 + 1}
-    assert tested[1:] == [splits["val"] for splits in found[:2]]
+    names_of = [ids(tmp_path, own_cache, folds=3, fold=fold) for fold in range(3)]
+    tested = [splits["test"] for splits in names_of]
+    assert sorted(name for names in tested for name in names) == sorted(f"img_{number}" for number in range(count))
+    assert {len(names) for names in tested} <= {count // 3, count // 3 + 1}
+    assert tested[1:] == [splits["val"] for splits in names_of[:2]]
 
 
 def test_more_folds_than_groups_are_refused(tmp_path, own_cache):
@@ -136,13 +136,13 @@ def test_more_folds_than_groups_are_refused(tmp_path, own_cache):
 def test_groups_stay_together_by_expression_and_by_table(tmp_path, own_cache, patients):
     names = [f"p{patient}_{slice}" for patient in range(patients) for slice in range(2)]
     write(tmp_path, names)
-    found = ids(tmp_path, own_cache, groups=r"(p\d+)_")
-    assert {len({name.partition("_")[0] for name in own}) * 2 == len(own) for own in found.values()} == {True}
+    names_of = ids(tmp_path, own_cache, groups=r"(p\d+)_")
+    assert {len({name.partition("_")[0] for name in names}) * 2 == len(names) for names in names_of.values()} == {True}
     rows = [(f"images/{name}.png", f"masks/{name}.png", name.partition("_")[0]) for name in names]
     write_table(tmp_path, [("image", "mask", "group"), *rows])
-    assert ids(tmp_path, own_cache, listing="list.csv") == found
+    assert ids(tmp_path, own_cache, listing="list.csv") == names_of
     if patients == 12:  # of which 15 % are two, whatever the number of their slices
-        assert sizes(found) == {"train": 16, "val": 4, "test": 4}
+        assert sizes(names_of) == {"train": 16, "val": 4, "test": 4}
         assert notes(tmp_path, own_cache, groups=r"(p\d+)_")[0].startswith("24 images in 12 groups are few")
     assert "use one of" in refusal(tmp_path, own_cache, listing="list.csv", groups="p")
     assert f"is not found in {2 * patients} of {2 * patients} ids" in refusal(tmp_path, own_cache, groups="patient")
@@ -181,19 +181,19 @@ def test_a_single_stack_is_split_in_blocks_if_that_is_said(tmp_path, own_cache, 
     assert f"since {count} images in 1 file must do for 3 splits. Split the pages of each file in blocks" in message
     assert "with `--set dataset.blocks=true`" in message
     assert "with `--set dataset.blocks=true`" in refusal(tmp_path, own_cache, folds=3)
-    found = ids(tmp_path, own_cache, blocks=True)
+    names_of = ids(tmp_path, own_cache, blocks=True)
     each = max(1, int(0.15 * count + 0.5))
-    assert numbered(found["test"], 0, each, "a")
-    assert numbered(found["val"], each, 2 * each, "a")
-    assert numbered(found["train"], 2 * each, count, "a")
+    assert numbered(names_of["test"], 0, each, "a")
+    assert numbered(names_of["val"], each, 2 * each, "a")
+    assert numbered(names_of["train"], 2 * each, count, "a")
     assert notes(tmp_path, own_cache, blocks=True) == []
 
 
 def test_folds_of_blocks(tmp_path, own_cache):
     stack(tmp_path, "a", 20)
-    found = ids(tmp_path, own_cache, blocks=True, folds=4, fold=3)
-    assert numbered(found["test"], 15, 20, "a")
-    assert numbered(found["val"], 0, 5, "a")
+    names_of = ids(tmp_path, own_cache, blocks=True, folds=4, fold=3)
+    assert numbered(names_of["test"], 15, 20, "a")
+    assert numbered(names_of["val"], 0, 5, "a")
     message = refusal(tmp_path, own_cache, blocks=True, folds=21, fold=10)
     assert "since no file has enough pages to be split in blocks. Take fewer folds, or leave out the option" in message
     stack(tmp_path, "a", 2)
@@ -216,10 +216,10 @@ def test_blocks_leave_other_files_where_they_were(tmp_path, own_cache):
 def test_blocks_of_what_is_for_training(tmp_path, own_cache):
     stack(tmp_path, "a", 10, "train")
     stack(tmp_path, "b", 2, "test")
-    found = ids(tmp_path, own_cache, blocks=True, val=0.2)
-    assert numbered(found["val"], 0, 2, "train/a")
-    assert numbered(found["train"], 2, 10, "train/a")
-    assert numbered(found["test"], 0, 2, "test/b")
+    names_of = ids(tmp_path, own_cache, blocks=True, val=0.2)
+    assert numbered(names_of["val"], 0, 2, "train/a")
+    assert numbered(names_of["train"], 2, 10, "train/a")
+    assert numbered(names_of["test"], 0, 2, "test/b")
     rows = [("image", "mask", "group"), ("train/images/a.tif", "train/masks/a.tif", "p")]
     write_table(tmp_path, rows)
     assert "of what is to stay together" in refusal(tmp_path, own_cache, blocks=True, listing="list.csv")
@@ -241,7 +241,7 @@ def test_the_splits_of_a_run_are_kept_when_images_come(tmp_path, own_cache, run,
     before = ids(root, own_cache)
     with table.open() as file:
         assert {(row["id"], row["split"]) for row in csv.DictReader(file)} == {
-            (name, split) for split, own in before.items() for name in own
+            (name, split) for split, names in before.items() for name in names
         }
     write(root, [f"new_{number}" for number in range(5)])
     moved = ids(root, own_cache)

@@ -1,4 +1,4 @@
-"""The files below a folder that may be images, told by their suffixes; none is opened."""
+"""The files below a folder that may be images, by their suffixes; none is opened."""
 
 from __future__ import annotations
 
@@ -79,9 +79,9 @@ NOTE = re.compile(
     "authors|change(log|s)|(md5|sha1|sha256|check)sums?|citation|copying|copyright|licen[cs]e|makefile|manifest|notice|"
     "readme|version"
 )
-"""Suffixes, and names without one, of files that lie beside images and are none."""
+"""Suffixes, and names without a suffix, of files beside images that are no images."""
 SYSTEM_FOLDERS = frozenset(["@eaDir", "#recycle", "@Recycle", "__MACOSX", "$RECYCLE.BIN", "System Volume Information"])
-"""Folders that storage, archives and systems make beside what the user put there, with small copies of the images."""
+"""Folders of storage devices, archives and systems, which may hold thumbnails of the images."""
 
 
 class Stamps(NamedTuple):
@@ -93,7 +93,7 @@ class Stamps(NamedTuple):
 
     @classmethod
     def joined(cls, parts: Sequence[Stamps]) -> Stamps:
-        """Those of several parts."""
+        """The stamps of several parts."""
         return cls(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
     def unchanged(self, root: Path) -> bool:
@@ -109,7 +109,7 @@ class Unsupported(NamedTuple):
     paths: NDArray[np.bytes_]
     """Relative to the root."""
     kinds: NDArray[np.uint8]
-    """UNREADABLE or UNKNOWN."""
+    """UNSUPPORTED or UNKNOWN."""
 
 
 class Files(NamedTuple):
@@ -129,7 +129,7 @@ class Files(NamedTuple):
 
     @classmethod
     def below(cls, root: Path, folder: str) -> Files:
-        """Those below a folder, whose path is relative to the root."""
+        """The files below a folder, whose path is relative to the root."""
         names, paths, stamps, kinds = columns(_rows(root, folder), (np.bytes_, np.bytes_, np.int64, np.uint8))
         folders = Stamps(*(column[names == FOLDER] for column in (paths, stamps)))
         order = np.lexsort((paths, kinds, names))[len(folders.paths) :]  # their name is the first
@@ -147,7 +147,7 @@ class Files(NamedTuple):
         return cls(names[first], paths[first], stamps[first], duplicates, unsupported, folders)
 
     def take(self, rows: NDArray[np.integer[Any]]) -> Files:
-        """Some of them, in this order."""
+        """The files of these rows, in this order."""
         return self._replace(names=self.names[rows], paths=self.paths[rows], stamps=self.stamps[rows])
 
     def names_and_paths(self) -> Iterator[tuple[str, str]]:
@@ -171,7 +171,7 @@ def _rows(root: Path, folder: str) -> Iterator[tuple[bytes, bytes, int, int]]:
 
 
 def _below(root: Path, folder: str, start: str = "") -> Iterator[tuple[bytes, bytes, int, int]]:
-    """Rows of what is below a folder; the names of files begin so."""
+    """Rows of a folder and all below it; `start` precedes the names of files."""
     for path, stamp in _walk(root, folder):
         if path[-1] == "/":
             yield FOLDER, encode(path), stamp, READABLE
@@ -221,7 +221,7 @@ def _walk(root: Path, folder: str) -> Iterator[tuple[str, int]]:
 
 
 def stamp_of(file: os.DirEntry[str] | Path) -> int:
-    """A number that changes with the size of a file and the times of the last change of it and of its inode.
+    """A hash of the size of a file and the times when its contents and its inode changed.
 
     ABSENT for a link that leads nowhere.
     """
@@ -263,7 +263,7 @@ def why_unsupported(path: str) -> str:
 
 
 def _split_suffix(name: str) -> tuple[str, str, bool]:
-    """A name of a file without suffix, the suffix in lower case, and whether it is packed; a number is no suffix."""
+    """The name of a file without suffix, the suffix in lower case, and whether the file is compressed."""
     stem, dot, suffix = name.rpartition(".")
     if not dot or not stem or suffix.isdigit():
         return name, "", False
@@ -281,18 +281,18 @@ def hidden(name: str) -> bool:
 
 
 def is_image(path: Path) -> bool:
-    """Whether a file has the suffix of one that can be read."""
+    """Whether a file has the suffix of an image that can be read."""
     return not hidden(path.name) and stem_and_kind(path.name)[1] == READABLE
 
 
 def folders(folder: Path) -> list[str]:
-    """The names of the folders in a folder, but for what is `hidden`."""
+    """The names of the folders in a folder, except for what is `hidden`."""
     with os.scandir(folder) as entries:
         return sorted(entry.name for entry in entries if not hidden(entry.name) and is_folder(entry))
 
 
 def is_folder(entry: os.DirEntry[str]) -> bool:
-    """Whether it is a folder, or leads to one."""
+    """Whether an entry is a folder or a link to a folder."""
     try:
         return entry.is_dir()
     except OSError:  # a link to itself, or into a folder that must not be read

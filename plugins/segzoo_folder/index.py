@@ -106,7 +106,7 @@ class FileGroup(NamedTuple, Generic[Facts]):
 
 @dataclass(frozen=True, eq=False)
 class Inspected(Generic[Facts]):
-    """What was found in the images, or in the masks."""
+    """The results of inspecting the images, or the masks."""
 
     facts: tuple[Facts, ...]
     """The different facts."""

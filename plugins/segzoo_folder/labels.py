@@ -49,18 +49,18 @@ def find_labels(options: ImageFolder, masks: Masks) -> Labels:
         table = {name: int.from_bytes(bytes(color)) for name, color in options.colors.items()}
         order = [*kept, *(name for name in table if name == IGNORED)]
         return Labels(tuple(kept), tuple(table[name] for name in order), True, options.nearest)
-    void = left_out(options)
+    ignored = left_out(options)
     if options.values is not None:
         names = options.classes or _names(len(options.values))
-        return Labels(names, options.values, nearest=options.nearest, left_out=void)
+        return Labels(names, options.values, nearest=options.nearest, left_out=ignored)
     if any(group.facts.colored for group in masks):
         raise unclear_colors(options, masks)
-    masks = [_without(void, group) for group in masks]
-    _require_labels(options, masks, void)
+    masks = [_without(ignored, group) for group in masks]
+    _require_labels(options, masks, ignored)
     _require_one_palette(options, masks)
     _require_unchanged(options, masks)
     values = _values(options, masks)
-    return Labels(options.classes or _names(len(values)), values, left_out=void)
+    return Labels(options.classes or _names(len(values)), values, left_out=ignored)
 
 
 def _without(left_out: Sequence[int], group: FileGroup[MaskFacts]) -> FileGroup[MaskFacts]:

@@ -1,4 +1,4 @@
-"""Where in a folder the images and masks of each split lie, told by the names of folders; what to do if none do."""
+"""The layout of a folder: where the images and masks of each split lie, by the names of folders."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ SPLIT_NAMES: dict[Split, tuple[str, ...]] = {
 """What the folder of a split may be called, in upper or lower case."""
 
 SHOWN = 8
-"""Folders that a message names."""
+"""Folders that a message lists."""
 DEPTH = 4
-"""Folders inside each other that are looked into."""
+"""The depth of folders that a message describes."""
 MARKED = re.compile(rf".+[-_. ](?:{MASK.pattern})(?:[-_. ]?[0-9]+)?", re.IGNORECASE)
-"""The name of a mask, which may begin with that of its image."""
+"""The name of a mask that begins with the name of its image."""
 
 
 class SplitFolders(NamedTuple):
@@ -39,12 +39,12 @@ class SplitFolders(NamedTuple):
 
     @property
     def per_sample(self) -> bool:
-        """Whether each sample has folders of its own."""
+        """Whether each sample has its folders of images and masks."""
         return "*" in self.images
 
     @property
     def prefix(self) -> str:
-        """What the ids of its samples begin with."""
+        """The prefix of the ids of the samples."""
         return "".join(f"{part}/" for part in self.images.split("/") if part not in (IMAGES, "*"))
 
     def regions(self, root: Path, folder: str) -> str:
@@ -59,7 +59,7 @@ class SplitFolders(NamedTuple):
 
 
 def split_folders(root: Path) -> list[SplitFolders]:
-    """The folders with images and masks: of all, or of each split; none if no layout is known that has such.
+    """The folders with images and masks, of each split if there are splits; none if the layout is not known.
 
     Raises:
         DataError: if there is more than one layout, or two folders are one split.
@@ -83,7 +83,7 @@ def split_folders(root: Path) -> list[SplitFolders]:
 
 
 def _of_each_sample(root: Path, named: Sequence[str]) -> list[SplitFolders]:
-    """The folders of samples that have images and masks in each, in folders of splits or in the root; none if none."""
+    """The layout in which each sample has a folder with images and masks, in the root or in folders of splits."""
 
     def has_samples(folder: Path) -> bool:
         return any(all((folder / name / kind).is_dir() for kind in KINDS) for name in folders(folder))
@@ -100,7 +100,7 @@ def split_named(name: str) -> Split | None:
 
 
 def _splits_below(root: Path) -> list[SplitFolders]:
-    """The splits that are folders in `images` and `masks`; none if the folders in `images` are something else."""
+    """The splits that are folders in `images` and `masks`; none if the folders in `images` are no splits."""
     words = [word for names in SPLIT_NAMES.values() for word in names]
     if not any((root / IMAGES / name).is_dir() for word in words for name in (word, word.capitalize(), word.upper())):
         return []  # without looking through what may be 100,000 images
@@ -166,7 +166,7 @@ def contents(root: Path) -> str:
 
 
 def _files_of(folder: Path, name: str = ".", depth: int = DEPTH) -> Iterator[tuple[str, list[Path]]]:
-    """The files in a folder, and those in each folder in it, by the path of these."""
+    """The files in a folder and in the folders below it, by the path of the folder."""
     entries = sorted(entry for entry in folder.iterdir() if not hidden(entry.name))
     if files := [entry for entry in entries if entry.is_file()]:
         yield name, files
@@ -204,7 +204,7 @@ def _mixed(held: Mapping[str, list[Path]]) -> Iterator[str]:
 
 
 def _together(files: list[Path]) -> Iterator[tuple[Path, Path]]:
-    """Images with a mask of each: with its name and a word, or with its name and another suffix."""
+    """Images and their masks, which have the same name with a word added, or with another suffix."""
     by_stem: dict[str, list[Path]] = defaultdict(list)
     for path in files:
         by_stem[path.stem].append(path)

@@ -32,7 +32,7 @@ SEPARATORS = ",;\t"
 
 
 def listed(root: Path, file: Path) -> Pairs:
-    """The pairs that a table names, in its order, whether their files are there or not.
+    """The pairs of a table, in its order, whether their files exist or not.
 
     Raises:
         DataError: if the table cannot be read, lacks a column or a value, or names a split that there is none of.
@@ -123,7 +123,7 @@ def _encoded(row: Mapping[str, Any], place: str) -> tuple[bytes, bytes, bytes, b
 
 
 def rows_of(file: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The rows of a table, each with a name for messages.
+    """The rows of a table, each with its place for messages.
 
     Raises:
         DataError: if it cannot be read.

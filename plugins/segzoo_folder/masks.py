@@ -25,7 +25,7 @@ UNKNOWN = 256
 """The label of a value that is no class, before it becomes an error."""
 
 LEFT_OUT = -1
-"""In place of a value that is ignored."""
+"""Replaces a value that is ignored."""
 
 REACH = 2
 """Pixels from a pixel of the border to the second-nearest object, at most."""
@@ -143,8 +143,8 @@ def marked_values(path: Path, page: int, left_out: Sequence[int] = ()) -> NDArra
     """The values of a mask (H, W), as 0xRRGGBB of a mask in colour: 0, or black, is background. Some may be LEFT_OUT.
 
     Raises:
-        DataError: if the file cannot be read, holds values below 0, or what it marks is not clear: its format may have
-            changed values, or its palette says otherwise than its indices.
+        DataError: if the file cannot be read, holds values below 0, or is ambiguous: its format may have changed
+            values, or its palette contradicts its indices.
     """
     values, first = gray(read_mask(path, page, wide=True)), header(path, page)
     if first.format in LOSSY and (values.ndim == 3 or not np.isin(values, (0, IGNORE)).all()):
@@ -158,13 +158,13 @@ def marked_values(path: Path, page: int, left_out: Sequence[int] = ()) -> NDArra
         _require_black_outside(values, palette(path, page), path)
     if values.dtype.kind == "u" and not left_out:
         return values
-    signed, void = values.astype(np.int64), np.isin(values, left_out)
-    if wrong := np.unique(signed[(signed < 0) & ~void]).tolist():
+    signed, ignored = values.astype(np.int64), np.isin(values, left_out)
+    if wrong := np.unique(signed[(signed < 0) & ~ignored]).tolist():
         raise LabelError(
             f"{path} has the value {typed(wrong[0])}, but 0 is what nothing is marked by, and all else is above. If "
             f"such pixels of masks are to be left out, add {ignore_option([*left_out, *wrong[:SHOWN]])}"
         )
-    signed[void] = LEFT_OUT
+    signed[ignored] = LEFT_OUT
     return signed
 
 
@@ -184,7 +184,7 @@ def apply_region(labels: NDArray[np.uint8], region: Path, page: int) -> NDArray[
     """Labels (H, W), and IGNORE outside of a region of interest; a region of a single page is that of all pages.
 
     Raises:
-        DataError: as `marks`, or if the region is of another size.
+        DataError: as `marked_values`, or if the region is of another size.
     """
     inside = marked_values(region, page if pages(region) > 1 else 0) != 0
     if inside.shape != labels.shape:
@@ -233,20 +233,20 @@ class Instances:
             DataError: if a file cannot be read, or is of another size than the others.
         """
         first_values = marked_values(paths[0], page, self.left_out)
-        void = first_values == LEFT_OUT
+        ignored = first_values == LEFT_OUT
         lowest = (first_values > 0 if self.separate else first_values.clip(min=0)).astype(np.int64)
         highest = lowest.copy()
         for number, path in enumerate(paths[1:], 2):
             values = marked_values(path, page, self.left_out)
-            if values.shape != void.shape:
-                raise DataError(f"the mask {path} is {_size(values)} pixels, that of {paths[0]} {_size(void)}")
-            void |= values == LEFT_OUT
+            if values.shape != ignored.shape:
+                raise DataError(f"the mask {path} is {_size(values)} pixels, that of {paths[0]} {_size(ignored)}")
+            ignored |= values == LEFT_OUT
             highest[values > 0] = number
             lowest[(values > 0) & (lowest == 0)] = number
         labels = (highest > 0).astype(np.uint8)
         if len(self.classes) > 2:
             labels[border(lowest, highest)] = 2
-        labels[void] = IGNORE
+        labels[ignored] = IGNORE
         return labels
 
 

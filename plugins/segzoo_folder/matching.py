@@ -1,7 +1,7 @@
 """Which images and masks belong together by their names: paths without suffix, below the folder of each.
 
-They have the same name; or the same but for a word such as `image` and `mask` at the beginning or at the end, which all
-images or all masks have; or, where that leaves no doubt, the same but for the case.
+They have the same name; or the same name without a word such as `image` and `mask` at the beginning or at the end,
+which all images or all masks have; or, where that is unambiguous, names that differ only in case.
 """
 
 from __future__ import annotations
@@ -38,22 +38,22 @@ NUMBER = re.compile(rb"(?:[-_. ]?[0-9]+|[-_. ]?\([0-9]+\))$")
 
 
 class Affix(NamedTuple):
-    """What all names of images, or all of masks, have in front or behind, within the name of the file itself."""
+    """The prefix or suffix that all names of images, or of masks, share within the name of the file."""
 
     start: str = ""
     end: str = ""
 
     def has(self, word: re.Pattern[str]) -> bool:
-        """Whether one of its words, told by signs and capitals, is such a word."""
+        """Whether a word of it matches; words are separated by separators or begin with a capital."""
         return any(map(word.fullmatch, map(str.lower, re.findall("[A-Z]?[a-z]+|[A-Z]+", self.start + self.end))))
 
     def add(self, name: str) -> str:
-        """A name with it."""
+        """A name with the affix."""
         folder, slash, file = name.rpartition("/")
         return f"{folder}{slash}{self.start}{file}{self.end}"
 
     def remove(self, name: bytes) -> bytes:
-        """A name without it, if it has it."""
+        """A name without the affix, if it has it."""
         folder, slash, file = name.rpartition(b"/")
         start, end = (encode(part).lower() for part in self)
         if file.lower().startswith(start) and file.lower().endswith(end):
@@ -61,12 +61,12 @@ class Affix(NamedTuple):
         return folder + slash + file
 
     def remove_all(self, names: Names) -> Names:
-        """Names without it."""
+        """Names without the affix."""
         return columns(((self.remove(name),) for name in names), (np.bytes_,))[0] if self != Affix() else names
 
 
 Affixes = tuple[Affix, Affix]
-"""Those of images and masks."""
+"""The affixes of images and of masks."""
 
 
 class Matches(NamedTuple):
@@ -74,13 +74,13 @@ class Matches(NamedTuple):
 
     images: NDArray[np.intp]
     masks: NDArray[np.intp]
-    """Indices of those that belong together, in the order of the images."""
+    """Indices of images and masks that belong together, in the order of the images."""
     image_affix: Affix
     mask_affix: Affix
 
     @property
     def affixes(self) -> Affixes | None:
-        """Those of images and masks; None if they have none."""
+        """The affixes of images and of masks; None if there are none."""
         return (self.image_affix, self.mask_affix) if any(self.image_affix) or any(self.mask_affix) else None
 
     def mask_of(self, image: str) -> str:
@@ -111,7 +111,7 @@ def matches(images: Names, masks: Names, affixes: Affixes | None = None) -> Matc
 
 
 def _but_for_case(images: Names, masks: Names) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Indices of names that are the same but for the case, if there are no two images or masks of the name."""
+    """Indices of names that differ only in case, if no other image or mask has the name."""
     sides = []
     for names in (images, masks):
         folded = ((encode(normalize("NFC", decode(name).casefold())),) for name in names)
@@ -156,14 +156,14 @@ def _candidates(images: Names, masks: Names) -> Iterator[tuple[Affix, Affix, int
 
 
 def _shortest(affixes: Sequence[Affix]) -> set[Affix]:
-    """Nothing, the shortest beginning and the shortest end."""
+    """No affix, the shortest prefix and the shortest suffix."""
     starts = sorted((affix for affix in affixes if affix.start), key=lambda affix: len(affix.start))
     ends = sorted((affix for affix in affixes if affix.end), key=lambda affix: len(affix.end))
     return {Affix(), *starts[:1], *ends[:1]}
 
 
 def _shared(names: Names) -> Iterator[Affix]:
-    """What all names begin or end with, up to a sign or a number, if there are letters in it."""
+    """The prefixes and suffixes with letters that all names share, up to a separator or a number."""
     first = decode(names[0]).rpartition("/")[2]
     for place in (*(match.end() for match in re.finditer(rf"[{SEPARATORS}]+|[a-zA-Z](?=[0-9])", first)), len(first)):
         start = encode(first[:place]).lower()
@@ -221,7 +221,7 @@ def _folders(names: Names) -> Names:
 
 
 def _ends_in_word(names: Names) -> NDArray[np.bool_]:
-    """Whether a name ends in a word that masks are called by."""
+    """Whether each name ends in a word such as `mask`."""
     ends = (re.search("[a-zA-Z]*$", decode(name)) for name in names)
     return np.array([bool(end and MASK.fullmatch(end[0].lower())) for end in ends], bool)
 

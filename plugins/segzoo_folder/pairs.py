@@ -70,7 +70,7 @@ class Pairs:
 
     @property
     def owners(self) -> NDArray[np.int64]:
-        """The pair that each mask (M,) is of."""
+        """The number of the pair of each mask (M,)."""
         return np.repeat(np.arange(len(self)), np.diff(self.ends, prepend=0))
 
     @property
@@ -79,7 +79,7 @@ class Pairs:
         return len(self.masks) > len(self)
 
     def take(self, indices: NDArray[np.integer[Any]]) -> Pairs:
-        """Some of them, in this order."""
+        """The pairs of these indices, in this order."""
         counts = np.diff(self.ends, prepend=0)[indices]
         ends = np.cumsum(counts)
         places = spans(self.ends[indices] - counts, counts)
@@ -102,7 +102,7 @@ def merged(parts: Sequence[Pairs]) -> Pairs:
 
 
 def spans(starts: NDArray[np.integer[Any]], counts: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
-    """The indices of several stretches, one after the other, of which each has a start and a length."""
+    """The indices of several ranges, joined, given their starts and lengths."""
     places: NDArray[np.int64] = np.arange(counts.sum()) + np.repeat(starts - (np.cumsum(counts) - counts), counts)
     return places
 

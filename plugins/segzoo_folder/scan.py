@@ -1,4 +1,4 @@
-"""Which files of a folder belong together, found without opening any of them."""
+"""The scan of a folder: which files are images and masks of the same samples; none is opened."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)  # equal only to itself: to compare so many names takes long
 class Scan:
-    """The pairs of a folder by their ids, and what is wrong with it, a line each."""
+    """The pairs of a folder by their ids, and its faults, a line each."""
 
     pairs: Pairs
     missing: tuple[str, ...]
-    """Images without a mask, masks without an image, files that a table names and that are not there."""
+    """Images without a mask, masks without an image, and files of a table that do not exist."""
     duplicates: tuple[str, ...]
     """Pairs of files that would be the same sample."""
     unsupported: tuple[str, ...]
     """Files of unsupported formats that may be images or masks."""
     missing_regions: tuple[str, ...]
-    """Images without a region of interest, where others have one or are to have one."""
+    """Images without a region of interest, where regions are used."""
     searched: Stamps
     """The folders that were scanned, or the table."""
 
@@ -42,7 +42,7 @@ class Scan:
 
 
 def scan(root: Path, listing: str | None, regions: str | None = None) -> Scan:
-    """The pairs in a folder, by their names or as a table lists them; with a folder of regions of interest, or none.
+    """Scan a folder for pairs, by the names of files or as a table lists them, and for regions of interest if asked.
 
     Raises:
         DataError: if the folder is not there or not to be read, has no layout that is known, or the table cannot be
@@ -108,7 +108,7 @@ def _scan_split(root: Path, folders: SplitFolders, regions: str | None) -> Scan:
 
 
 def _missing(root: Path, folders: SplitFolders, images: Files, masks: Files, matched: Matches) -> Iterator[str]:
-    """What these images and masks lack, a line each."""
+    """The files that these images and masks lack, a line each."""
     for name, path in images.names_and_paths():
         yield f"{root / path} has no mask {folders.expected_file(folders.masks, matched.mask_of(name))}"
     for name, path in masks.names_and_paths():
@@ -261,7 +261,7 @@ def _partners(
 
 
 def _listed(root: Path, file: Path) -> Scan:
-    """The pairs that a table names and whose files are there."""
+    """The pairs of a table whose files exist."""
     pairs = listed(root, file)
     stamps = np.stack([pairs.image_stamps, pairs.mask_stamps], axis=1)
     absent = [(pairs.images, pairs.masks)[kind][row] for row, kind in np.argwhere(stamps == ABSENT).tolist()]

@@ -188,9 +188,9 @@ class RandomSplit:
 
     def splits(self) -> Iterator[Split]:
         """The split of each sample."""
-        alone = iter(divide(self.groups, self.rule, self.options.split_seed))
+        single = iter(divide(self.groups, self.rule, self.options.split_seed))
         for size in self.sizes.tolist():
-            yield from self.rule.spread(size) if size > 1 else [next(alone)]
+            yield from self.rule.spread(size) if size > 1 else [next(single)]
 
     def notes(self) -> Iterator[str]:
         """Notes for a run."""
