@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from segzoo.benchmarking import timing
-from segzoo.benchmarking.timing import BATCH, DEFINITIONS, Racer, Times, load, measure, race
+from segzoo.benchmarking.timing import BATCH, DEFINITIONS, Network, Times, load, measure, time_rounds
 from segzoo.errors import SegzooError
 from segzoo.runs.config import compose
 from segzoo.runs.experiment import resolve
@@ -51,13 +51,13 @@ UNET = {"model.filters": 2, "model.depth": 1}
 
 
 class Clock:
-    """A clock that only the calls of racers move, and what they were called in which order."""
+    """A clock that only the calls of networks move, and what they were called in which order."""
 
     def __init__(self, monkeypatch):
         self.now, self.calls = 0.0, []
         monkeypatch.setattr(timing, "perf_counter", lambda: self.now)
 
-    def racer(self, name, *seconds, batch=1.0):
+    def network(self, name, *seconds, batch=1.0):
         """Its calls with one input take these seconds in turn, the last one again and again."""
         taken = iter(seconds)
 
@@ -68,7 +68,7 @@ class Clock:
         def many():
             self.now += batch
 
-        return Racer({}, one, many)
+        return Network({}, one, many)
 
 
 def turns(calls):
@@ -78,20 +78,22 @@ def turns(calls):
 
 def test_every_network_has_its_turn_in_each_round_and_every_other_round_goes_backwards(monkeypatch):
     clock = Clock(monkeypatch)
-    race([clock.racer("a", 1.0), clock.racer("b", 1.0), clock.racer("c", 1.0)], rounds=3, seconds=12)
+    time_rounds([clock.network("a", 1.0), clock.network("b", 1.0), clock.network("c", 1.0)], rounds=3, seconds=12)
     assert turns(clock.calls) == ["a", "b", "c", "b", "a", "b", "c"]  # at each end two turns follow each other
     assert clock.calls == [*"aaa", *"bbb", *"ccc", *"ccc", *"bbb", *"aaa", *"aaa", *"bbb", *"ccc"]
 
 
 def test_the_first_call_of_a_turn_is_not_counted(monkeypatch):
     clock = Clock(monkeypatch)
-    (times,) = race([clock.racer("a", 9.0, 1.0, 1.0, 7.0, 2.0, 2.0)], rounds=2, seconds=8)
+    (times,) = time_rounds([clock.network("a", 9.0, 1.0, 1.0, 7.0, 2.0, 2.0)], rounds=2, seconds=8)
     assert times.latencies == [[1.0, 1.0], [2.0]]
 
 
 def test_a_network_has_its_share_of_the_time_and_one_call_at_least(monkeypatch):
     clock = Clock(monkeypatch)
-    quick, slow = race([clock.racer("quick", 0.25), clock.racer("slow", 100.0, batch=400.0)], rounds=2, seconds=8)
+    quick, slow = time_rounds(
+        [clock.network("quick", 0.25), clock.network("slow", 100.0, batch=400.0)], rounds=2, seconds=8
+    )
     assert [len(calls) for calls in quick.latencies] == [8, 8]
     assert slow.latencies == [[100.0], [100.0]]
     assert slow.rates == [BATCH / 400, BATCH / 400]
@@ -107,21 +109,21 @@ def test_figures_are_medians_over_rounds_which_one_bad_round_does_not_move():
 
 
 def test_a_network_is_built_as_in_its_run_and_takes_inputs_of_its_size(tmp_path):
-    racer = load(cell(tmp_path, "unet", UNET | {"model.padding": "valid"}))
+    network = load(cell(tmp_path, "unet", UNET | {"model.padding": "valid"}))
     frame = resolve(compose(tmp_path / "cells/shapes/unet/seed-0/config.toml")).frame
-    assert racer.facts["input_shape"] == [*frame.input_size, 3]
-    assert racer.single().shape == (1, *frame.output_size, 4)
-    assert racer.batch().shape == (BATCH, *frame.output_size, 4)
-    assert np.array_equal(racer.single()[0], racer.single()[0])
-    assert racer.facts["parameters"] > 0
-    assert racer.facts["flops"] > 0
+    assert network.facts["input_shape"] == [*frame.input_size, 3]
+    assert network.single().shape == (1, *frame.output_size, 4)
+    assert network.batch().shape == (BATCH, *frame.output_size, 4)
+    assert np.array_equal(network.single()[0], network.single()[0])
+    assert network.facts["parameters"] > 0
+    assert network.facts["flops"] > 0
 
 
 def test_a_subclassed_network_of_a_third_party_is_timed(tmp_path, install):
     install("segzoo-test-sub", {"segzoo.models": "sub = segzoo_test_sub:Net"}, SUBCLASSED)
-    racer = load(cell(tmp_path, "sub", {}))
-    assert racer.facts == {"parameters": 4 * 3 + 4, "flops": 2 * 16 * 16 * 3 * 4, "input_shape": [16, 16, 3]}
-    assert racer.single().shape == (1, 16, 16, 4)
+    network = load(cell(tmp_path, "sub", {}))
+    assert network.facts == {"parameters": 4 * 3 + 4, "flops": 2 * 16 * 16 * 3 * 4, "input_shape": [16, 16, 3]}
+    assert network.single().shape == (1, 16, 16, 4)
 
 
 def compared(folders, **options):
@@ -130,11 +132,11 @@ def compared(folders, **options):
 
 def test_the_baseline_is_timed_as_two_networks_at_both_ends(tmp_path, monkeypatch):
     folders = {name: cell(tmp_path, "unet", UNET, name) for name in ("a", "b")}
-    raced = []
-    monkeypatch.setattr(timing, "race", lambda racers, *rest: raced.append(racers) or race(racers, *rest))
+    timed = []
+    monkeypatch.setattr(timing, "race", lambda networks, *rest: timed.append(networks) or time_rounds(networks, *rest))
     found = compared(folders, baseline="b")
-    (racers,) = raced
-    assert len(racers) == len(set(map(id, racers))) == 3
+    (networks,) = timed
+    assert len(networks) == len(set(map(id, networks))) == 3
     assert list(found["models"]) == ["b", "a"]
     assert found["noise_floor"] >= 1
     assert found["left_out"] == {}
@@ -142,13 +144,13 @@ def test_the_baseline_is_timed_as_two_networks_at_both_ends(tmp_path, monkeypatc
 
 def test_where_memory_is_short_networks_are_timed_in_groups_with_the_baseline_in_each(tmp_path, monkeypatch):
     folders = {name: cell(tmp_path, "unet", UNET, name) for name in "abcd"}
-    raced = []
-    monkeypatch.setattr(timing, "race", lambda racers, *rest: raced.append(racers) or race(racers, *rest))
+    timed = []
+    monkeypatch.setattr(timing, "race", lambda networks, *rest: timed.append(networks) or time_rounds(networks, *rest))
     free = (2**30 / (1 + taken) for taken in count())
     monkeypatch.setattr(timing.psutil, "virtual_memory", lambda: SimpleNamespace(available=next(free)))
     found = compared(folders, baseline="c")
-    assert [len(racers) for racers in raced] == [3, 3, 3]
-    assert len({id(racers[0]) for racers in raced}) == len({id(racers[-1]) for racers in raced}) == 1
+    assert [len(networks) for networks in timed] == [3, 3, 3]
+    assert len({id(networks[0]) for networks in timed}) == len({id(networks[-1]) for networks in timed}) == 1
     assert set(found["models"]) == set("abcd")
 
 

@@ -70,7 +70,7 @@ def benchmark(
 
 @contextmanager
 def _folder(out: Path) -> Iterator[None]:
-    """The folder of a benchmark, held against other processes; gone again if nothing comes into it.
+    """The folder of a benchmark, locked against other processes; removed at the end if it is empty.
 
     Raises:
         ConfigError: if it holds something else, cannot be written, or another process works in it.
@@ -91,12 +91,12 @@ def _folder(out: Path) -> Iterator[None]:
 
 
 def _prepare(plan: Plan) -> None:
-    """Download and verify all data before the first cell, so that cells at once do not get in each other's way."""
+    """Download and verify all data before the first cell, so that no two cells do so at the same time."""
     cache = cache_folder()
     for entry in plan.definition.datasets:
         dataset = registry.create(Dataset, entry.name, entry.options)
         dataset.prepare(cache)
-        # A folder of the user's may lack something.
+        # A folder of the user's own may lack ids that are left out.
         opened = {split: dataset.open(cache, split) for split in dataset.describe(cache).splits}
         remaining({split: samples.ids for split, samples in opened.items()}, entry.run.get("leave_out", ()))
 
@@ -128,7 +128,7 @@ def _run_cells(plan: Plan, out: Path, jobs: int, dask: str | None, retry: bool) 
 
 
 def _task(plan: Plan, cell: Cell, folder: Path) -> Task:
-    """What is left to do of a cell, with its configuration in its folder."""
+    """The task of a cell that is not done; its configuration is written into its folder."""
     config, path = plan.config(cell), folder / "config.toml"
     if path.exists():
         if changed := compose(path).differences(config):
@@ -142,7 +142,7 @@ def _task(plan: Plan, cell: Cell, folder: Path) -> Task:
 
 
 def _time(plan: Plan, out: Path) -> None:
-    """Measure how fast the networks are, unless that is known of all that have a finished run."""
+    """Measure the speed of the networks, unless it is known for all that have a finished run."""
     records = {cell: read_record(out / "cells" / str(cell)) for cell in plan.cells()}
     done = {(cell.dataset, cell.model) for cell, record in records.items() if record and record.status == "done"}
     if done <= _timed(out):

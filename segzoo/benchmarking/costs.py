@@ -1,4 +1,4 @@
-"""What cells took and what their models take: times, rates and memory, all of them of one machine."""
+"""The costs of cells and of their models: times, rates and memory, all measured on the machine of the cell."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from segzoo.networks.cost import TrainingCost, training_cost
 LATENCY = ("latency_p50_ms", "latency_p95_ms", "throughput_images_per_s", "throughput_batch")
 """What the timing phase measures of a model."""
 AMOUNTS = ("training_seconds_per_epoch", "training_images_per_s", "waiting_share", "peak_memory_bytes", *LATENCY)
-"""Figures that a model has, be it from several seeds."""
+"""Figures of a model over its seeds."""
 DEFINITIONS: dict[str, str] = {
     "training_seconds_per_epoch": "Wall time of an epoch with its validation: the median over all epochs but the "
     "first, which compiles the training step. Of a training of one epoch it is the time of that epoch, with start-up.",
@@ -26,7 +26,7 @@ DEFINITIONS: dict[str, str] = {
     "waiting_share": "The part of the training time that went by waiting for images, over the same epochs together.",
     "peak_memory_bytes": "The most memory that the cell's process held.",
     "seconds": "Wall time of the cell with start-up, over all attempts.",
-    "attempts": "How often the cell was begun.",
+    "attempts": "How often the cell was started.",
     "threads": "Threads of the cell.",
     "throughput_batch": "Images in a batch, where throughput was measured.",
 }

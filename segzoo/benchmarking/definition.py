@@ -36,7 +36,7 @@ OF_A_RUN = tuple(key for key in RunConfig.model_fields if key not in (*SECTIONS,
 """Keys of a run's configuration that the table of a dataset may have, beside the options of the plugin."""
 BUDGET = ("epochs", "steps", "seconds")
 LONGEST = 100
-"""Letters of a label; names of files may have 255, paths on some systems no more."""
+"""Characters of a label. File names may have 255, and so may paths on some systems."""
 
 
 def _listed(values: Any) -> Any:
@@ -85,7 +85,7 @@ class ModelEntry(_Table):
         return _entry_table(entry, ("name", "label", "seeds"))
 
     def table(self) -> dict[str, Any]:
-        """As in the file."""
+        """The entry as in the file."""
         return self.model_dump(exclude={"options"}, exclude_none=True, mode="json") | self.options
 
 
@@ -106,7 +106,7 @@ class DatasetEntry(_Table):
         return table | {"run": run}
 
     def table(self) -> dict[str, Any]:
-        """As in the file."""
+        """The entry as in the file."""
         return {"name": self.name, "label": self.label} | self.run | self.options
 
 
@@ -138,7 +138,7 @@ class Definition(_Table):
         for kind, entries in (("models", self.models), ("datasets", self.datasets)):
             if not entries:
                 raise ConfigError(f"{kind}: name one at least; see `segzoo list {kind}`")
-            labels = [entry.label.casefold() for entry in entries]  # some file systems tell no capitals
+            labels = [entry.label.casefold() for entry in entries]  # some file systems ignore case
             for entry in entries:
                 if labels.count(entry.label.casefold()) > 1:
                     raise ConfigError(
@@ -155,7 +155,7 @@ class Definition(_Table):
         return model.seeds or self.seeds
 
     def budget_of(self, dataset: DatasetEntry) -> dict[str, Any]:
-        """How long it is trained on a dataset: as its table says, else as is said for all."""
+        """How long models are trained on a dataset: by its table, else by the keys for all datasets."""
         common = {key: getattr(self, key) for key in BUDGET}
         return {key: dataset.run.get(key) for key in BUDGET} if dataset.run.keys() & set(BUDGET) else common
 
@@ -178,7 +178,7 @@ class Definition(_Table):
             raise ConfigError(explain(error, f"dataset '{dataset.label}', key", OF_A_RUN)) from error
 
     def table(self) -> dict[str, Any]:
-        """As in a file."""
+        """The definition as in a file."""
         apart = {"models", "datasets", "trainer", "loss"}
         return self.model_dump(exclude=apart, exclude_none=True, mode="json") | {
             "models": [model.table() for model in self.models],
@@ -206,7 +206,7 @@ def parse(table: Mapping[str, Any], file: Path) -> Definition:
 
 
 def _entry_table(entry: Any, keys: Sequence[str]) -> dict[str, Any]:
-    """An entry of a list with its keys first, all others as options, and the name as its label if it has no other."""
+    """An entry of a list with the keys that it defines, all others as options; the name is the default of the label."""
     table = {"name": entry} if isinstance(entry, str) else entry
     if not isinstance(table, Mapping):
         raise ValueError("write a name, or a table with one")

@@ -1,4 +1,4 @@
-"""A benchmark with every value decided: what its folder's `benchmark.toml` holds, and the runs that come of it."""
+"""A benchmark with every value decided: the content of `benchmark.toml`, and the runs that follow from it."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ class Plan:
     widths: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     """By dataset and model: the option that was changed to match the baseline's parameters, and its value."""
     notes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """By dataset and model: what is to be known of its width; empty if nothing is."""
+    """By dataset and model: a remark on its width; empty if there is none."""
 
     def cells(self) -> list[Cell]:
-        """All runs in the order in which they begin: models take turns, so that a slow hour hits all alike."""
+        """All runs in the order in which they begin: models alternate, so that a slow hour affects all alike."""
         definition = self.definition
         seeds = {model.label: definition.seeds_of(model) for model in definition.models}
         turns = range(max(map(len, seeds.values())))
@@ -105,7 +105,7 @@ def decide(definition: Definition, earlier: Plan | None = None) -> Plan:
 
 
 def changes(earlier: Definition, later: Definition) -> list[str]:
-    """What makes the results of one definition no results of the other; models, datasets and seeds may be more."""
+    """Differences for which the results of a definition do not hold for another; added models and data are none."""
     changed = []
     for kind in ("model", "dataset"):
         then, now = ({entry.label: entry for entry in getattr(side, f"{kind}s")} for side in (earlier, later))
@@ -118,7 +118,7 @@ def changes(earlier: Definition, later: Definition) -> list[str]:
     for model in earlier.models:
         lost = set(earlier.seeds_of(model)) - set(later.seeds_of(models.get(model.label, model)))
         changed += [f"model '{model.label}', seed {seed} is there, but not here" for seed in sorted(lost)]
-    # Without widths that were chosen for its sake, the baseline is a matter of the tables.
+    # Unless widths were chosen to match the baseline, it only decides the tables.
     free = {"models", "datasets", "seeds", "time_limit"} | ({"baseline"} if earlier.match == "none" else set())
     then, now = ({key: value for key, value in side.table().items() if key not in free} for side in (earlier, later))
     return changed + table_differences(then, now)
@@ -139,7 +139,7 @@ def _decided(kind: type[Plugin], choice: Choice, begun: Choice | None) -> Choice
 
 
 def _completed(definition: Definition) -> Definition:
-    """With all options of all models and datasets, and what datasets suggest; finds what does not fit anywhere."""
+    """With all options of all models and datasets, and the values that datasets suggest; checks every combination."""
     pairs = product(definition.datasets, definition.models)
     full = {(data.label, model.label): resolve(definition.config(data, model)).config for data, model in pairs}
     first_dataset, first_model = definition.datasets[0].label, definition.models[0].label
@@ -149,7 +149,7 @@ def _completed(definition: Definition) -> Definition:
         config = full[entry.label, first_model]
         run = config.model_dump(include=set(OF_A_RUN), exclude_none=True, mode="json")
         datasets.append(entry.model_copy(update={"run": run, "options": config.dataset.options}))
-    # What was said for all datasets stands in the table of each now.
+    # The keys for all datasets are in the table of each now.
     return definition.model_copy(
         update={"models": tuple(models), "datasets": tuple(datasets), **dict.fromkeys(BUDGET)},
     )

@@ -39,7 +39,7 @@ DEFINITIONS: dict[str, str] = {
     "wilcoxon_p": "Wilcoxon's signed-rank test over images, each averaged over seeds. It is about these trained "
     "weights only and says nothing of the next training. It is not adjusted.",
 }
-"""What stands beside the figures of a comparison; those of the scores themselves are in each `metrics.json`."""
+"""What the figures of a comparison mean; the scores themselves are defined in each `metrics.json`."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class RankedModel:
 
     label: str
     runs: tuple[Run, ...]
-    """The finished ones, which differ in their seed only."""
+    """The finished runs, which differ in their seed only."""
     scores: dict[str, Interval]
     """Over the seeds, by the names of `Run.scores`; those without a value in any run are left out."""
     difference: Difference | None = None

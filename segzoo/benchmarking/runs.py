@@ -15,9 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from segzoo.errors import DISTRIBUTION, ConfigError
 
 FACTS = ("split", "selected_on_this_split", "images", "absent_classes", "confusion", "hd95_images", "definitions")
-"""Keys of `metrics.json` that are no scores."""
+"""Keys of `metrics.json` that are not scores."""
 PACKAGES = (DISTRIBUTION, "tensorflow", "keras", "numpy")
-"""Those whose versions stand beside a score."""
+"""The packages whose versions are given with a score."""
 
 
 class _Plugin(BaseModel):
@@ -71,7 +71,7 @@ class _Manifest(BaseModel):
 
 @dataclass(frozen=True)
 class Run:
-    """What a finished run has left."""
+    """The files of a finished run."""
 
     folder: Path
     config: dict[str, Any]
@@ -96,7 +96,7 @@ class Run:
 
     @property
     def scored(self) -> str:
-        """The images that the scores are of, in words."""
+        """The images that were scored, as text."""
         chosen = ", on which the best epoch was chosen too" if self.metrics["selected_on_this_split"] else ""
         return f"{self.metrics['split']} split, {self.metrics['images']:,} images{chosen}"
 
@@ -121,7 +121,7 @@ class Run:
 
     @property
     def machine(self) -> str:
-        """The computer, in words."""
+        """The computer, as text."""
         facts = self.manifest["machine"]
         return f"{facts['processor']}, {facts['memory_bytes'] / 2**30:.0f} GiB, {facts['platform']}"
 
@@ -164,7 +164,7 @@ def read_run(folder: Path) -> Run:
 
 
 def again(folder: Path) -> str:
-    """What to type to have a run once more."""
+    """The command that repeats a run, for messages."""
     return f"`segzoo run --config {folder / 'config.toml'}` repeats the run"
 
 
@@ -227,7 +227,7 @@ def require_same_data(runs: Sequence[Run], remedy: str) -> None:
 
 
 def _differences(run: Run, other: Run) -> list[str]:
-    """What is not the same in the data of two runs, in words."""
+    """The differences between the data of two runs, as text."""
     facts = []
     splits = dict.fromkeys([*run.fingerprints, *other.fingerprints])
     if changed := [split for split in splits if run.fingerprints.get(split) != other.fingerprints.get(split)]:
@@ -259,7 +259,7 @@ def require_same_definitions(runs: Sequence[Run]) -> None:
 
 
 def unlike(runs: Sequence[Run]) -> list[str]:
-    """In what runs differ that does not forbid to compare them but is to be known, in sentences."""
+    """Differences between runs that a reader has to know but that do not rule out a comparison, as sentences."""
     facts: dict[str, list[object]] = {
         "on the same data: there is a test where the scored images are the same": [run.fingerprints for run in runs],
         "made with the same versions, which may make a difference too": [run.versions for run in runs],

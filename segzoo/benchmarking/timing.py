@@ -1,9 +1,9 @@
 """How fast trained networks are, measured side by side: `python -m segzoo.benchmarking.timing OUT`.
 
-While networks train, whatever else the machine does falls on one of them. So their speed is measured by itself, in
-rounds: in each, every network has its turn, and every other round goes backwards. A machine that slows down hits all
-alike, and medians over the rounds leave out what hit one round. The baseline is timed twice, as if it were two
-networks: what it differs from itself is the noise floor, below which no difference of two networks means anything.
+While networks train, other work of the machine slows down some of them only. So their speed is measured separately, in
+rounds: in each, every network has its turn, and every other round goes backwards. A machine that slows down affects
+all alike, and medians over the rounds leave out what affects a single round. The baseline is timed twice, as if it were
+two networks: what it differs from itself is the noise floor, below which no difference of two networks means anything.
 
 A network is built as in its run, from the run's configuration, in float32, with the weights that it began with: the
 arithmetic takes as long whatever the numbers are.
@@ -52,7 +52,7 @@ DEFINITIONS = {
 
 
 @dataclass(frozen=True)
-class Racer:
+class Network:
     """A network that is ready to be timed."""
 
     facts: dict[str, Any]
@@ -64,7 +64,7 @@ class Racer:
 
 @dataclass(frozen=True)
 class Times:
-    """What a racer took, by round."""
+    """The times of a network, by round."""
 
     latencies: list[list[float]] = field(default_factory=list)
     """Seconds of each call with one input."""
@@ -77,7 +77,7 @@ class Times:
         return median(map(median, self.latencies))
 
     def figures(self) -> dict[str, Any]:
-        """What the times amount to; see `DEFINITIONS`."""
+        """The figures that follow from the times; see `DEFINITIONS`."""
         every = [seconds for times in self.latencies for seconds in times]
         return {
             "latency_p50_ms": 1000 * self.latency,
@@ -145,7 +145,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"segzoo: {error}", file=sys.stderr)
         sys.exit(2)
     for dataset, figures in measured["datasets"].items():
-        if floor := figures["noise_floor"]:  # else none of its networks works
+        if floor := figures["noise_floor"]:  # None where no network could be built
             note(f"{dataset}: noise floor {floor:.3f}")
 
 
@@ -176,7 +176,7 @@ def _compared(models: Mapping[str, Path], rounds: int, baseline: str | None, sec
     waiting = sorted(models, key=lambda label: label != baseline)  # the baseline first
     left_out: dict[str, str] = {}
     least = psutil.virtual_memory().available // 2
-    pair: list[Racer] = []
+    pair: list[Network] = []
     while waiting and not pair:
         first = waiting.pop(0)
         pair = _loaded(first, models[first], left_out, copies=2)
@@ -184,27 +184,27 @@ def _compared(models: Mapping[str, Path], rounds: int, baseline: str | None, sec
     floor: list[float] = []
     while pair and (waiting or not figures):
         group = _group(models, waiting, least, left_out)
-        times = race([pair[0], *group.values(), pair[1]], rounds, seconds)
+        times = time_rounds([pair[0], *group.values(), pair[1]], rounds, seconds)
         floor += [times[0].latency, times[-1].latency]
-        for label, racer, taken in zip([first, *group], [pair[0], *group.values()], times, strict=False):
-            figures.setdefault(label, racer.facts | taken.figures())
+        for label, network, taken in zip([first, *group], [pair[0], *group.values()], times, strict=False):
+            figures.setdefault(label, network.facts | taken.figures())
         del group
         gc.collect()  # networks refer to themselves
     return {"noise_floor": max(floor) / min(floor) if floor else None, "models": figures, "left_out": left_out}
 
 
-def _group(models: Mapping[str, Path], waiting: list[str], least: int, left_out: dict[str, str]) -> dict[str, Racer]:
+def _group(models: Mapping[str, Path], waiting: list[str], least: int, left_out: dict[str, str]) -> dict[str, Network]:
     """The next of those that wait, at least one, for as long as so many bytes of memory are free."""
-    group: dict[str, Racer] = {}
+    group: dict[str, Network] = {}
     while waiting and (not group or psutil.virtual_memory().available > least):
         label = waiting.pop(0)
-        for racer in _loaded(label, models[label], left_out):
-            group[label] = racer
+        for network in _loaded(label, models[label], left_out):
+            group[label] = network
     return group
 
 
-def _loaded(label: str, folder: Path, left_out: dict[str, str], copies: int = 1) -> list[Racer]:
-    """The network of a run, so many times; none if it does not work, which is no reason not to time the others."""
+def _loaded(label: str, folder: Path, left_out: dict[str, str], copies: int = 1) -> list[Network]:
+    """The network of a run, in so many copies; none if it cannot be built, and then the others are timed without it."""
     try:
         return [load(folder) for _ in range(copies)]
     except Exception as error:
@@ -213,7 +213,7 @@ def _loaded(label: str, folder: Path, left_out: dict[str, str], copies: int = 1)
         return []
 
 
-def load(folder: Path) -> Racer:
+def load(folder: Path) -> Network:
     """The network of a run's folder, built from its configuration and warmed up.
 
     Raises:
@@ -227,7 +227,7 @@ def load(folder: Path) -> Racer:
     functions = {count: cost.traced(built, (count, *shape)) for count in (1, BATCH)}
     single, batch = (_call(function, count, shape) for count, function in functions.items())
     single(), batch()  # the first call allocates, and arranges weights for the processor
-    return Racer(
+    return Network(
         {"parameters": cost.parameters(built), "flops": _flops(functions[1], name), "input_shape": list(shape)},
         single,
         batch,
@@ -249,15 +249,15 @@ def _call(function: Any, count: int, shape: tuple[int, int, int]) -> Callable[[]
     return lambda: function(tf.constant(images)).numpy()
 
 
-def race(racers: Sequence[Racer], rounds: int, seconds: float) -> list[Times]:
-    """Each of them in each round, forwards and backwards by turns, for `seconds` of each over all rounds."""
-    times = [Times() for _ in racers]
-    order = list(zip(racers, times, strict=True))
+def time_rounds(networks: Sequence[Network], rounds: int, seconds: float) -> list[Times]:
+    """Time each network in each round, in alternating order, for `seconds` of each over all rounds."""
+    times = [Times() for _ in networks]
+    order = list(zip(networks, times, strict=True))
     share = seconds / rounds / 2
     for turn in range(rounds):
-        for racer, taken in order[:: -1 if turn % 2 else 1]:
-            taken.latencies.append(_seconds(racer.single, share))
-            taken.rates.append(BATCH / median(_seconds(racer.batch, share)))
+        for network, taken in order[:: -1 if turn % 2 else 1]:
+            taken.latencies.append(_seconds(network.single, share))
+            taken.rates.append(BATCH / median(_seconds(network.batch, share)))
     return times
 
 

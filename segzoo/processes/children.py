@@ -1,4 +1,4 @@
-"""Processes that end with the one that started them, however that ends, and whose memory is known.
+"""Child processes that end when their parent ends, however it ends, and whose peak memory is measured.
 
 A child holds the reading end of a pipe as its standard input. The system closes the writing end when the parent is
 gone, be it by SIGKILL; then the child ends itself. So nothing is left that works on in a folder beside the next start.
@@ -21,7 +21,7 @@ from pathlib import Path
 import psutil
 
 PERIOD = 0.05
-"""Seconds between two looks at a child."""
+"""Seconds between two checks of a child."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Ended:
     """How a child has ended, and what it took."""
 
     code: int
-    """Its exit code; of one that a signal has ended, minus the signal."""
+    """Its exit code; if a signal ended it, minus the number of the signal."""
     seconds: float
     """From its start to its end."""
     peak_memory_bytes: int
@@ -53,7 +53,7 @@ def run_child(
     """Run `python -m MODULE ARGUMENTS…` in a process of its own, for `limit` seconds at most.
 
     What it prints goes to the end of `log`, or else to where this process prints. `meanwhile` is called again and
-    again; if it raises, or on Ctrl-C, the child is ended. It does not hear Ctrl-C itself.
+    again; if it raises, or on Ctrl-C, the child is ended. The child itself ignores Ctrl-C.
     """
     start = time.perf_counter()
     with ExitStack() as stack:
@@ -63,7 +63,7 @@ def run_child(
             stdin=subprocess.PIPE,
             stdout=sink,
             stderr=sink,
-            # Modules are where this process finds them, which a notebook may have told it.
+            # The child finds modules where this process does, also in folders that a notebook added.
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **environment},
             start_new_session=True,
         )
