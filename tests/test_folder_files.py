@@ -12,7 +12,7 @@ from own_folders import (
     write,
 )
 
-from segzoo.data.images import FORMATS
+from segzoo.data.image_files import FORMATS
 from segzoo_folder import ImageFolder, files
 from segzoo_folder.files import NO_IMAGE, READABLE, UNKNOWN, UNSUPPORTED, stem_and_kind, why_unsupported
 

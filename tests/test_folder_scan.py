@@ -15,7 +15,7 @@ from own_folders import (
 )
 
 import segzoo
-from segzoo.data.images import FORMATS
+from segzoo.data.image_files import FORMATS
 from segzoo_folder import ImageFolder
 
 

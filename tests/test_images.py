@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, TiffImagePlugin, features
 
+from segzoo.data.image_files import FORMATS
 from segzoo.data.images import (
-    FORMATS,
     NOT_A_NUMBER,
     header,
     pages,

@@ -11,7 +11,7 @@ from unicodedata import normalize
 
 import numpy as np
 
-from segzoo.data.images import FORMATS
+from segzoo.data.image_files import FORMATS
 from segzoo.errors import DataError
 from segzoo_folder.pairs import columns, decode, encode
 

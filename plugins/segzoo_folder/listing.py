@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from segzoo.data.images import require_regular
+from segzoo.data.image_files import require_regular
 from segzoo.errors import DataError, suggestion
 from segzoo_folder.files import stamp_of
 from segzoo_folder.layout import IMAGES, SPLITS, split_named

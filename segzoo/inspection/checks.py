@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from segzoo.data.images import FORMATS, header, opened
+from segzoo.data.image_files import FORMATS, opened
+from segzoo.data.images import header
 from segzoo.data.samples import fault
 from segzoo.errors import DataError, LabelError
 from segzoo.inspection.chunks import Chunk, error_text, without_warnings
