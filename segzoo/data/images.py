@@ -1,9 +1,9 @@
 """Image and mask files as arrays: the pixels that are stored, or an error that names the file.
 
-Pixels are returned as they are stored: orientation, in the EXIF data of a photo or in the tag of a TIFF, is not applied, since
-masks are drawn on the pixels. Of an animation the first frame is read; only a TIFF has pages, see `segzoo.data.tiff`.
-Any number of channels is read from TIFF and `.npy` files. Which files are opened at all is told in
-`segzoo.data.image_files`.
+Pixels are returned as they are stored: orientation, in the EXIF data of a photo or in the tag of a TIFF, is not
+applied, since masks are drawn on the pixels. Of an animation the first frame is read; only a TIFF has pages, see
+`segzoo.data.tiff`. Any number of channels is read from TIFF and `.npy` files. `segzoo.data.image_files` says which
+files are opened at all.
 """
 
 from __future__ import annotations
