@@ -1,4 +1,4 @@
-"""All that a training needs to go on to the same bits: what it consists of, when it is saved, how it is restored."""
+"""Resuming a training to the same bits: its state, when it is saved, and how it is restored."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ PERIOD = 30.0
 SHARE = 0.015
 """Share of the time that checkpoints may take; with the last one, which is always written, they stay below 2 %."""
 BYTES_PER_SECOND = 2e8
-"""What writing is taken to cost before the first checkpoint has shown it."""
+"""Seconds that writing is assumed to take, until the first checkpoint has been timed."""
 
 
 @dataclass
 class Progress:
-    """Where the loop is and what it has found; together with the variables, the whole state of a training."""
+    """The position of the loop and its results; with the variables, the complete state of a training."""
 
     epoch: int = 0
     """Epochs that are done."""
     step: int = 0
-    """Steps that are done of the next one."""
+    """Steps done of the current epoch."""
     images: int = 0
     """Images of these steps."""
     loss: float = 0.0
@@ -89,7 +89,7 @@ class Keeper:
         self._cost, self._since, self._saved = size / BYTES_PER_SECOND, perf_counter(), (-1, -1)
 
     def begin(self) -> Progress:
-        """Where training is to begin: where an earlier one was when it was last saved, if the job wants that.
+        """Where training begins: at the last checkpoint, if the job resumes a training.
 
         Raises:
             SegzooError: if the earlier one had other data, precision or variables.
@@ -119,7 +119,7 @@ class Keeper:
             self._save(progress)
 
     def end_step(self, progress: Progress) -> None:
-        """Save if much work would be lost."""
+        """Save a checkpoint if enough work was done since the last."""
         if self._worked() >= max(PERIOD, self._cost / SHARE):
             self._save(progress)
 
@@ -141,7 +141,7 @@ class Keeper:
         self._cost, self._saved = self._since - start, (progress.epoch, progress.step)
 
     def _compare(self, earlier: Mapping[str, Any]) -> None:
-        """Refuse what would make another training of it, and say what will only make other bits."""
+        """Refuse a checkpoint of another training; warn of differences that only change the last bits."""
         now, folder = self._circumstances, self._job.folder
         if earlier["data"] != now["data"]:
             raise ConfigError(f"the images or masks have changed since the training in {folder} began: begin a new one")
@@ -178,7 +178,7 @@ def assign(variables: list[keras.Variable], saved: list[NDArray[Any]]) -> None:
 
 
 def machine() -> dict[str, Any]:
-    """What decides in which order numbers are added up, and so the last bits of a result."""
+    """Facts that decide the order of additions, and so the last bits of a result."""
     given = tf.config.threading.get_intra_op_parallelism_threads() or int(os.environ.get("TF_NUM_INTRAOP_THREADS") or 0)
     versions = {"TensorFlow": tf.__version__, "Keras": keras.__version__, "NumPy": np.__version__}
     return {"threads": given or threads(), "processor": processor(), **versions}

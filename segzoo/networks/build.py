@@ -1,4 +1,4 @@
-"""Building the network of a model plugin: seeded, without a trace, and checked to keep the plugin's promise."""
+"""Building the network of a model plugin: seeded, without changes to global state, checked against its declarations."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def clean_state(seed: int = 0, policy: str = "float32") -> Iterator[None]:
-    """Seeded and under Keras' dtype policy inside, and as it was found outside; for trainers.
+    """Inside, seeds and Keras' dtype policy are set; afterwards the states are restored. For trainers.
 
     Keras draws the seeds of initializers and dropout from Python's `random`. `keras.utils.set_random_seed` would do as
     well, but there is no way to undo it.
@@ -63,7 +63,7 @@ def build_network(model: Model, name: str, frame: Frame, channels: int, num_clas
 def _build(model: Model, frame: Frame, channels: int, num_classes: int) -> tuple[keras.Model, tuple[int, ...]]:
     size = frame.input_size if model.fixed_size else (None, None)
     network = model.build((*size, channels), num_classes)
-    # One real image: symbolic shapes would not notice feature maps that do not fit each other.
+    # A real image: symbolic shapes would not reveal feature maps whose sizes do not match.
     output = network(np.zeros((1, *frame.input_size, channels), np.float32))
     return network, tuple(output.shape)
 

@@ -1,4 +1,4 @@
-"""The border that a network wants around what it is to predict, and which part of an image lies in it."""
+"""The border that a network needs around the pixels that it predicts, and the part of an image that it sees."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Frame:
-    """What a network sees of an image, how far around it, and where its prediction lies."""
+    """The part of an image that a network sees, the border around it, and where its prediction lies."""
 
     image_size: tuple[int, int]
-    """Height and width of what is predicted at once: of the image when it is resized, or of a crop or tile."""
+    """Height and width of the area predicted at once: of the resized image, or of a crop or tile."""
     stride: int = 1
     offset: int = 0
     margin: int = 0
@@ -60,7 +60,7 @@ class Frame:
         return outputs[:, top : top + height, left : left + width]
 
     def around_part(self, image: NDArray[Any], corner: tuple[int, int]) -> NDArray[Any]:
-        """What the network is to see to predict a part of an image: (H, W, C) to (*input_size, C).
+        """The network's input for predicting a part of an image: (H, W, C) to (*input_size, C).
 
         The part has `image_size`, and its upper left corner lies at `corner`. Around it are the pixels that are there
         in the image; what lies outside of the image is mirrored.
@@ -93,7 +93,7 @@ class Frame:
 
 
 def mirrored(start: int, count: int, side: int) -> NDArray[np.int64]:
-    """The pixels 0 to side - 1 that stand at `start` and after, where an axis is mirrored as often as it takes."""
+    """Indices (0 to side - 1) of the pixels at `start` and after, on an axis that is mirrored as often as needed."""
     period = max(1, 2 * (side - 1))
     places = np.arange(start, start + count) % period
     return np.minimum(places, period - places) if side > 1 else np.zeros(count, np.int64)

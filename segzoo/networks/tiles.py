@@ -61,7 +61,7 @@ class Blend:
         self._total = np.zeros(image.shape[:2], np.float32)
 
     def add(self, corner: Corner, logits: NDArray[np.float32]) -> None:
-        """Average in a tile (h, w, num_classes), whatever of it lies in the image."""
+        """Add the part of a tile's logits (h, w, num_classes) that lies in the image to the weighted mean."""
         if not self.logits.shape[2]:
             self.logits = np.zeros((*self.image.shape[:2], logits.shape[2]), np.float32)
         sides = list(zip(corner, logits.shape[:2], self.image.shape[:2], strict=True))
@@ -93,6 +93,6 @@ def starts(side: int, tile: int) -> list[int]:
 
 
 def weight(tile: Corner) -> NDArray[np.float32]:
-    """What each pixel of a tile counts: its distance from the border in rows times that in columns, from 1 on."""
+    """The weight of each pixel of a tile: its distance from the border in rows times that in columns, at least 1."""
     rows, columns = (np.minimum(np.arange(1, side + 1), np.arange(side, 0, -1)) for side in tile)
     return np.outer(rows, columns).astype(np.float32)

@@ -1,4 +1,4 @@
-"""The folder of a run: made, found again, held by one process at a time, and left only with something in it."""
+"""The folder of a run: created or reopened, locked by one process at a time, and removed if it stays empty."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from segzoo.files.atomic import leftovers
 from segzoo.files.locking import LOCK, alone
 
 EARLY = {LOCK, "config.toml", "log.txt", "splits.csv"}
-"""What is there before there is anything to show."""
+"""Files that a run leaves before it has any result."""
 
 
 @contextmanager
 def run_folder(out: Path | None, name: str, resume: bool) -> Iterator[Path]:
-    """A run's own folder: `out`, new unless the run is to go on in it, else the next free one of that name in `runs`.
+    """The folder of a run: `out`, which is new unless the run resumes in it; else the next free name below `runs`.
 
     Gone again if the run fails before it has anything to show.
 

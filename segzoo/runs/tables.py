@@ -1,4 +1,4 @@
-"""The tables that a run keeps: one row an epoch, one row an image, one row a sample with its split."""
+"""The tables of a run: a row for each epoch, for each image, and for each sample with its split."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from segzoo.plugin import Split
 
 
 class History:
-    """The figures of each epoch, in `history.csv`; what depends on the machine's mood, in `timings.csv`."""
+    """The figures of each epoch, in `history.csv`; the times, which differ from run to run, in `timings.csv`."""
 
     def __init__(self, folder: Path, epochs: int | None) -> None:
         self.rows: list[dict[str, float]] = []
@@ -26,7 +26,7 @@ class History:
         self._folder, self._epochs, self._since = folder, epochs, perf_counter()
 
     def add(self, figures: Mapping[str, float]) -> str:
-        """Write down the epoch that has just ended; returns it as a line of text."""
+        """Append the epoch that has just ended; returns it as a line of text."""
         now = perf_counter()
         measured = {"seconds": now - self._since, "images": self.images, **self.times}
         self._append(figures, measured)
@@ -52,7 +52,7 @@ class History:
         return f"{epoch}/{self._epochs}" if self._epochs else f"{epoch}"
 
     def waiting(self) -> str:
-        """A line on the share of the training that went by waiting for data; empty if the trainer does not tell."""
+        """A line on the share of the training spent waiting for data; empty if the trainer does not measure it."""
         rows = self._times[1:] or self._times  # the first epoch compiles the training step
         training, waiting = (sum(row.get(key, 0.0) for row in rows) for key in ("training_seconds", "waiting_seconds"))
         return f"waited for data in {waiting / training:.1%} of the training time" if training else ""
@@ -69,7 +69,7 @@ class History:
 
 
 def read_history(folder: Path) -> list[dict[str, float]]:
-    """The rows of `history.csv`, as they were before they were written; empty if there is none."""
+    """The rows of `history.csv`, with the exact values that were written; empty if there is no such file."""
     path = folder / "history.csv"
     if not path.exists():
         return []
@@ -81,7 +81,7 @@ def read_history(folder: Path) -> list[dict[str, float]]:
 
 
 def write_splits(folder: Path, ids: Mapping[Split, Sequence[str]]) -> None:
-    """Write the samples of each split into `splits.csv`, unless an epoch of a run on it is done."""
+    """Write the samples of each split into `splits.csv`, unless the run has finished an epoch."""
     if not (folder / "history.csv").exists():
         rows = [{"id": name, "split": split} for split, names in ids.items() for name in names]
         write_text(folder / "splits.csv", csv_text(rows))

@@ -1,1 +1,1 @@
-"""What a trained network gets right."""
+"""Scores of predictions, and the evaluation of a trained network."""

@@ -1,4 +1,4 @@
-"""Whether a network is right as often as it says: the expected calibration error."""
+"""Calibration, whether confidences agree with accuracy: the expected calibration error."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from segzoo.plugin import IGNORE
 from segzoo.scoring.overlap import Scores, ratio
 
 BINS = 15
-"""Bins of the confidence, all of one width."""
+"""Number of bins of the confidence, of equal width."""
 
 DEFINITIONS: dict[str, str] = {
     "expected_calibration_error": "How far confidence and accuracy are apart: labelled pixels, of all images together, "

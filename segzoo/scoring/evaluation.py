@@ -1,4 +1,4 @@
-"""What a trained network gets right, pixel by pixel, at the original size of each mask."""
+"""Evaluation of a trained network on a split, at the original size of each mask."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     """A mask (H, W), and its logits (h, w, num_classes) at its size or another."""
 
 TOGETHER = 2**27
-"""Logits, 512 MiB of them, that are judged at once, at the original size of their images; of a larger one, all."""
+"""Number of logits scored together (512 MiB), at the original size of the images; a larger image is scored alone."""
 
 
 def evaluate(
     model: keras.Model, frame: Frame, samples: Samples, judge: Judge | None, advance: Callable[[int], None]
 ) -> Iterator[tuple[Tally, Any]]:
-    """What is counted in each sample, and what the dataset's own judge counts, in order.
+    """The counts of each sample, and those of the dataset's judge, in order.
 
     `advance` is told of each batch. Logits are large at the original size of an image: they are in memory, twice, for
     as few images as have TOGETHER of them, be it one.
@@ -66,12 +66,12 @@ def _predicted(model: keras.Model, frame: Frame, samples: Samples, indices: Sequ
 
 
 def _lots(pairs: Iterable[Predicted]) -> Iterator[list[Predicted]]:
-    """Masks and logits in lots that have TOGETHER logits, at the size of their masks, or are the last."""
+    """Groups of masks and logits, each (but the last) with TOGETHER logits or more at the size of the masks."""
     lot, size = [], 0
     for mask, logits in pairs:
         lot.append((mask, logits))
         size += mask.size * logits.shape[-1]
-        del logits  # a large one should be gone before the next is made
+        del logits  # free the memory before the next logits are computed
         if size >= TOGETHER:
             yield lot
             lot, size = [], 0

@@ -1,4 +1,4 @@
-"""Scores of a segmentation, all of them functions of one count: the confusion matrix of a whole split.
+"""Scores of a segmentation that follow from its confusion matrix.
 
 Count first, divide last: evaluation makes one int64 matrix (C, C) an image, rows truth and columns prediction. Their
 sum gives the scores of the split, the stack (N, C, C) those of each image. Every function but `confusion` and `scores`
@@ -110,7 +110,7 @@ def scores(counts: Counts, classes: Sequence[str]) -> dict[str, Any]:
 
 
 def number(value: npt.ArrayLike) -> float | None:
-    """One score as JSON has it, which knows no NaN."""
+    """A score for JSON, which has no NaN: None in its place."""
     return None if np.isnan(value) else float(np.asarray(value))
 
 

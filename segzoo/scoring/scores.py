@@ -1,4 +1,4 @@
-"""All that is counted of an image, and all the scores that follow from it, be it of one image or of many."""
+"""The counts of an image or a split, and the scores that follow from them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from segzoo.plugin import Judge
 
 DEFINITIONS = overlap.DEFINITIONS | boundary.DEFINITIONS | calibration.DEFINITIONS
-"""What each figure means; those of a dataset's own scores come beside them."""
+"""The definition of each score; a dataset's judge adds the definitions of its scores."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def split_scores(tally: Tally, classes: Sequence[str]) -> dict[str, Any]:
 
 
 def own_scores(judge: Judge, counts: Sequence[Any]) -> dict[str, float]:
-    """What the dataset's own judge says of these images.
+    """The scores that the dataset's judge gives these images.
 
     Raises:
         PluginError: if it does not say what it defines, or gives a figure of its own the name of one of segzoo's.

@@ -1,4 +1,4 @@
-"""The samples of a split as training and validation see them: as a whole and resized, or at their own size in parts."""
+"""Batches of a split for training and validation: of resized images, or of crops and tiles at the original size."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     Network = Callable[[NDArray[np.float32]], Any]
     """Images (B, H, W, C) of a frame's `input_size`, pixel values 0..255, to logits of its `output_size`."""
     Picks = NDArray[np.int64]
-    """What batches are made of, one a row."""
+    """Indices of what a batch is made of, one row for each item: images, or crops of images."""
 
 
 class Batch(NamedTuple):
-    """What a training step sees."""
+    """The input of a training step."""
 
     images: NDArray[np.float32]
     """(B, H, W, C), pixel values 0..255."""
@@ -56,11 +56,11 @@ class Arrays(ABC):
 
     @abstractmethod
     def epoch(self, seed: int, epoch: int) -> Picks:
-        """What an epoch trains on, at least one pick of each sample, in its order; only (seed, epoch) decides."""
+        """The picks of an epoch in order, at least one of each sample; they depend on (seed, epoch) only."""
 
     @abstractmethod
     def batch(self, picks: Picks) -> Batch:
-        """Some of what `epoch` gives, as one batch."""
+        """The batch of some of an epoch's picks."""
 
     @abstractmethod
     def predicted(self, network: Network, size: int) -> Iterator[tuple[NDArray[np.int32], Any, NDArray[np.float32]]]:
@@ -83,14 +83,14 @@ class Arrays(ABC):
 
 @dataclass(frozen=True)
 class Resized(Arrays):
-    """Whole images at one size; picks are their indices."""
+    """Images resized to one size; picks are their indices."""
 
     images: NDArray[Any]
     """(N, h, w, C), uint8 or uint16."""
     masks: NDArray[np.uint8]
     """(N, h, w)."""
     maps: NDArray[np.float32] | None
-    """Pixel weights (N, h, w) of a loss that has such."""
+    """Pixel weights (N, h, w), if the loss has any."""
 
     def __len__(self) -> int:
         return len(self.images)
@@ -124,7 +124,7 @@ class Native(Arrays):
     masks: PackedArrays
     """(H, W) each."""
     maps: PackedArrays | None
-    """Pixel weights (H, W) of a loss that has such, made of whole masks."""
+    """Pixel weights (H, W), if the loss has any, computed from the uncropped masks."""
 
     def __len__(self) -> int:
         return len(self.images)
@@ -186,7 +186,7 @@ def order(count: int, seed: int, epoch: int) -> NDArray[np.int64]:
 
 
 def weights_of(labels: NDArray[np.uint8], maps: NDArray[np.float32] | None) -> NDArray[np.float32]:
-    """What each pixel counts, (B, H, W): nothing where it is labelled IGNORE, else 1 or what its loss says."""
+    """The weight of each pixel, (B, H, W): 0 where it is labelled IGNORE, else 1 or the weight of the loss."""
     weights: NDArray[np.float32] = (labels != IGNORE).astype(np.float32)
     if maps is not None:
         weights *= maps

@@ -1,4 +1,4 @@
-"""States of a training on disk: each whole or not there, checked when it is read, and the one before kept."""
+"""Checkpoints of a training on disk: written atomically, verified when read, with the previous one kept."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 FORMAT = 2
 """Changes with the layout of the files."""
 KEPT = 2
-"""The newest, and the one before in case the disk spoils the newest."""
+"""The newest, and the previous one in case the newest is damaged on the disk."""
 
 
 class _DamagedError(Exception):
@@ -103,7 +103,7 @@ class Checkpoints:
 
 
 def _write(path: Path, arrays: Iterable[NDArray[Any]]) -> dict[str, Any]:
-    """Write arrays one behind the other, and tell what is needed to read them back."""
+    """Write arrays one after the other; returns what is needed to read them back."""
     total, kinds = hashlib.sha256(), []
     with path.open("wb") as file:
         for array in arrays:

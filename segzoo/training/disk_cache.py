@@ -1,4 +1,4 @@
-"""Prepared images on disk, for splits that do not fit in memory: built by one process at a time, and found again.
+"""Prepared images on disk, for splits that do not fit in memory: built by one process at a time, reused by later runs.
 
 A split has the folder `prepared/LABEL-STORE` in the cache. Its `facts.json` is written last and deleted first: where
 it is, the arrays beside it are whole. What it says is compared with what the dataset says of itself now, and a few
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FORMAT = 2
-"""Changes with whatever the same samples are turned into: sizes, resizing, files."""
+"""Version of the format: changes with how samples are resized or written."""
 PROBES = 8
-"""Samples that are decoded before the rest is believed."""
+"""Samples that are decoded and compared before cached files are used."""
 NAMES = ("images.raw", "masks.raw")
 
 
@@ -54,7 +54,7 @@ def on_disk(store: Store, cache: Path | None) -> tuple[Pair, Facts]:
 
 
 def scratch(pixels: int, cache: Path | None) -> NDArray[np.float32]:
-    """Float32 numbers in a mapped file that is gone when nobody uses it."""
+    """Float32 numbers in a mapped temporary file, which is deleted when the array is."""
     with nameless(cache, 4 * pixels) as file:
         reserve(file.fileno(), 4 * pixels)
         return np.memmap(file, np.float32, "r+", shape=(pixels,))  # which keeps the file
@@ -62,7 +62,7 @@ def scratch(pixels: int, cache: Path | None) -> NDArray[np.float32]:
 
 @contextmanager
 def nameless(cache: Path | None, needed: int) -> Iterator[BinaryIO]:
-    """A file that is gone when nobody uses it."""
+    """A temporary file without a name, which is deleted when it is closed."""
     folder = cache / "prepared" if cache else Path(tempfile.gettempdir())
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -81,7 +81,7 @@ def _build(folder: Path, key: str, store: Store, samples: CheckedSamples) -> Fac
             images, masks = (stack.enter_context(part.open("wb+")) for part in parts)
             facts = store.write(images, masks)
         for part, name in zip(parts, NAMES, strict=True):
-            part.replace(folder / name)  # who still reads the file of before keeps it
+            part.replace(folder / name)  # processes that still read the replaced file keep it
     except OSError as error:
         raise unwritable(folder, error, store.file_bytes) from error
     finally:
@@ -93,7 +93,7 @@ def _build(folder: Path, key: str, store: Store, samples: CheckedSamples) -> Fac
 
 
 def _facts(folder: Path, key: str, store: Store, samples: CheckedSamples) -> Facts | None:
-    """What is known of the arrays in a folder; None if they are missing, or of other samples."""
+    """The facts of the arrays in a folder; None if arrays are missing, or are those of other samples."""
     try:
         facts: Facts = json.loads((folder / "facts.json").read_bytes())
         if facts["key"] != key:
