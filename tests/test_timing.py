@@ -133,7 +133,9 @@ def compared(folders, **options):
 def test_the_baseline_is_timed_as_two_networks_at_both_ends(tmp_path, monkeypatch):
     folders = {name: cell(tmp_path, "unet", UNET, name) for name in ("a", "b")}
     timed = []
-    monkeypatch.setattr(timing, "race", lambda networks, *rest: timed.append(networks) or time_rounds(networks, *rest))
+    monkeypatch.setattr(
+        timing, "time_rounds", lambda networks, *rest: timed.append(networks) or time_rounds(networks, *rest)
+    )
     found = compared(folders, baseline="b")
     (networks,) = timed
     assert len(networks) == len(set(map(id, networks))) == 3
@@ -145,7 +147,9 @@ def test_the_baseline_is_timed_as_two_networks_at_both_ends(tmp_path, monkeypatc
 def test_where_memory_is_short_networks_are_timed_in_groups_with_the_baseline_in_each(tmp_path, monkeypatch):
     folders = {name: cell(tmp_path, "unet", UNET, name) for name in "abcd"}
     timed = []
-    monkeypatch.setattr(timing, "race", lambda networks, *rest: timed.append(networks) or time_rounds(networks, *rest))
+    monkeypatch.setattr(
+        timing, "time_rounds", lambda networks, *rest: timed.append(networks) or time_rounds(networks, *rest)
+    )
     free = (2**30 / (1 + taken) for taken in count())
     monkeypatch.setattr(timing.psutil, "virtual_memory", lambda: SimpleNamespace(available=next(free)))
     found = compared(folders, baseline="c")
