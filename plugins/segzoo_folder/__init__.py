@@ -18,31 +18,33 @@ if TYPE_CHECKING:
     from segzoo_folder.collection import Collection, Samples
 
 SHARE = 0.15
-"""Of the images, for validation and for the scores, unless other shares are asked for."""
+"""The share of the images for validation, and that for the test scores, by default."""
 IGNORED = "ignore"
-"""In a table of colours, the name of that of pixels that do not count."""
+"""The name in the option colors of the colour of ignored pixels."""
 OBJECTS = {"foreground": ("background", "foreground"), "border": ("background", "foreground", "border")}
-"""What becomes of objects: the classes of each way."""
+"""The classes that each choice of the option instances makes of objects."""
 
 
-def _parsed(value: Any) -> Any:
-    """`#rrggbb` as three numbers; what is written otherwise as it is."""
+def _parse_color(value: Any) -> Any:
+    """`#rrggbb` as three numbers; any other value unchanged."""
     if isinstance(value, str) and re.fullmatch("#[0-9a-fA-F]{6}", value):
         return tuple(bytes.fromhex(value[1:]))
     return value
 
 
-def _ascending(value: Any) -> Any:
+def _check_range(value: Any) -> Any:
     """The option range, if it is a word or two finite numbers of which the second is larger."""
     words = isinstance(value, str) and value in ("type", "data")
-    numbers = isinstance(value, list | tuple) and all(type(each) in (int, float) and isfinite(each) for each in value)
+    numbers = isinstance(value, list | tuple) and all(
+        type(number) in (int, float) and isfinite(number) for number in value
+    )
     if not words and not (numbers and len(value) == 2 and value[0] < value[1]):
         raise ValueError("it must be type, data, or [low, high]: two numbers of which the second is larger")
     return value
 
 
-def _void(value: Any) -> Any:
-    """A value to leave out: a whole number, or `nan`, which is a word here since JSON has no such number."""
+def _check_ignored(value: Any) -> Any:
+    """A value to ignore: a whole number, or the word `nan`, since JSON has no such number."""
     if value == "nan" or (isinstance(value, float) and isnan(value)):
         return "nan"
     if type(value) is not int:
@@ -50,7 +52,7 @@ def _void(value: Any) -> Any:
     return value
 
 
-def _compiles(pattern: str) -> str:
+def _check_pattern(pattern: str) -> str:
     try:
         re.compile(pattern)
     except re.error as error:
@@ -58,7 +60,7 @@ def _compiles(pattern: str) -> str:
     return pattern
 
 
-def _beside(folder: str) -> str:
+def _check_region_folder(folder: str) -> str:
     path = PurePosixPath(folder.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or str(path) in (".", "images", "masks"):
         raise ValueError("it is no folder beside images and masks; give its name, such as regions")
@@ -66,9 +68,9 @@ def _beside(folder: str) -> str:
 
 
 Level = Annotated[int, Field(ge=0, le=255)]
-Color = Annotated[tuple[Level, Level, Level], BeforeValidator(_parsed)]
+Color = Annotated[tuple[Level, Level, Level], BeforeValidator(_parse_color)]
 Value = Annotated[int, Field(ge=0, le=2**16 - 1)]
-Void = Annotated[int | Literal["nan"], BeforeValidator(_void)]
+Ignored = Annotated[int | Literal["nan"], BeforeValidator(_check_ignored)]
 
 
 class ImageFolder(Dataset):
@@ -102,7 +104,7 @@ class ImageFolder(Dataset):
         description='Of masks in colour, the colour of each class as "#rrggbb" or [r, g, b]; that of `ignore` is left '
         "out.",
     )
-    ignore: tuple[Void, ...] = Field(
+    ignore: tuple[Ignored, ...] = Field(
         (),
         description="Values of masks that are left out beside 255: whole numbers, also below 0, and nan for what is "
         "not a number. With `colors`, name a colour `ignore` instead.",
@@ -118,7 +120,7 @@ class ImageFolder(Dataset):
         "`border` makes pixels from which two objects are at most 2 pixels away another one. Unset, images with "
         "several masks are read as with `foreground`.",
     )
-    regions: Annotated[str, AfterValidator(_beside)] | None = Field(
+    regions: Annotated[str, AfterValidator(_check_region_folder)] | None = Field(
         None,
         description="A folder of regions of interest beside `images` and `masks`, with files of the same names: pixels "
         "that are 0 in them are left out. A `listing` has a column `region` instead.",
@@ -129,7 +131,7 @@ class ImageFolder(Dataset):
         "tell, and plain pages are samples.",
     )
     channels: int | None = Field(None, ge=1, description="Channels that the images are read with; unset, as found.")
-    range: Annotated[Literal["type", "data"] | tuple[float, float], BeforeValidator(_ascending)] = Field(
+    range: Annotated[Literal["type", "data"] | tuple[float, float], BeforeValidator(_check_range)] = Field(
         "data",
         description="Which values of the files the smallest and the largest pixel value stand for, the others being "
         "clipped: those of the type; the least and the largest of the training images (data), if they have more than 8 "
@@ -143,8 +145,8 @@ class ImageFolder(Dataset):
     )
     folds: int | None = Field(None, ge=3, description="Number of parts for cross-validation, instead of shares.")
     fold: int = Field(0, ge=0, description="Which part the scores are of, from 0; the next one is for validation.")
-    split_seed: int = Field(0, ge=0, description="Another one deals the images out in another way.")
-    groups: Annotated[str, AfterValidator(_compiles)] | None = Field(
+    split_seed: int = Field(0, ge=0, description="The seed of the random split: another seed makes another split.")
+    groups: Annotated[str, AfterValidator(_check_pattern)] | None = Field(
         None,
         description="A regular expression: images of which it finds the same in the id stay together in a split. What "
         "counts is its first group in brackets, if it has one.",
@@ -161,7 +163,7 @@ class ImageFolder(Dataset):
     )
 
     @model_validator(mode="after")
-    def _fits(self) -> Self:
+    def _split_options_agree(self) -> Self:
         require_one_way(self.folds, self.fold, {"val": self.val, "test": self.test}, "part")
         if self.blocks and self.groups is not None:
             raise ValueError("blocks takes apart what groups keeps together: use one of the two")
@@ -172,7 +174,7 @@ class ImageFolder(Dataset):
         return self
 
     @model_validator(mode="after")
-    def _names_its_classes(self) -> Self:
+    def _class_options_agree(self) -> Self:
         if self.colors is not None and (self.classes is not None or self.values is not None):
             raise ValueError("colors names the classes already: leave out classes and values")
         names = self.classes if self.colors is None else [name for name in self.colors if name != IGNORED]
@@ -194,12 +196,12 @@ class ImageFolder(Dataset):
         return self
 
     @model_validator(mode="after")
-    def _takes_values_for_objects(self) -> Self:
-        if self.instances is not None and (unfit := self.unfit(self.instances)):
-            raise ValueError(f"instances takes all values but 0 for objects, but {unfit}")
+    def _object_options_agree(self) -> Self:
+        if self.instances is not None and (objection := self.objection(self.instances)):
+            raise ValueError(f"instances takes all values but 0 for objects, but {objection}")
         return self
 
-    def unfit(self, instances: str) -> str:
+    def objection(self, instances: str) -> str:
         """Why other options do not go with masks of objects; empty if they do."""
         if self.values is not None or self.colors is not None:
             return f"{'colors' if self.values is None else 'values'} takes them for classes: leave it out"
@@ -239,7 +241,7 @@ class ImageFolder(Dataset):
         return tuple(find_warnings(self._collection(cache)))
 
     def notes(self, cache: Path) -> Sequence[str]:
-        """See `Dataset.notes`: what may move images to other splits."""
+        """See `Dataset.notes`: why images may change their splits."""
         return self._collection(cache).assignment.notes
 
     def stamp(self, cache: Path, split: Split) -> str:
@@ -260,7 +262,7 @@ class ImageFolder(Dataset):
         return self.root
 
     def rule(self) -> Rule:
-        """How images are dealt out for which no split is given."""
+        """The rule of the random split, for images without a given split."""
         if self.folds is not None:
             return Folds(self.folds, self.fold)
         return Shares(self.val or SHARE, SHARE if self.test is None else self.test)

@@ -219,10 +219,10 @@ class Instances:
             ConfigError: if other options do not go with objects.
         """
         kind = options.instances or "foreground"
-        if unfit := options.unfit(kind):
+        if objection := options.objection(kind):
             raise ConfigError(
                 f"dataset 'folder': images in {options.folder()} have several masks, each of which is read as one "
-                f"object, but {unfit}"
+                f"object, but {objection}"
             )
         return cls(options.classes or OBJECTS[kind], separate, left_out(options))
 
