@@ -1,4 +1,4 @@
-"""The scores of the challenge: do the same pixels belong together in prediction and truth?
+"""The scores of the challenge, which compare how prediction and truth group pixels into segments.
 
 V^Rand and V^Info, restricted to the foreground, after border thinning: Arganda-Carreras et al. 2015,
 doi:10.3389/fnana.2015.00142.
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 CELL = 1
 THRESHOLDS = np.arange(11) / 10
-"""What a probability of cell has to exceed; those of the challenge's script."""
+"""Thresholds for the probability of cell, as in the challenge's script."""
 BORDER = -1
 """The mark of a pixel that stays border while the others are given to segments."""
 
@@ -42,7 +42,7 @@ class Challenge:
     def count(self, mask: NDArray[np.uint8], probabilities: NDArray[np.float32], /) -> NDArray[np.float64]:
         """V^Rand and V^Info of a slice at each threshold, (thresholds, 2); NaN if it has no true cell."""
         cells = label(mask == CELL)[0]
-        chances = np.where(mask <= CELL, probabilities[..., CELL], 0)  # nothing is asked of ignored pixels
+        chances = np.where(mask <= CELL, probabilities[..., CELL], 0)  # ignored pixels do not count
         return np.array([agreement(cells, thin(chances > threshold)) for threshold in THRESHOLDS])
 
     def scores(self, counts: Sequence[NDArray[np.float64]], /) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""The training loop: one compiled step, Keras' optimizers around it."""
+"""The training loop: a compiled training step with Keras' optimizers."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def fit(options: KerasTrainer, build: Callable[[], keras.Model], train: Samples,
         if progress.epoch or progress.step:
             job.restored(tuple(progress.figures), tuple(progress.times), progress.images)
         steps = math.ceil(train_set.per_epoch / options.batch_size)
-        while progress.step or not progress.complete(job, steps):  # an epoch that is begun is validated
+        while progress.step or not progress.complete(job, steps):  # an epoch that has begun is validated
             loss = train_epoch(train_step, train_set, options, job, progress, keeper)
             if options.precision == "mixed_float16" and scale_is_used_up(optimizer):
                 raise TrainingError(diverged("the gradients overflow float16 at any loss scale", options))
@@ -147,7 +147,7 @@ def train_epoch(
 
 
 def diverged(what: str, options: KerasTrainer) -> str:
-    """What happened, and what helps."""
+    """The message: what went wrong, and how to avoid it."""
     other = ", or take --set trainer.precision=float32" if options.precision == "mixed_float16" else ""
     return f"{what}; lower the step size, as in --set trainer.learning_rate={options.learning_rate / 10:g}{other}"
 

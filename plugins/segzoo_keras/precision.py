@@ -1,4 +1,4 @@
-"""Precision: which one this machine is fast in, and what can go wrong in 16 bits.
+"""Precision: which dtype policy is fast on this machine, and the failures of training in 16 bits.
 
 TensorFlow is imported to choose only where there is the driver of a GPU, so that it costs nothing elsewhere.
 """
@@ -59,7 +59,7 @@ def build_network(build: Callable[[], keras.Model], precision: str) -> keras.Mod
         if precision == "float32":
             raise
         keras.config.set_dtype_policy("float32")
-        build()  # if that fails too, it is not for the precision
+        build()  # if this fails too, the precision is not the cause
         raise ConfigError(
             f"the network cannot be built in {precision}; take --set trainer.precision=float32 ({error})"
         ) from error

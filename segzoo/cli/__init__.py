@@ -156,7 +156,7 @@ def check(
     settings: Settings = [],  # noqa: B006
     as_json: AsJson = False,
 ) -> None:
-    """Find out whether a plugin keeps its promises; exit code 1 if not."""
+    """Run the conformance checks on a plugin; exit code 1 if any fails."""
     from dataclasses import asdict
 
     from segzoo.processes.terminal import quiet

@@ -1,4 +1,4 @@
-"""What can be said of one plugin: its options, where it comes from, and what it makes of an image."""
+"""Information about a plugin: its options, its origin and, of a network, its shapes."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def _flops(network: keras.Model, shape: tuple[int, int, int, int]) -> int | None
 def _data(dataset: Dataset) -> dict[str, Any]:
     try:
         info = dataset.describe(cache_folder())
-    except SegzooError as error:  # what is in a folder of the user's is not known without it
+    except SegzooError as error:  # the classes of a folder are not known without its path
         return {"contents": str(error)}
     return {
         "classes": list(info.classes),

@@ -1,4 +1,4 @@
-"""What all commands share: options that several have, and how they read them."""
+"""Options that several commands have, and how they are parsed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a network costs: its parameters, the arithmetic of one image, and what its training took.
+"""The cost of a network: its parameters, the floating-point operations for an image, and the time of its training.
 
 A floating-point operation is a multiplication or an addition, so a multiply-add counts 2. Counted are the products of
 convolutions and matrices. All else is left out: biases, activations, normalization, pooling and resizing are bound by
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     import keras
 
 CALLS = ("PartitionedCall", "StatefulPartitionedCall")
-"""Operations that do what a function does."""
+"""Operations that call a function."""
 
 
 def parameters(network: keras.Model) -> int:
-    """How many numbers training may change."""
+    """Number of trainable parameters."""
     return sum(prod(variable.shape) for variable in network.trainable_variables)
 
 
@@ -154,12 +154,12 @@ RULES: Mapping[str, Callable[[Any], int]] = {
     "BatchMatMulV3": _matrix_product,
     "Einsum": _einsum,
 }
-"""How the operations are counted that count; all others are 0."""
+"""Counters of products by operation; operations that are not listed count 0."""
 
 
 @dataclass(frozen=True)
 class TrainingCost:
-    """What an epoch took in the middle of a training; None is what the trainer did not measure."""
+    """Times of a typical epoch; None where the trainer did not measure them."""
 
     seconds_per_epoch: float | None
     """Wall time with validation, the median over epochs."""

@@ -1,4 +1,4 @@
-"""A network drawn as the picture that gave the U-Net its name, with nothing but the standard library.
+"""Draws a network as a diagram in the shape of a U, as in the U-Net's paper, as SVG.
 
 The graph is read from the network's public configuration, so that no tensor is computed and Keras is not even imported,
 and then merged into few blocks, which `segzoo.networks.drawing` puts on paper.

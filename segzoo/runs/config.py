@@ -1,4 +1,4 @@
-"""What a run is: names, options and a few numbers, from defaults < TOML file < command line.
+"""The configuration of a run: plugins, their options and numbers, from defaults < TOML file < command line.
 
 A file looks like this; all but the names may be left out:
 
@@ -51,7 +51,7 @@ class Choice(BaseModel):
 
 
 class RunConfig(BaseModel):
-    """All that decides the outcome of a run."""
+    """Everything that decides the result of a run."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -41,7 +41,7 @@ PICTURES = 8
 
 @dataclass(frozen=True)
 class Result:
-    """What a run left behind."""
+    """The result of a run."""
 
     folder: Path
     metrics: dict[str, Any]
@@ -180,7 +180,7 @@ def _conduct(experiment: Experiment, folder: Path, resume: bool) -> Result:
     splits = _open(experiment)
     write_splits(folder, {split: samples.ids for split, samples in splits.items()})
     scored: Split = "test" if "test" in splits else "val"
-    # Training reads, and so checks, the other splits; this one should not turn out bad after hours.
+    # Training reads and checks the other splits; errors in this split are reported before the training, too.
     prints: dict[str, str] = {scored: splits[scored].fingerprint()} if scored == "test" else {}
     history = History(folder, experiment.epochs)
     with Bar(None) as bar:
@@ -248,7 +248,7 @@ def _train(
         bar.start_at(round(sum(row.get("images", 0) for row in times)) + images)
 
     def counted(images: int) -> None:
-        # How many images so many steps or seconds are, nobody knows.
+        # The number of images in a budget of steps or seconds is not known.
         if experiment.epochs and not (config.steps or config.seconds):
             bar.expect(experiment.epochs * images + len(splits.get("test", splits["val"])))
 

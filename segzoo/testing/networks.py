@@ -1,4 +1,4 @@
-"""Building the networks that checks look at: quick, reproducible, and without a trace in Keras' global state."""
+"""Building small networks for the checks, reproducibly and without changes to Keras' global state."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def build(
     size = frame.input_size if fixed or model.fixed_size else (None, None)
     with clean_state(seed, policy):
         network = model.build((*size, channels), classes)
-        if not network.built:  # a subclassed network makes its weights when it sees the first image
+        if not network.built:  # a subclassed network creates its weights when it is first called
             network(np.zeros((1, *frame.input_size, channels), np.float32))
     return network
 
 
 def stirred(network: keras.Model, seed: int = 0) -> keras.Model:
-    """The network after a little noise on all trainable weights, as if it had been trained.
+    """The network with a little noise added to all trainable weights, as if it had been trained.
 
     Weights that begin at zero, as those of a last layer often do, would hide what lies before them.
     """
@@ -74,12 +74,12 @@ def noise(frame: Frame, count: int = 2, channels: int = 3, seed: int = 0) -> NDA
 
 
 def run(network: keras.Model, images: NDArray[np.float32]) -> NDArray[Any]:
-    """What the network makes of the images, as in inference."""
+    """The network's output for the images, in inference mode."""
     import keras
 
     return np.asarray(keras.ops.convert_to_numpy(network(images, training=False)))
 
 
 def spread(values: NDArray[Any]) -> float:
-    """Largest minus smallest value: the scale on which a difference counts, kept off zero."""
+    """Largest minus smallest value, at least 1e-6: the scale that differences are compared with."""
     return max(float(np.ptp(values)), 1e-6)

@@ -1,4 +1,4 @@
-"""Zeros in place of one connection after another, to see which of them a network needs."""
+"""Replaces connections by zeros, each in turn, to see which of them change a network's output."""
 
 from __future__ import annotations
 

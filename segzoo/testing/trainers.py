@@ -31,7 +31,7 @@ IMAGES = 96
 
 @dataclass
 class Training:
-    """One training, and what was reported of it."""
+    """A training and what the trainer reported during it."""
 
     epochs: int | None = 2
     steps: int | None = None
@@ -44,7 +44,7 @@ class Training:
     loss: Loss = field(default_factory=lambda: registry.create(Loss, DEFAULTS["loss"], {}))
 
     def fit(self, trainer: Trainer) -> keras.Model:
-        """The network that the trainer gives back."""
+        """The network that the trainer returns."""
         with tempfile.TemporaryDirectory() as folder:
             job = Job(
                 loss=self.loss,
@@ -79,13 +79,13 @@ class Training:
 
 @dataclass(frozen=True)
 class Contrary:
-    """Samples whose masks name the next class instead of the true one."""
+    """Samples whose masks have the next class in place of the true class."""
 
     samples: Samples
 
     @property
     def ids(self) -> Any:
-        """Those of the samples."""
+        """The ids of the samples."""
         return self.samples.ids
 
     def __len__(self) -> int:
