@@ -56,8 +56,8 @@ def test_ordinary_ids_are_their_names(name):
 
 @given(st.text(min_size=81))
 def test_long_ids_are_cut_between_letters_and_have_a_digest(name):
-    found = named(name)
-    start, dash, end = found.rpartition("-")
+    file_name = named(name)
+    start, dash, end = file_name.rpartition("-")
     assert (dash, end) == ("-", digest(name))
     assert len(start.encode()) <= 60
 
@@ -89,8 +89,8 @@ def test_a_long_name_is_cut_at_60_bytes():
     ],
 )
 def test_what_cannot_be_a_name_has_a_digest(name, start):
-    found, dash, end = named(name).rpartition("-")
-    assert (found, dash) == (start, "-")
+    beginning, dash, end = named(name).rpartition("-")
+    assert (beginning, dash) == (start, "-")
     assert end == sha256(name.encode(errors="surrogatepass")).hexdigest()[:8]
 
 

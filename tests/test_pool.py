@@ -18,8 +18,8 @@ from segzoo.processes.pool import in_processes
 
 @pytest.mark.parametrize("processes", [1, 2])
 def test_every_item_comes_back_once_with_its_value(processes):
-    found = list(in_processes(math.factorial, range(40), processes))
-    assert sorted(found) == [(n, math.factorial(n)) for n in range(40)]
+    results = list(in_processes(math.factorial, range(40), processes))
+    assert sorted(results) == [(n, math.factorial(n)) for n in range(40)]
     assert list(in_processes(math.factorial, [], processes)) == []
 
 
@@ -60,11 +60,11 @@ def test_the_main_module_and_the_handler_of_ctrl_c_are_as_before():
 
 
 def test_it_works_in_a_thread():
-    found = []
-    thread = threading.Thread(target=lambda: found.extend(in_processes(math.sqrt, [4, 9], 2)))
+    results = []
+    thread = threading.Thread(target=lambda: results.extend(in_processes(math.sqrt, [4, 9], 2)))
     thread.start()
     thread.join()
-    assert sorted(found) == [(4, 2.0), (9, 3.0)]
+    assert sorted(results) == [(4, 2.0), (9, 3.0)]
 
 
 def test_a_script_without_a_guard_is_run_once(tmp_path):

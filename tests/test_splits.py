@@ -40,22 +40,22 @@ def test_a_group_stays_together(groups, rule, seed):
 @pytest.mark.parametrize("seed", [0, 7])
 def test_of_many_samples_the_shares_come_out_right(rule, seed):
     splits = divide(MANY, rule, seed)
-    found = {split: splits.count(split) / len(MANY) for split in set(splits)}
-    assert found == pytest.approx(rule.shares, abs=0.012)  # more than three standard deviations
+    shares = {split: splits.count(split) / len(MANY) for split in set(splits)}
+    assert shares == pytest.approx(rule.shares, abs=0.012)  # more than three standard deviations
 
 
 @given(NAMES, st.integers(3, 12), SEEDS)
 def test_each_sample_is_tested_in_one_fold_and_validated_in_the_one_before_it(names, folds, seed):
     columns = [divide(names, Folds(folds, fold), seed) for fold in range(folds)]
-    for own in zip(*columns, strict=True):
-        assert sorted(own) == ["test", *["train"] * (folds - 2), "val"]
-        assert own[own.index("test") - 1] == "val"
+    for roles in zip(*columns, strict=True):
+        assert sorted(roles) == ["test", *["train"] * (folds - 2), "val"]
+        assert roles[roles.index("test") - 1] == "val"
 
 
 @given(NAMES, st.floats(0, 0.4), st.floats(0, 0.4), SEEDS)
 def test_what_is_scored_does_not_depend_on_the_share_for_validation(names, val, test, seed):
-    one, other = (divide(names, Shares(share, test), seed) for share in (val, 0.1))
-    assert [split == "test" for split in one] == [split == "test" for split in other]
+    divided, again = (divide(names, Shares(share, test), seed) for share in (val, 0.1))
+    assert [split == "test" for split in divided] == [split == "test" for split in again]
 
 
 def test_a_place_is_the_same_on_every_machine():
@@ -64,8 +64,8 @@ def test_a_place_is_the_same_on_every_machine():
 
 
 def test_another_seed_is_another_split():
-    one, other = (divide(MANY[:100], Shares(0.3, 0.3), seed) for seed in (0, 1))
-    assert 20 < sum(a != b for a, b in zip(one, other, strict=True)) < 95
+    divided, again = (divide(MANY[:100], Shares(0.3, 0.3), seed) for seed in (0, 1))
+    assert 20 < sum(a != b for a, b in zip(divided, again, strict=True)) < 95
 
 
 @given(NAMES, RULES, SEEDS, st.randoms(use_true_random=False))
@@ -75,9 +75,9 @@ def test_of_few_samples_each_split_has_its_share_and_at_least_one(names, rule, s
         assert set(splits) == set(rule.shares)
     for split in set(splits) - {"train"}:
         assert splits.count(split) == 1 or abs(splits.count(split) - rule.shares[split] * len(names)) < 1
-    found = dict(zip(names, splits, strict=True))
+    placed = dict(zip(names, splits, strict=True))
     random.shuffle(names)  # the order in which they come is of no concern
-    assert dict(zip(names, divide(names, rule, seed), strict=True)) == found
+    assert dict(zip(names, divide(names, rule, seed), strict=True)) == placed
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_groups_are_counted_up_to_a_bound():
 def test_samples_in_a_row_are_split_in_blocks_that_have_their_shares(count, rule):
     splits = rule.spread(count)
     assert len(splits) == count
-    changes = sum(one != other for one, other in pairwise(splits))
+    changes = sum(split != changed for split, changed in pairwise(splits))
     assert changes <= len(rule.shares)  # the part for validation may be the first, and training on both sides
     for split in {*rule.shares} - {"train"}:
         assert splits.count(split) <= 1 or abs(splits.count(split) - rule.shares[split] * count) < 1

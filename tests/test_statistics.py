@@ -17,21 +17,21 @@ SETTINGS = {"dataset.size": 24, "dataset.train": 70, "dataset.val": 5, "dataset.
 
 @pytest.mark.parametrize("processes", [1, 2])
 def test_the_figures_are_those_of_all_pixels_at_once(tmp_path, processes):
-    found = segzoo.stats("shapes", settings=SETTINGS, processes=processes)
+    statistics = segzoo.stats("shapes", settings=SETTINGS, processes=processes)
     samples = list(create_dataset("shapes", SETTINGS)[1].open(tmp_path, "train"))
     images, masks = (np.stack(arrays) for arrays in zip(*samples, strict=True))
-    figures = found.splits["train"]
+    figures = statistics.splits["train"]
     assert (figures["images"], figures["wrong"], figures["ignored_pixels"]) == (70, 0, 0)
     assert figures["labelled_pixels"] == masks.size
     assert figures["types"] == {"uint8": 70}
     for channel, moments in enumerate(figures["channels"]):
         assert moments["mean"] == pytest.approx(images[..., channel].mean(), rel=1e-12)
         assert moments["std"] == pytest.approx(images[..., channel].std(), rel=1e-12)
-    for label, name in enumerate(found.classes):
-        one = figures["classes"][name]
-        assert one["pixels"] == (masks == label).sum()
-        assert one["share"] == one["pixels"] / masks.size
-        assert one["images"] == (masks == label).any(axis=(1, 2)).sum()
+    for label, name in enumerate(statistics.classes):
+        counted = figures["classes"][name]
+        assert counted["pixels"] == (masks == label).sum()
+        assert counted["share"] == counted["pixels"] / masks.size
+        assert counted["images"] == (masks == label).any(axis=(1, 2)).sum()
     sides = {"least": 24, "median": 24, "most": 24}
     common = [{"height": 24, "width": 24, "images": 70}]
     assert figures["sizes"] == {"different": 1, "height": sides, "width": sides, "most_common": common}
