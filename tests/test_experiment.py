@@ -155,6 +155,7 @@ def test_the_configuration_is_complete_and_repeats_the_run_to_the_bit(done, tmp_
     assert all((a == b).all() for a, b in zip(one, two, strict=True))
 
 
+@pytest.mark.slow
 def test_another_seed_is_another_run(done, tmp_path):
     other = segzoo.run("unet", "shapes", settings=SMALL, epochs=1, seed=6, out=tmp_path / "other")
     assert other.history[0]["loss"] != done.history[0]["loss"]
@@ -203,6 +204,7 @@ def test_ids_that_are_no_names_of_files_have_pictures_all_the_same_also_in_a_run
     assert [row["id"] for row in rows(tmp_path / "run" / "images.csv")] == odd
 
 
+@pytest.mark.slow
 def test_two_runs_leave_keras_and_the_random_states_as_they_were(tmp_path):
     keras.config.set_dtype_policy("mixed_bfloat16")
     keras.utils.set_random_seed(3)
