@@ -1,5 +1,7 @@
 """Folders with images and masks, and what the dataset `folder` makes of them."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -95,3 +97,21 @@ def warnings_of(root, cache, **options):
     dataset = ImageFolder(root=root, **options)
     dataset.describe(cache)
     return list(dataset.warnings(cache))
+
+
+def most_held(root, cache):
+    """Bytes at the peak, while a new process opens all splits and goes through their ids and files.
+
+    The least of several, after one that makes the index: threads of others may allocate meanwhile.
+    """
+    return min([_held(root, cache) for _ in range(4)][1:])
+
+
+def _held(root, cache):
+    forget()
+    tracemalloc.start()
+    for samples in opened(root, cache).values():
+        assert all(zip(samples.ids, samples.files, strict=True))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return peak

@@ -1,12 +1,11 @@
 """The index: each file is opened once, and again when it has changed."""
 
 import pickle
-import tracemalloc
 from hashlib import sha256
 
 import numpy as np
 import pytest
-from own_folders import SQUARE, classes, forget, grid, ids, opened, refusal, save, with_masks, write
+from own_folders import SQUARE, classes, forget, grid, ids, most_held, opened, refusal, save, with_masks, write
 
 import segzoo
 from segzoo.errors import DataError
@@ -139,17 +138,6 @@ def test_many_files_are_looked_at_by_several_processes(tmp_path, own_cache, monk
     assert sum(map(len, ids(tmp_path, own_cache).values())) == 20
 
 
-def most_held(root, cache):
-    """Bytes at the peak, while a new process opens all splits and goes through their ids and files."""
-    forget()
-    tracemalloc.start()
-    for samples in opened(root, cache).values():
-        assert all(zip(samples.ids, samples.files, strict=True))
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    return peak
-
-
 def test_a_pair_takes_few_bytes_however_many_there_are(tmp_path, own_cache, monkeypatch):
     monkeypatch.setattr(pairs, "CHUNK", 32)
     peaks = []
@@ -158,7 +146,6 @@ def test_a_pair_takes_few_bytes_however_many_there_are(tmp_path, own_cache, monk
         for kind in ("images", "masks"):
             for number in range(1, count):
                 (root / kind / f"{number:04}.png").hardlink_to(root / kind / "0000.png")
-        most_held(root, own_cache)
         peaks.append(most_held(root, own_cache))
     assert peaks[1] - peaks[0] < 300 * 900, peaks
 

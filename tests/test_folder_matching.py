@@ -1,12 +1,10 @@
 """Which images and masks belong together by their names, also where each image has several masks."""
 
-import tracemalloc
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from own_folders import SQUARE, classes, forget, ids, opened, pages, photo, refusal, save, write
+from own_folders import SQUARE, classes, ids, most_held, opened, pages, photo, refusal, save, write
 
 import segzoo
 from segzoo.errors import ConfigError
@@ -417,17 +415,6 @@ def test_files_of_other_names_in_one_folder_are_not_called_masks(tmp_path, own_c
 # Many
 
 
-def most_held(root, cache):
-    """Bytes at the peak, while a new process opens all splits and goes through their ids and files."""
-    forget()
-    tracemalloc.start()
-    for samples in opened(root, cache).values():
-        assert all(len(paths) == 3 for paths in samples.files)
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    return peak
-
-
 def test_images_with_folders_of_their_own_take_few_bytes_however_many_there_are(tmp_path, own_cache, monkeypatch):
     monkeypatch.setattr(segzoo_pairs, "CHUNK", 32)
     peaks = []
@@ -440,6 +427,5 @@ def test_images_with_folders_of_their_own_take_few_bytes_however_many_there_are(
                 if number:
                     (root / path).hardlink_to(source)
             (root / f"{number:04}/masks/1.png").hardlink_to(first[1])
-        most_held(root, own_cache)
         peaks.append(most_held(root, own_cache))
     assert peaks[1] - peaks[0] < 700 * 400, peaks
