@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
+from segzoo.errors import DISTRIBUTION
 from segzoo.runs.manifest import manifest
 
 Figure = TypeVar("Figure")
@@ -68,7 +69,7 @@ def origin(packages: Sequence[str], *more: str) -> str:
         *(f"{package} {versions[package]}" for package in packages),
         *more,
     ]
-    commit = re.sub(r"(?<=[0-9a-f]{7})[0-9a-f]+", "", facts["commit"] or f"none, segzoo {versions['segzoo']}")
+    commit = re.sub(r"(?<=[0-9a-f]{7})[0-9a-f]+", "", facts["commit"] or f"none, segzoo {versions[DISTRIBUTION]}")
     return f"`{command}`, at commit {commit}.\n\n{', '.join(parts)}"
 
 
