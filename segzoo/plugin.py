@@ -241,7 +241,7 @@ class Dataset(Plugin):
 
         With it, what was prepared of a split too large for memory is found again by the next run. By default made of
         `files`, by `segzoo.files.stamps.stamp_of`; where there are none it is empty: nothing is known, and each run
-        prepares prepares anew.
+        prepares anew.
         """
         from segzoo.files.stamps import stamp_of
 

@@ -71,11 +71,12 @@ class TiffReader:
         with refused_errors():
             directories = self._planes.directories[index].tolist()
             data = [None] * len(directories) if self._planes.data is None else self._planes.data[index].tolist()
-            pages: dict[int, TiffPage] = {}
+            first = self._file.pages.first  # which tifffile has parsed
+            pages = {first.offset: first}
             for offset in directories:
                 if offset not in pages:
                     self._file.filehandle.seek(offset)
-                    pages[offset] = TiffPage(self._file, index=0 if offset == directories[0] else 1)
+                    pages[offset] = TiffPage(self._file, index=1)
             return TiffSample(self._path, [(pages[at], start) for at, start in zip(directories, data, strict=True)])
 
 
@@ -168,19 +169,17 @@ class TiffSample:
 
     def _plane(self, page: TiffPage, start: int | None) -> NDArray[Any]:
         """The numbers of a plane, (H, W) or (H, W, C)."""
-        if start is not None:
+        if start is None:
+            self._require_whole(page)
+            values = page.asarray(maxworkers=1, squeeze=False)
+        else:
             file = page.parent.filehandle
             file.seek(start)
-            values = file.read_array(page.parent.byteorder + self.dtype.char, int(np.prod(page.shape)))
-            values = values.reshape(page.shape)
-        else:
-            self._require_whole(page)
-            values = page.asarray(maxworkers=1, squeeze=False)[:, 0]  # (planes, H, W, contiguous samples)
-            values = np.moveaxis(values, 0, -1).reshape(*values.shape[1:3], -1)
-            values = values[..., 0] if values.shape[2] == 1 else values
-        if values.ndim == 3 and page.axes == "SYX" and start is not None:
-            values = np.moveaxis(values, 0, -1)
-        return np.asarray(values, self.dtype)
+            values = file.read_array(page.parent.byteorder + self.dtype.char, int(np.prod(page.shaped)))
+            values = values.reshape(page.shaped)
+        samples = np.moveaxis(values[:, 0], 0, -1)  # (H, W, contiguous samples, planes), one of which is 1
+        samples = samples.reshape(*samples.shape[:2], -1)
+        return np.asarray(samples[..., 0] if samples.shape[2] == 1 else samples, self.dtype)
 
     def _from_white(self, values: NDArray[Any], look_up: bool) -> NDArray[Any]:
         """Values inverted: from those that grow from white to black to those that grow from black to white."""

@@ -91,33 +91,30 @@ class _Directory(NamedTuple):
 
 def _directories(file: TiffFile, path: Path) -> list[_Directory]:
     """The chain of directories, each of which describes a page."""
-    form, handle = file.tiff, file.filehandle
-    order, large = form.byteorder, form.offsetsize == 8
-    entry = np.dtype([("tag", f"{order}u2"), ("type", f"{order}u2"), ("count", f"{order}u{8 if large else 4}")])
-    entry = np.dtype([*((name, entry[name]) for name in entry.names or ()), ("value", f"V{form.offsetsize}")])
-    handle.seek(form.offsetsize if not large else 8)
-    offset, seen, chain = int.from_bytes(handle.read(form.offsetsize), _order(order)), set[int](), list[_Directory]()
+    handle, order, width = file.filehandle, file.tiff.byteorder, file.tiff.offsetsize
+    byteorder: Literal["little", "big"] = "little" if order == "<" else "big"
+    entry = np.dtype(
+        [("tag", f"{order}u2"), ("type", f"{order}u2"), ("count", f"{order}u{width}"), ("value", f"V{width}")]
+    )
+    handle.seek(width)  # the offset of the first directory is at 4, or at 8 in a BigTIFF
+    offset, seen, chain = int.from_bytes(handle.read(width), byteorder), set[int](), list[_Directory]()
     while offset:
         if offset in seen:
             raise DataError(f"cannot read {path}: its pages go round in a circle")
         seen.add(offset)
         handle.seek(offset)
-        count = int.from_bytes(handle.read(form.tagnosize), _order(order))
-        raw = handle.read(count * entry.itemsize + form.offsetsize)
-        if not count or len(raw) < count * entry.itemsize + form.offsetsize:
+        count = int.from_bytes(handle.read(file.tiff.tagnosize), byteorder)
+        raw = handle.read(count * entry.itemsize + width)
+        if not count or len(raw) < count * entry.itemsize + width:
             raise DataError(
                 f"cannot read {path}: page {len(chain)}, counted from 0, lies behind its end; is it cut off?"
             )
         tags = _values(np.frombuffer(raw, entry, count), order)
         chain.append(_Directory(offset, tags["subfile"], (tags["height"], tags["width"]), tags["photometric"]))
-        offset = int.from_bytes(raw[count * entry.itemsize :], _order(order))
+        offset = int.from_bytes(raw[count * entry.itemsize :], byteorder)
     if not chain:
         raise DataError(f"cannot read {path}: it has no pages")
     return chain
-
-
-def _order(sign: str) -> Literal["little", "big"]:
-    return "little" if sign == "<" else "big"
 
 
 def _values(entries: NDArray[Any], order: str) -> dict[str, int]:
