@@ -21,8 +21,8 @@ import numpy as np
 import tomli_w
 from measure import origin, spread, table
 
+from segzoo.files.tables import csv_text
 from segzoo.runs.manifest import manifest
-from segzoo.runs.tables import csv_text
 from segzoo.scoring.overlap import scores
 
 CLASSES = ("background", "circle", "square", "triangle")

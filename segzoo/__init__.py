@@ -1,7 +1,7 @@
 """segzoo: a zoo of image-segmentation networks, datasets and trainers in which everything is a plugin.
 
 import segzoo
-result = segzoo.run("unet", "shapes")
+run = segzoo.run("unet", "shapes")
 """
 
 from importlib import import_module
@@ -14,16 +14,18 @@ if TYPE_CHECKING:
     from segzoo.inspection.findings import Finding, Verification
     from segzoo.inspection.statistics import Statistics, stats
     from segzoo.inspection.verification import verify
-    from segzoo.runs.experiment import Result, run
+    from segzoo.runs.experiment import run
+    from segzoo.runs.finished import Run, open_run
 
 __all__ = [
     "Comparison",
     "Finding",
-    "Result",
+    "Run",
     "Statistics",
     "Verification",
     "benchmark",
     "compare",
+    "open_run",
     "preview",
     "run",
     "stats",
@@ -33,7 +35,8 @@ __all__ = [
 _HOMES = {
     "benchmarking.benchmark": ("benchmark",),
     "benchmarking.comparison": ("Comparison", "compare"),
-    "runs.experiment": ("Result", "run"),
+    "runs.experiment": ("run",),
+    "runs.finished": ("Run", "open_run"),
     "inspection.findings": ("Finding", "Verification"),
     "inspection.contact_sheets": ("preview",),
     "inspection.statistics": ("Statistics", "stats"),

@@ -4,7 +4,7 @@ import json
 
 import tomli_w
 
-from segzoo.runs.tables import csv_text
+from segzoo.files.tables import csv_text
 from segzoo.scoring.overlap import DEFINITIONS
 
 MACHINE = {"platform": "Linux", "processor": "Abacus 3000", "cores": 2, "threads": 2, "memory_bytes": 8 * 2**30}

@@ -32,9 +32,9 @@ from segzoo.benchmarking.definition import read_definition
 from segzoo.benchmarking.plan import decide
 from segzoo.cli import facts
 from segzoo.errors import DISTRIBUTION
+from segzoo.files.tables import csv_text
 from segzoo.inspection import findings
 from segzoo.runs.config import compose
-from segzoo.runs.tables import csv_text
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"

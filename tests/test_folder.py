@@ -15,7 +15,7 @@ def leave(folder, *names):
 
 def fail(out, error, *shown):
     with run_folder(out, "", resume=False) as folder:
-        leave(folder, *shown)
+        leave(folder.path, *shown)
         raise error
 
 
@@ -28,7 +28,7 @@ def test_without_out_the_next_free_name_below_runs(tmp_path, monkeypatch):
     folders = []
     for _ in range(3):
         with run_folder(None, "unet-shapes", resume=False) as folder:
-            folders.append(folder.as_posix())
+            folders.append(folder.path.as_posix())
     assert folders == ["runs/unet-shapes", "runs/unet-shapes-2", "runs/unet-shapes-3"]
 
 
@@ -83,7 +83,7 @@ def test_another_process_is_kept_out_until_this_one_ends(tmp_path):
     )
     command = [sys.executable, "-c", code, str(tmp_path / "run")]
     with run_folder(tmp_path / "run", "", resume=False) as folder:
-        leave(folder, "config.toml")
+        leave(folder.path, "config.toml")
         refused = subprocess.run(command, capture_output=True, text=True)
     assert "another process is at work" in refused.stderr
     assert subprocess.run(command).returncode == 0

@@ -87,7 +87,7 @@ ENDING = [
     ("segzoo_keras.engine:validate", 1),
     ("segzoo_keras.checkpoint:Keeper.end_epoch", 1),  # history.csv is ahead of the checkpoint
     MIDDLE,
-    ("segzoo.runs.tables:write_text", 4),  # history.csv is ahead of timings.csv
+    ("segzoo.runs.folder:write_text", 4),  # history.csv is ahead of timings.csv
     ("segzoo.runs.experiment:_score", 1),
     ("segzoo.runs.experiment:_draw", 1),
 ]

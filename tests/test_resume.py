@@ -497,8 +497,8 @@ def test_two_processes_do_not_work_in_one_folder(tmp_path, monkeypatch):
     refused = []
 
     def meanwhile(experiment, folder, resume):
-        with pytest.raises(ConfigError, match=f"another process is at work in {folder}") as error:
-            run(folder, resume=True)
+        with pytest.raises(ConfigError, match=f"another process is at work in {folder.path}") as error:
+            run(folder.path, resume=True)
         refused.append(error)
         raise SegzooError("enough")
 

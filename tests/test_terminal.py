@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
+from segzoo.files.tables import csv_text
 from segzoo.processes.terminal import chatter_to, messages_to
-from segzoo.runs.tables import csv_text
 
 SCRIPT = """
 import os, sys

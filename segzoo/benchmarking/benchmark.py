@@ -18,13 +18,13 @@ from segzoo.benchmarking.progress import CellsBar
 from segzoo.benchmarking.scheduling import on_cluster, on_this_machine, require_cluster
 from segzoo.data.samples import remaining
 from segzoo.errors import ConfigError, SegzooError
-from segzoo.files.atomic import leftovers, write_text
+from segzoo.files.atomic import leftovers
 from segzoo.files.cache import cache_folder
 from segzoo.files.locking import LOCK, alone
 from segzoo.plugin import Dataset
 from segzoo.processes.children import run_child
 from segzoo.processes.terminal import note
-from segzoo.runs.config import compose
+from segzoo.runs.folder import RunFolder
 
 if TYPE_CHECKING:
     from segzoo.benchmarking.tables import Benchmark
@@ -129,15 +129,15 @@ def _run_cells(plan: Plan, out: Path, jobs: int, dask: str | None, retry: bool) 
 
 def _task(plan: Plan, cell: Cell, folder: Path) -> Task:
     """The task of a cell that is not done; its configuration is written into its folder."""
-    config, path = plan.config(cell), folder / "config.toml"
-    if path.exists():
-        if changed := compose(path).differences(config):
+    config, files = plan.config(cell), RunFolder(folder)
+    if files.begun:
+        if changed := files.read_config().differences(config):
             raise ConfigError(
                 f"the run in {folder} was begun with other options: {'; '.join(changed)}; delete the folder"
             )
     else:
         folder.mkdir(parents=True, exist_ok=True)
-        write_text(path, config.to_toml())
+        files.write_config(config)
     return Task(folder, cache_folder(), plan.definition.threads or 1, plan.definition.time_limit)
 
 

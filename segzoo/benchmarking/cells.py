@@ -19,11 +19,12 @@ from pathlib import Path
 from typing import Literal
 
 from segzoo.benchmarking.plan import Cell, Plan
-from segzoo.benchmarking.runs import Run, read_run
 from segzoo.errors import ConfigError, SegzooError
 from segzoo.files.atomic import write_text
 from segzoo.files.locking import wait_until_free
 from segzoo.processes.children import Ended, nothing, run_child
+from segzoo.runs.finished import Run, open_run
+from segzoo.runs.folder import RunFolder
 
 FILE = "cell.json"
 THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -122,7 +123,7 @@ def _read_result(out: Path, cell: Cell) -> CellResult:
     command = record.command if record else ""
     if record and record.status == "done":
         try:
-            return CellResult(cell, "done", "", command, read_run(folder), record)
+            return CellResult(cell, "done", "", command, open_run(folder), record)
         except ConfigError as error:
             return CellResult(cell, "failed", str(error), command, None, record)
     if record and record.status == "failed":
@@ -138,10 +139,10 @@ def attempt(task: Task, meanwhile: Callable[[], None] = nothing) -> Record:
     record = _earlier_record(task)
     if record.status == "done":
         return record
-    if (task.folder / "manifest.json").exists():  # it was done, but the benchmark ended before that was written down
+    if RunFolder(task.folder).finished:  # it was done, but the benchmark ended before that was written down
         return replace(record, status="done", reason=None).write(task.folder)
     record = replace(record, status="begun", reason=None, attempts=record.attempts + 1).write(task.folder)
-    log = task.folder / "log.txt"
+    log = RunFolder(task.folder).log
     ended = run_child(
         "segzoo.benchmarking.cells", [str(task.folder)], task.environment, log, task.limit, meanwhile=meanwhile
     )
@@ -183,7 +184,7 @@ def _reason(ended: Ended, log: Path, limit: float | None) -> str:
 def repeating(folder: Path) -> list[str]:
     """The command that repeats the run in `OUT/cells/DATASET/MODEL/seed-N`, typed in OUT."""
     place = Path(*folder.parts[-4:])
-    return ["segzoo", "run", "--config", str(place / "config.toml"), "--out", str(Path("repeated", *place.parts[1:]))]
+    return ["segzoo", "run", "--config", str(RunFolder(place).config), "--out", str(Path("repeated", *place.parts[1:]))]
 
 
 def main() -> None:

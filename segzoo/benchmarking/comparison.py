@@ -15,10 +15,11 @@ from segzoo.benchmarking.costs import Timing
 from segzoo.benchmarking.plan import Cell
 from segzoo.benchmarking.ranking import RankedModel, rank
 from segzoo.benchmarking.result_files import write_results
-from segzoo.benchmarking.runs import Run, read_run, require_same_data, require_same_definitions, unlike
+from segzoo.benchmarking.runs import require_same_data, require_same_definitions, unlike
 from segzoo.benchmarking.tables import Results
 from segzoo.errors import ConfigError, suggestion
 from segzoo.files.atomic import atomic_folder
+from segzoo.runs.finished import Run, open_run
 
 Flat = Mapping[str, Any]
 """Options by their full names, such as `model.filters`."""
@@ -73,7 +74,7 @@ def compare(
         ConfigError: if a folder holds no finished run, a run is there twice, the runs' data, classes or definitions
             of scores differ, or `out` holds something; nothing is written then.
     """
-    finished = [read_run(Path(folder)) for folder in runs]
+    finished = [open_run(folder) for folder in runs]
     if len(finished) < 2:
         raise ConfigError("there is nothing to compare: name the folders of two runs or more")
     require_same_definitions(finished)
@@ -94,12 +95,12 @@ def compare(
 def _cells(entries: Mapping[str, Sequence[Run]], folder: Path) -> tuple[CellResult, ...]:
     """The runs as cells of a benchmark, with commands to be typed in a folder."""
     cells = []
-    names = dict.fromkeys(run.config["dataset"]["name"] for runs in entries.values() for run in runs)
+    names = dict.fromkeys(run.config.dataset.name for runs in entries.values() for run in runs)
     for label, runs in entries.items():
         for run in runs:
             record = read_record(run.folder)
             threads = record.threads if record else run.threads
-            config = os.path.relpath(run.folder.resolve() / "config.toml", folder.resolve())
+            config = os.path.relpath(run.files.config.resolve(), folder.resolve())
             command = shlex.join([f"{THREADS[0]}={threads}", "segzoo", "run", "--config", config])
             cells.append(CellResult(Cell(" and ".join(names), label, run.seed), "done", "", command, run, record))
     return tuple(cells)
@@ -122,7 +123,7 @@ def _grouped(runs: Sequence[Run]) -> list[list[Run]]:
 def flat_options(run: Run) -> dict[str, Any]:
     """All that decides the outcome but the seed and the data, which are known by their fingerprints."""
     left_out = ("seed", "dataset", "leave_out")
-    return _flat({key: value for key, value in run.config.items() if key not in left_out})
+    return _flat({key: value for key, value in run.config.table().items() if key not in left_out})
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -137,7 +138,7 @@ def _labelled(groups: Sequence[Sequence[Run]]) -> dict[str, Sequence[Run]]:
     options = [flat_options(group[0]) for group in groups]
     labels = [_label(of_group, options) for of_group in options]
     if any(group[0].fingerprints != groups[0][0].fingerprints for group in groups):
-        names = [group[0].config["dataset"]["name"] for group in groups]
+        names = [group[0].config.dataset.name for group in groups]
         labels = [f"{label} on {name}" for label, name in zip(labels, names, strict=True)]
     twice = {label for label in labels if labels.count(label) > 1}
     return {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,8 +10,9 @@ from statistics import median
 from typing import Any
 
 from segzoo.benchmarking.cells import CellResult
-from segzoo.benchmarking.runs import Run
+from segzoo.errors import ConfigError
 from segzoo.networks.cost import TrainingCost, training_cost
+from segzoo.runs.finished import Run
 
 LATENCY = ("latency_p50_ms", "latency_p95_ms", "throughput_images_per_s", "throughput_batch")
 """What the timing phase measures of a model."""
@@ -69,9 +69,8 @@ def read_timing(out: Path) -> Timing:
 def of_run(run: Run) -> dict[str, float | None]:
     """What the training took, None where it was not measured."""
     try:
-        with (run.folder / "timings.csv").open(encoding="utf-8", newline="") as file:
-            cost = training_cost(list(csv.DictReader(file)))
-    except (OSError, ValueError, KeyError, TypeError, csv.Error):  # missing, or damaged: the scores hold all the same
+        cost = training_cost(run.timings)
+    except (ConfigError, KeyError):  # damaged: the scores hold all the same
         cost = training_cost([])
     return _training(cost)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -16,9 +16,10 @@ from segzoo.benchmarking.formatting import (
     score_rows,
 )
 from segzoo.benchmarking.ranking import RankedModel
-from segzoo.benchmarking.runs import FACTS, Run
 from segzoo.benchmarking.tables import Results
 from segzoo.reporting.pages import markdown
+from segzoo.runs.config import Choice
+from segzoo.runs.finished import FACTS, Run
 
 STATISTICS = ("mean", "sd", "low, high", "df", "p_unadjusted")
 AMOUNTS = ("seconds", "attempts", "threads", "input_shape", "throughput_batch")
@@ -37,8 +38,8 @@ def leaderboard(results: Results) -> str:
         cells=len(cells),
         done=len(runs),
         baseline=results.baseline,
-        trainers=_distinct(_choice(run.config["trainer"]) for run in runs),
-        losses=_distinct(_choice(run.config["loss"]) for run in runs),
+        trainers=_distinct(_choice(run.config.trainer) for run in runs),
+        losses=_distinct(_choice(run.config.loss) for run in runs),
         facts=results.facts(),
         machines=_distinct(run.machine for run in runs),
         threads=_distinct(str(cell.threads) for cell in cells if cell.threads),
@@ -77,20 +78,21 @@ def _section(results: Results, dataset: str, ranking: Sequence[RankedModel]) -> 
     }
 
 
-def _choice(plugin: Mapping[str, Any]) -> str:
-    options = ", ".join(f"{key} = {value}" for key, value in plugin.items() if key != "name")
-    return f"{plugin['name']} ({options})" if options else plugin["name"]
+def _choice(plugin: Choice) -> str:
+    options = ", ".join(f"{key} = {value}" for key, value in plugin.options.items())
+    return f"{plugin.name} ({options})" if options else plugin.name
 
 
 def _budget(run: Run) -> str:
     words = {"epochs": "epochs", "steps": "training steps", "seconds": "seconds of training"}
-    bounds = [f"{run.config[key]:,} {text}" for key, text in words.items() if key in run.config]
+    given = {text: getattr(run.config, key) for key, text in words.items()}
+    bounds = [f"{value:,} {text}" for text, value in given.items() if value is not None]
     return f"{' or '.join(bounds)}{', whichever comes first' if bounds[1:] else ''}"
 
 
 def _size(run: Run) -> str:
-    how = {"resize": "to which images are resized", "crop": "crops of images"}.get(run.config.get("view", ""))
-    return f"{' x '.join(map(str, run.config['image_size']))} pixels{f', {how}' if how else ''}"
+    how = {"resize": "to which images are resized", "crop": "crops of images"}.get(run.config.view or "")
+    return f"{' x '.join(map(str, run.config.image_size or ()))} pixels{f', {how}' if how else ''}"
 
 
 def _undone(results: Results) -> list[list[str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 from pathlib import Path
 from time import perf_counter
@@ -11,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColu
 
 from segzoo.benchmarking.cells import Record
 from segzoo.processes.terminal import Bar
+from segzoo.runs.folder import RunFolder
 
 
 class CellsBar(Bar):
@@ -39,5 +39,5 @@ class CellsBar(Bar):
 def _result(folder: Path, record: Record) -> str:
     if record.status == "failed":
         return f"FAILED: {record.reason}"
-    score = json.loads((folder / "metrics.json").read_text("utf-8"))["mean_iou"]
+    score = RunFolder(folder).read_metrics()["mean_iou"]
     return "mean IoU " + ("absent" if score is None else f"{score:.4f}")

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from segzoo.benchmarking.runs import Run, again, image_scores
 from segzoo.benchmarking.significance import Difference, Interval, difference, holm, mean_interval
 from segzoo.errors import ConfigError
+from segzoo.runs.finished import Run
 from segzoo.scoring.overlap import number
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def rank(entries: Mapping[str, Sequence[Run]], baseline: str) -> list[RankedMode
     Raises:
         ConfigError: if runs on the same data have scores of other images.
     """
-    ids = list(image_scores(entries[baseline][0].folder)) if entries[baseline] else []
+    ids = list(entries[baseline][0].image_scores()) if entries[baseline] else []
     reference = _matrix(entries[baseline], ids)
     notes = {label: _untested(label, entries, baseline) for label in entries}
     differences = {
@@ -114,11 +114,11 @@ def _matrix(runs: Sequence[Run], ids: Sequence[str]) -> NDArray[np.float64]:
     """The mean IoU of each image, (runs, images), NaN where an image has none."""
     rows = np.empty((len(runs), len(ids)))
     for run, row in zip(runs, rows, strict=True):
-        scores = image_scores(run.folder)
+        scores = run.image_scores()
         if scores.keys() != set(ids):
             raise ConfigError(
-                f"{run.folder / 'images.csv'} has {len(scores):,} images, and they are not the {len(ids):,} of the "
-                f"baseline, though the data are the same; {again(run.folder)}"
+                f"{run.files.images} has {len(scores):,} images, and they are not the {len(ids):,} of the "
+                f"baseline, though the data are the same; {run.files.again}"
             )
         row[:] = [scores[name] for name in ids]
     return rows

@@ -15,10 +15,9 @@ from pathlib import Path
 
 from segzoo.benchmarking.cells import CellResult
 from segzoo.benchmarking.leaderboard import leaderboard
-from segzoo.benchmarking.runs import image_columns, image_rows
 from segzoo.benchmarking.tables import Benchmark, Results, read_benchmark
 from segzoo.files.atomic import atomic_file, write_text
-from segzoo.runs.tables import csv_text
+from segzoo.files.tables import csv_text
 
 
 def tabulate(out: Path) -> Benchmark:
@@ -47,13 +46,13 @@ def write_results(results: Results, out: Path) -> None:
 
 def _write_images(path: Path, cells: Sequence[CellResult]) -> None:
     """The rows of all `images.csv`, one cell after the other, in one table; columns that a dataset lacks are empty."""
-    done = [(cell.cell, cell.run.folder, image_columns(cell.run.folder)) for cell in cells if cell.run]
+    done = [(cell.cell, cell.run, cell.run.image_columns) for cell in cells if cell.run]
     columns = list(dict.fromkeys(["id", *(name for _, _, columns_of_cell in done for name in columns_of_cell)]))
     with atomic_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["dataset", "model", "seed", *columns])
-        for cell, folder, columns_of_cell in done:
+        for cell, run, columns_of_cell in done:
             # Before each row comes the cell's place, and at its end an empty value for the columns that it lacks.
             places = [3 + columns_of_cell.index(name) if name in columns_of_cell else -1 for name in columns]
             pick = itemgetter(0, 1, 2, *places)
-            writer.writerows(pick([*cell, *row, ""]) for row in image_rows(folder))
+            writer.writerows(pick([*cell, *row, ""]) for row in run.image_rows())

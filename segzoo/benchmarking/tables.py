@@ -14,9 +14,10 @@ from segzoo.benchmarking.cells import CellResult, read_results
 from segzoo.benchmarking.costs import Timing, read_timing
 from segzoo.benchmarking.plan import FILE, Plan, read_plan
 from segzoo.benchmarking.ranking import RankedModel, rank
-from segzoo.benchmarking.runs import Run, require_same_data, require_same_definitions
+from segzoo.benchmarking.runs import require_same_data, require_same_definitions
 from segzoo.errors import ConfigError
 from segzoo.runs.config import read_table
+from segzoo.runs.finished import Run
 
 
 @dataclass(frozen=True)

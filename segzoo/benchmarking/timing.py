@@ -31,8 +31,8 @@ from segzoo.files.atomic import write_text
 from segzoo.networks import cost
 from segzoo.networks.build import build_network, clean_state
 from segzoo.processes.terminal import note, quiet
-from segzoo.runs.config import compose
 from segzoo.runs.experiment import resolve
+from segzoo.runs.folder import RunFolder
 from segzoo.runs.manifest import manifest
 
 ROUNDS = 10
@@ -219,7 +219,7 @@ def load(folder: Path) -> Network:
     Raises:
         SegzooError: if a plugin is no longer there, or no longer makes a network of these options.
     """
-    experiment = resolve(compose(folder / "config.toml"))
+    experiment = resolve(RunFolder(folder).read_config())
     name, frame, info = experiment.config.model.name, experiment.frame, experiment.info
     with clean_state(experiment.config.seed):
         built = build_network(experiment.model, name, frame, info.channels, len(info.classes))

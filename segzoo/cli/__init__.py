@@ -18,7 +18,7 @@ from segzoo.defaults import DEFAULTS
 from segzoo.errors import DISTRIBUTION, OTHER_DISTRIBUTION, ConfigError, SegzooError, suggestion
 
 if TYPE_CHECKING:
-    from segzoo.runs.experiment import Result
+    from segzoo.runs.finished import Run
     from segzoo.testing import Outcome
 
 app = typer.Typer(
@@ -190,11 +190,11 @@ def _size(text: str | None) -> tuple[int, int] | None:
     return int(sides[0]), int(sides[-1])
 
 
-def _print_scores(result: Result) -> None:
+def _print_scores(run: Run) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    scores = result.metrics
+    scores = run.metrics
     split = f"{scores['split']} split, {scores['images']} images"
     if scores["selected_on_this_split"]:
         split += ", on which the best epoch was chosen too"
@@ -213,7 +213,7 @@ def _print_scores(result: Result) -> None:
         console.print(f"{name.replace('_', ' ')} {_number(value)}")
     for name in ("iou", "dice", "boundary_iou", "hd95", "mean_iou"):
         console.print(f"{name}: {scores['definitions'][name]}", style="dim")
-    console.print(f"results in {result.folder}")
+    console.print(f"results in {run.folder}")
 
 
 def _number(value: float | None) -> str:

@@ -99,9 +99,13 @@ class RunConfig(BaseModel):
         numbers = self.model_dump(exclude=set(SECTIONS), exclude_none=True, mode="json")
         return tomli_w.dumps(numbers | tables)
 
+    def table(self) -> dict[str, Any]:
+        """The same as tables, as they are read from the file; what is unset is left out."""
+        return tomllib.loads(self.to_toml())
+
     def differences(self, later: RunConfig) -> list[str]:
         """Each value that differs in another configuration, as in `model.filters is 4 there, 8 here`."""
-        return table_differences(tomllib.loads(self.to_toml()), tomllib.loads(later.to_toml()))
+        return table_differences(self.table(), later.table())
 
 
 def compose(file: Path | None = None, words: Mapping[str, Any] = {}, settings: Mapping[str, Any] = {}) -> RunConfig:

@@ -15,7 +15,7 @@ import numpy as np
 from segzoo import registry
 from segzoo.data.samples import CheckedSamples, Subset, remaining
 from segzoo.errors import ConfigError, PluginError
-from segzoo.files.atomic import atomic_file, write_text
+from segzoo.files.atomic import atomic_file
 from segzoo.files.cache import cache_folder
 from segzoo.files.filenames import file_names
 from segzoo.networks.build import build_network
@@ -25,9 +25,10 @@ from segzoo.plugin import Dataset, Info, Job, Loss, Model, Samples, Split, Train
 from segzoo.processes.terminal import Bar, chatter_to, messages_to, note
 from segzoo.reporting.pictures import comparison
 from segzoo.runs.config import RunConfig, compose
-from segzoo.runs.folder import run_folder
+from segzoo.runs.finished import Run, open_run
+from segzoo.runs.folder import RunFolder, run_folder
 from segzoo.runs.manifest import manifest
-from segzoo.runs.tables import History, csv_text, read_history, write_splits
+from segzoo.runs.tables import History
 from segzoo.scoring import overlap
 from segzoo.scoring.evaluation import evaluate
 from segzoo.scoring.scores import Tally, image_scores, own_scores, split_scores
@@ -37,15 +38,6 @@ if TYPE_CHECKING:
 
 PICTURES = 8
 """Samples of the evaluated split that are drawn."""
-
-
-@dataclass(frozen=True)
-class Result:
-    """The result of a run."""
-
-    folder: Path
-    metrics: dict[str, Any]
-    history: list[dict[str, float]]
 
 
 @dataclass(frozen=True)
@@ -80,7 +72,7 @@ def run(
     leave_out: Sequence[str] | None = None,
     out: Path | None = None,
     resume: bool = False,
-) -> Result:
+) -> Run:
     """Train a network on a dataset and score it; what `segzoo run` does.
 
     Options come from the TOML file `config`, then from the names and numbers given here and from `settings` such as
@@ -117,24 +109,26 @@ def plan(
     """
     if resume and out is None:
         raise ConfigError("--resume: say which run is to go on, with --out DIR")
-    if not resume or out is None or not (begun := out / "config.toml").exists():
+    if not resume or out is None or not (folder := RunFolder(out)).begun:
         return resolve(compose(file, words, settings))
-    earlier = resolve(compose(begun))
+    earlier = resolve(folder.read_config())
     named = file or words.get("model") or words.get("dataset")
-    config = compose(file if named else begun, words, settings)
+    config = compose(file if named else folder.config, words, settings)
     experiment = resolve(config if config.epochs else config.model_copy(update={"epochs": earlier.epochs}))
-    _require_same(out, earlier, experiment)
+    _require_same(folder, earlier, experiment)
     return experiment
 
 
-def _require_same(folder: Path, earlier: Experiment, later: Experiment) -> None:
+def _require_same(folder: RunFolder, earlier: Experiment, later: Experiment) -> None:
     if changed := earlier.config.differences(later.config.model_copy(update={"epochs": earlier.epochs})):
         raise ConfigError(
-            f"the run in {folder} was begun with other options: {'; '.join(changed)}; give it the same ones, "
+            f"the run in {folder.path} was begun with other options: {'; '.join(changed)}; give it the same ones, "
             "or begin a run with another --out"
         )
-    if later.epochs and (done := len(read_history(folder))) > later.epochs:
-        raise ConfigError(f"the run in {folder} has {done} epochs already; --epochs {later.epochs} is less than that")
+    if later.epochs and (done := len(folder.read_history())) > later.epochs:
+        raise ConfigError(
+            f"the run in {folder.path} has {done} epochs already; --epochs {later.epochs} is less than that"
+        )
 
 
 def resolve(config: RunConfig) -> Experiment:
@@ -159,26 +153,24 @@ def resolve(config: RunConfig) -> Experiment:
     return Experiment(full, model, dataset, trainer, loss, info, epochs, Frame.around(image_size, model, view))
 
 
-def conduct(experiment: Experiment, out: Path | None = None, resume: bool = False) -> Result:
+def conduct(experiment: Experiment, out: Path | None = None, resume: bool = False) -> Run:
     """Train, score and draw, into a new folder or, with `resume`, into that of a run that has stopped."""
     name = f"{experiment.config.model.name}-{experiment.config.dataset.name}"
     plugins = (experiment.model, experiment.dataset, experiment.trainer, experiment.loss)
     packages = {type(plugin).__module__.partition(".")[0] for plugin in plugins}
     with run_folder(out, name, resume) as folder:
-        config, log = folder / "config.toml", folder / "log.txt"
-        # The manifest is written last.
-        if (folder / "manifest.json").exists() and compose(config).epochs == experiment.epochs:
-            note(f"the run in {folder} is finished; to train it longer, add --epochs")
-            return Result(folder, json.loads((folder / "metrics.json").read_text("utf-8")), read_history(folder))
-        (folder / "manifest.json").unlink(missing_ok=True)
-        write_text(config, experiment.config.to_toml())
-        with chatter_to(log), messages_to(log, packages):
+        if folder.finished and folder.read_config().epochs == experiment.epochs:
+            note(f"the run in {folder.path} is finished; to train it longer, add --epochs")
+            return open_run(folder.path)
+        folder.manifest.unlink(missing_ok=True)
+        folder.write_config(experiment.config)
+        with chatter_to(folder.log), messages_to(folder.log, packages):
             return _conduct(experiment, folder, resume)
 
 
-def _conduct(experiment: Experiment, folder: Path, resume: bool) -> Result:
+def _conduct(experiment: Experiment, folder: RunFolder, resume: bool) -> Run:
     splits = _open(experiment)
-    write_splits(folder, {split: samples.ids for split, samples in splits.items()})
+    folder.write_splits({split: samples.ids for split, samples in splits.items()})
     scored: Split = "test" if "test" in splits else "val"
     # Training reads and checks the other splits; errors in this split are reported before the training, too.
     prints: dict[str, str] = {scored: splits[scored].fingerprint()} if scored == "test" else {}
@@ -187,14 +179,14 @@ def _conduct(experiment: Experiment, folder: Path, resume: bool) -> Result:
         model = _train(experiment, splits, folder, history, bar, resume)
         if line := history.waiting():
             bar.line(line)
-        with atomic_file(folder / "model.keras") as path:
+        with atomic_file(folder.model) as path:
             model.save(path)
         prints |= {split: splits[split].fingerprint() for split in ("train", "val")}
-        scores = _score(experiment, model, splits[scored], scored, folder, bar)
+        _score(experiment, model, splits[scored], scored, folder, bar)
     _draw(experiment, model, splits[scored], folder)
     facts = manifest(experiment.config.seed, prints) | {"dataset": asdict(experiment.info)}
-    write_text(folder / "manifest.json", _json(facts))
-    return Result(folder, scores, history.rows)
+    folder.write_manifest(facts)
+    return open_run(folder.path)
 
 
 def _open(experiment: Experiment) -> dict[Split, CheckedSamples]:
@@ -232,7 +224,7 @@ def _checked(experiment: Experiment, split: Split, samples: Samples, kept: Seque
 def _train(
     experiment: Experiment,
     splits: Mapping[Split, CheckedSamples],
-    folder: Path,
+    folder: RunFolder,
     history: History,
     bar: Bar,
     resume: bool,
@@ -267,7 +259,7 @@ def _train(
         frame=experiment.frame,
         epochs=experiment.epochs,
         seed=config.seed,
-        folder=folder,
+        folder=folder.path,
         report=report,
         advance=advance,
         counted=counted,
@@ -283,8 +275,8 @@ def _train(
 
 
 def _score(
-    experiment: Experiment, model: keras.Model, samples: CheckedSamples, split: Split, folder: Path, bar: Bar
-) -> dict[str, Any]:
+    experiment: Experiment, model: keras.Model, samples: CheckedSamples, split: Split, folder: RunFolder, bar: Bar
+) -> None:
     classes, judge = experiment.info.classes, experiment.dataset.judge()
     total, judged, rows = Tally.none(len(classes)), [], []
     tallies = evaluate(model, experiment.frame, samples, judge, lambda n: bar.advance(n, f"scoring {split}"))
@@ -292,28 +284,23 @@ def _score(
         total += tally
         judged.append(count)
         rows.append({"id": name} | image_scores(tally, classes) | (own_scores(judge, [count]) if judge else {}))
-    write_text(folder / "images.csv", csv_text(rows))
+    folder.write_images(rows)
     image_mean_iou = overlap.mean(np.array([row["mean_iou"] for row in rows]))
     facts = {"split": split, "selected_on_this_split": split == "val", "images": len(samples)}
     scores = facts | split_scores(total, classes) | {"image_mean_iou": overlap.number(image_mean_iou)}
     if judge:
         figures = {name: overlap.number(value) for name, value in own_scores(judge, judged).items()}
         scores |= {"dataset_scores": figures, "definitions": {**scores["definitions"], **judge.definitions}}
-    write_text(folder / "metrics.json", _json(scores))
-    return scores
+    folder.write_metrics(scores)
 
 
-def _draw(experiment: Experiment, model: keras.Model, samples: CheckedSamples, folder: Path) -> None:
-    (folder / "samples").mkdir(exist_ok=True)
+def _draw(experiment: Experiment, model: keras.Model, samples: CheckedSamples, folder: RunFolder) -> None:
+    folder.samples.mkdir(exist_ok=True)
     indices = np.linspace(0, len(samples) - 1, min(PICTURES, len(samples))).round().astype(int).tolist()
     names = file_names(samples.ids[index] for index in indices)
     for index in indices:
         image, truth = samples[index]
         prediction = classify(predict(model, experiment.frame, [image])[0])
         picture = comparison(image, truth, prediction, experiment.info.classes)
-        with atomic_file(folder / "samples" / f"{names[samples.ids[index]]}.png") as path:
+        with atomic_file(folder.samples / f"{names[samples.ids[index]]}.png") as path:
             picture.save(path, "PNG")
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, indent=2, allow_nan=False) + "\n"

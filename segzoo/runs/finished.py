@@ -1,0 +1,194 @@
+"""Finished runs, opened by their folders: without the dataset, and without TensorFlow but for the network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from segzoo.errors import DISTRIBUTION, ConfigError, suggestion
+from segzoo.runs.config import RunConfig
+from segzoo.runs.folder import RunFolder
+
+FACTS = ("split", "selected_on_this_split", "images", "absent_classes", "confusion", "hd95_images", "definitions")
+"""Keys of `metrics.json` that are not scores."""
+PACKAGES = (DISTRIBUTION, "tensorflow", "keras", "numpy")
+"""The packages whose versions are given with a score."""
+
+
+class _Metrics(BaseModel):
+    """What must stand in `metrics.json`; all that is not named here is a score, or a score of each class."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, float | dict[str, float | None] | None]
+
+    iou: dict[str, float | None]
+    split: str
+    selected_on_this_split: bool
+    images: int
+    definitions: dict[str, str]
+    dataset_scores: dict[str, float | None] = Field(default={})
+    absent_classes: Any = None
+    confusion: Any = None
+    hd95_images: Any = None
+
+
+class _Machine(BaseModel):
+    processor: str
+    memory_bytes: float
+    platform: str
+    threads: int
+
+
+class _Manifest(BaseModel):
+    """What must stand in `manifest.json`."""
+
+    dataset_fingerprint: dict[str, str]
+    versions: dict[str, str]
+    machine: _Machine
+    python: str
+    commit: str | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: what it was made of, its scores, and its network."""
+
+    folder: Path
+    config: RunConfig
+    """Every option of the run."""
+    metrics: dict[str, Any]
+    """The scores of the scored split, as in `metrics.json`."""
+    manifest: dict[str, Any]
+    """Where, when and with what the run was made, as in `manifest.json`."""
+
+    @property
+    def files(self) -> RunFolder:
+        """The files of the run."""
+        return RunFolder(self.folder)
+
+    @cached_property
+    def history(self) -> list[dict[str, float]]:
+        """The figures of each epoch, with the exact values; `epoch` counts from 1."""
+        return self.files.read_history()
+
+    @cached_property
+    def timings(self) -> list[dict[str, float]]:
+        """What was measured of the time of each epoch, in seconds, and its images."""
+        return self.files.read_timings()
+
+    @cached_property
+    def splits(self) -> dict[str, tuple[str, ...]]:
+        """The ids of the samples of each split."""
+        return self.files.read_splits()
+
+    @property
+    def image_columns(self) -> list[str]:
+        """The names of the columns of `images.csv`: `id`, and the scores that each image has."""
+        return next(self.files.read_images(), [])
+
+    def image_rows(self) -> Iterator[list[str]]:
+        """The rows of `images.csv` as text, without the header, read while they are asked for."""
+        rows = self.files.read_images()
+        next(rows, None)
+        yield from rows
+
+    def image_scores(self, score: str = "mean_iou") -> dict[str, float]:
+        """One score of each image of the scored split by its id, NaN where an image has none.
+
+        Raises:
+            ConfigError: if images have no such score, or `images.csv` is missing or damaged.
+        """
+        columns = self.image_columns
+        for name in ("id", score):
+            if name not in columns:
+                hint = f"{suggestion(name, columns)}; if it is damaged, {self.files.again}"
+                raise ConfigError(f"{self.files.images} has no column '{name}'{hint}")
+        key, value = columns.index("id"), columns.index(score)
+        with self.files.reading(self.files.images):
+            return {row[key]: float(row[value] or "nan") for row in self.image_rows()}
+
+    @property
+    def seed(self) -> int:
+        """The seed of every random draw."""
+        return self.config.seed
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes."""
+        return tuple(self.metrics["iou"])
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        """A hash of the data of each split."""
+        return dict(self.manifest["dataset_fingerprint"])
+
+    @property
+    def scored(self) -> str:
+        """The images that were scored, as text."""
+        chosen = ", on which the best epoch was chosen too" if self.metrics["selected_on_this_split"] else ""
+        return f"{self.metrics['split']} split, {self.metrics['images']:,} images{chosen}"
+
+    @property
+    def overall(self) -> dict[str, float | None]:
+        """The scores of the split by name, those that the dataset defines among them; None where there is none."""
+        of_dataset: Mapping[str, float | None] = self.metrics.get("dataset_scores", {})
+        scores = {key: value for key, value in self.metrics.items() if key not in FACTS}
+        return {key: value for key, value in scores.items() if not isinstance(value, Mapping)} | dict(of_dataset)
+
+    @property
+    def by_class(self) -> dict[str, dict[str, float | None]]:
+        """The scores of classes, such as `iou`, each by the names of the classes; None for a class that is absent."""
+        scores = {key: value for key, value in self.metrics.items() if key not in (*FACTS, "dataset_scores")}
+        return {key: dict(value) for key, value in scores.items() if isinstance(value, Mapping)}
+
+    @property
+    def scores(self) -> dict[str, float | None]:
+        """All of them, those of a class as `iou_CLASS`."""
+        classes = {f"{key}_{name}": value for key, scores in self.by_class.items() for name, value in scores.items()}
+        return self.overall | classes
+
+    @property
+    def machine(self) -> str:
+        """The computer, as text."""
+        facts = self.manifest["machine"]
+        return f"{facts['processor']}, {facts['memory_bytes'] / 2**30:.0f} GiB, {facts['platform']}"
+
+    @property
+    def threads(self) -> int:
+        """Processors that the run might use."""
+        return int(self.manifest["machine"]["threads"])
+
+    @property
+    def versions(self) -> str:
+        """Python and the packages that decide over the numbers, as in `Python 3.12.3, keras 3.12.0, …`."""
+        installed = {name.lower(): version for name, version in self.manifest["versions"].items()}
+        known = [f"{name} {installed[name]}" for name in PACKAGES if name in installed]
+        commit = self.manifest.get("commit")
+        return ", ".join([f"Python {self.manifest['python']}", *known, *([f"commit {commit}"] if commit else [])])
+
+
+def open_run(folder: Path | str) -> Run:
+    """The finished run in a folder.
+
+    Needs neither the dataset of the run nor its plugins.
+
+    Raises:
+        ConfigError: if the folder holds no run, or one that is not finished, or its files are damaged.
+    """
+    files = RunFolder(Path(folder))
+    if not files.begun:
+        raise ConfigError(
+            f"{folder} is no run: it holds no {files.config.name}; name the folder of one, as runs/MODEL-DATASET"
+        )
+    if not files.finished:
+        raise ConfigError(f"the run in {folder} is not finished; `segzoo run --resume --out {folder}` goes on with it")
+    config, metrics, manifest = files.read_config(), files.read_metrics(), files.read_manifest()
+    for path, table, kind in ((files.metrics, metrics, _Metrics), (files.manifest, manifest, _Manifest)):
+        with files.reading(path):
+            kind.model_validate(table)
+    return Run(files.path, config, metrics, manifest)
