@@ -16,6 +16,9 @@ OTHER_DISTRIBUTION = "segzoo"
 class SegzooError(Exception):
     """Something the reader of the message can mend. Base of all errors that segzoo raises on purpose."""
 
+    ag_pass_through = True
+    """Has TensorFlow leave the error as it is where Python code that it translates raises it."""
+
 
 class ConfigError(SegzooError):
     """A name, an option or a configuration file that does not fit."""

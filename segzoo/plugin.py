@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol, S
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, WithJsonSchema
 
+from segzoo.plugin_errors import guard
+
 if TYPE_CHECKING:
     import keras
     import numpy as np
@@ -71,6 +73,14 @@ class Plugin(BaseModel, ABC):
     """What to call one of the group in a message, such as `model`."""
     paper: ClassVar[str] = ""
     """Where it comes from: authors, year and arXiv id or DOI."""
+    registered: ClassVar[str] = ""
+    """What messages call it, such as `model 'unet' of segmentation-zoo`; set where it is loaded by its name."""
+
+    def __init_subclass__(cls, **config: Any) -> None:
+        super().__init_subclass__(**config)
+        interfaces = [base for base in cls.__mro__ if base.__module__ == __name__]
+        if cls not in interfaces:
+            guard(cls, interfaces)
 
     @classmethod
     def example(cls) -> Self:

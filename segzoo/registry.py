@@ -22,6 +22,7 @@ from stevedore import DriverManager
 
 from segzoo.errors import DISTRIBUTION, OTHER_DISTRIBUTION, ConfigError, PluginError, suggestion
 from segzoo.plugin import Dataset, Loss, Model, Plugin, Trainer
+from segzoo.plugin_errors import Calling, line_in, summary
 
 KINDS: tuple[type[Plugin], ...] = (Model, Dataset, Trainer, Loss)
 """The interfaces, in the order in which they are listed."""
@@ -110,15 +111,16 @@ def load(kind: type[P], name: str) -> type[P]:
     entry = _inspect_all({kind: points})[0]
     if entry.problem:
         raise PluginError(f"{kind.kind} '{name}' of {entry.distribution} cannot be used: {entry.problem}")
+    title = f"{kind.kind} '{name}' of {entry.distribution}"
     try:
         found = _Driver(kind.group, name, on_load_failure_callback=_fail).driver
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise PluginError(
-            f"{kind.kind} '{name}' of {entry.distribution} cannot be imported ({entry.target}): {reason}"
-        ) from error
+    except (Exception, SystemExit) as error:
+        line = line_in(entry.target.partition(".")[0].partition(":")[0], error)
+        place = f"{entry.target}, {line}" if line else entry.target
+        raise PluginError(f"{title} cannot be imported ({place}): {summary(error)}") from error
     if not (inspect.isclass(found) and issubclass(found, kind)) or inspect.isabstract(found):
         raise PluginError(f"{kind.kind} '{name}': {entry.target} is not a complete subclass of {kind.__qualname__}")
+    found.registered = title
     return found
 
 
@@ -130,10 +132,11 @@ def create(kind: type[P], name: str, options: Mapping[str, Any]) -> P:
         PluginError: as `load`.
     """
     cls = load(kind, name)
-    try:
-        return cls.model_validate(dict(options))
-    except ValidationError as error:
-        raise ConfigError(explain(error, f"{kind.kind} '{name}', option", cls.model_fields)) from error
+    with Calling(cls, "checking its options"):
+        try:
+            return cls.model_validate(dict(options))
+        except ValidationError as error:
+            raise ConfigError(explain(error, f"{kind.kind} '{name}', option", cls.model_fields)) from error
 
 
 def explain(error: ValidationError, where: str, known: Iterable[str]) -> str:

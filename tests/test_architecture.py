@@ -26,6 +26,7 @@ ROOMS = (
     "defaults",
     "files",
     "processes",
+    "plugin_errors",
     "plugin",
     "registry",
     "reporting",

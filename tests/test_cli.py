@@ -317,3 +317,13 @@ def test_a_file_without_a_dataset_needs_one_on_the_line(command, tmp_path):
     assert f"{tmp_path / 'run.toml'} names no dataset: name one" in command(*words).err
     assert command(*words, "shapes", "--set", "dataset.size=16", "--set", "dataset.train=3").code == 0
     assert "no dataset given: name one" in command("data", "stats").err
+
+
+@pytest.mark.parametrize("words", [("show", "nosuch", "--traceback"), ("--traceback", "show", "nosuch")])
+def test_the_traceback_of_an_error_is_shown_where_it_is_asked_for(words, command):
+    outcome = command(*words)
+    assert outcome.code == 2
+    assert "Traceback (most recent call last)" in outcome.err
+    assert "in locate" in outcome.err
+    assert outcome.err.splitlines()[-1].startswith("segzoo: no plugin 'nosuch'")
+    assert "Traceback" not in command("show", "nosuch").err

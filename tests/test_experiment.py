@@ -332,7 +332,12 @@ NETWORK = '''
             "x = keras.layers.Concatenate()([x, keras.layers.UpSampling2D(3)(keras.layers.MaxPooling2D(3)(x))])",
             r"model 'net' cannot take 16x16x3, made of image size 16x16; try another --image-size \(\w+Error",
         ),
-        ("raise RuntimeError('no weights')", "model 'net' cannot take .* \\(RuntimeError: no weights\\)"),
+        (
+            "raise RuntimeError('no weights')",
+            r"model 'net' of .*: `build` raised RuntimeError: no weights \(segzoo_test_net",
+        ),
+        ("return x", r"model 'net' of segzoo-test-net: `build` returned a KerasTensor, not a keras.Model"),
+        ("return", r"model 'net' of segzoo-test-net: `build` returned None; is there a `return` missing"),
     ],
 )
 def test_a_network_that_breaks_its_promise_is_refused(install, tmp_path, body, message):

@@ -136,7 +136,7 @@ def test_networks_of_one_size_are_counted_at_it():
 
 
 def test_a_width_that_is_accepted_but_cannot_be_built_is_named():
-    with pytest.raises(PluginError, match=r"with filters = \d+: model 'other' cannot take .*8 filters or none"):
+    with pytest.raises(PluginError, match=r"with filters = \d+: model Broken: `build` raised .*8 filters or none"):
         match(Broken(), 20)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import traceback
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from segzoo.testing import Outcome
 
 app = typer.Typer(
-    help="A zoo of segmentation networks, datasets and trainers in which everything is a plugin.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -36,12 +36,25 @@ ImageSize = Annotated[str | None, typer.Option(metavar="160|160x224", help="Side
 
 def main(arguments: list[str] | None = None) -> None:
     """Run one command and exit: 0 done, 1 a check failed, 2 an error of the user's, 130 interrupted."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    words = [word for word in arguments if word != "--traceback"]
     try:
         _refuse_other_program()
-        app(arguments)
+        app(words)
     except SegzooError as error:
+        if len(words) < len(arguments):
+            traceback.print_exc()
         print(f"segzoo: {error}", file=sys.stderr)
         sys.exit(2)
+
+
+@app.callback()
+def everywhere(
+    traceback: Annotated[
+        bool, typer.Option("--traceback", help="After an error, show its traceback; may stand after the command too.")
+    ] = False,
+) -> None:
+    """A zoo of segmentation networks, datasets and trainers in which everything is a plugin."""
 
 
 def _refuse_other_program() -> None:

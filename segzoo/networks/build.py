@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from segzoo.errors import PluginError, SegzooError
+from segzoo.errors import PluginError
 from segzoo.networks.frame import Frame
 from segzoo.plugin import Model
+from segzoo.plugin_errors import Calling, summary, title
 
 if TYPE_CHECKING:
     import keras
+
+SIDES = (256, 240, 336)
+"""Image sizes of which a network should take some: large enough, and multiples of many numbers."""
 
 
 @contextmanager
@@ -47,10 +52,10 @@ def build_network(model: Model, name: str, frame: Frame, channels: int, num_clas
     images = "x".join(map(str, (*frame.input_size, channels)))
     try:
         network, output = _build(model, frame, channels, num_classes)
-    except SegzooError:
-        raise
-    except Exception as error:
-        size, why = "x".join(map(str, frame.image_size)), _first_line(error)
+    except PluginError as error:
+        if not _takes_another_size(model, frame, channels, num_classes):
+            raise
+        size, why = "x".join(map(str, frame.image_size)), summary(error.__cause__ or error)
         raise PluginError(
             f"model '{name}' cannot take {images}, made of image size {size}; try another --image-size ({why})"
         ) from error
@@ -61,13 +66,22 @@ def build_network(model: Model, name: str, frame: Frame, channels: int, num_clas
 
 
 def _build(model: Model, frame: Frame, channels: int, num_classes: int) -> tuple[keras.Model, tuple[int, ...]]:
+    import keras
+
     size = frame.input_size if model.fixed_size else (None, None)
     network = model.build((*size, channels), num_classes)
+    if not isinstance(network, keras.Model):
+        raise PluginError(f"{title(type(model))}: `build` returned a {type(network).__name__}, not a keras.Model")
     # A real image: symbolic shapes would not reveal feature maps whose sizes do not match.
-    output = network(np.zeros((1, *frame.input_size, channels), np.float32))
-    return network, tuple(output.shape)
+    images = np.zeros((1, *frame.input_size, channels), np.float32)
+    with Calling(type(model), f"its network, given images of shape {images.shape},"):
+        return network, tuple(network(images).shape)
 
 
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+def _takes_another_size(model: Model, frame: Frame, channels: int, num_classes: int) -> bool:
+    """Whether the network works at a size that suits most networks: then the size is at fault, and not the plugin."""
+    for side in SIDES:
+        with suppress(PluginError):
+            _build(model, replace(frame, image_size=(side, side)), channels, num_classes)
+            return frame.image_size != (side, side)
+    return False

@@ -1,0 +1,162 @@
+"""Exceptions that plugins raise, as errors that name the plugin, what was called and the line in the plugin's code.
+
+Every method of a plugin that belongs to its interface is guarded when its class is made, so whoever calls it need not
+think of it. The original exception stays the cause of the error, for its traceback.
+"""
+
+from __future__ import annotations
+
+import errno
+import inspect
+import re
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from functools import wraps
+from pathlib import Path
+from textwrap import shorten
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+from segzoo.errors import PluginError, SegzooError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from segzoo.plugin import Plugin
+
+OUT_OF_MEMORY = ("MemoryError", "ResourceExhaustedError")
+"""Python's, and TensorFlow's on a GPU."""
+FULL_DISK = {errno.ENOSPC, errno.EDQUOT}
+GUARDED: WeakSet[type[Plugin]] = WeakSet()
+"""All classes of plugins that have been imported."""
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+"""Keras prints in bold."""
+
+
+class Calling:
+    """A block that runs code of a plugin: an exception in it becomes a PluginError.
+
+    Errors of segzoo, Ctrl-C, a full disk and a lack of memory pass as they are. Where the code of another plugin
+    raised the exception, the error names that plugin.
+    """
+
+    def __init__(self, plugin: type[Plugin], what: str) -> None:
+        self.plugin = plugin
+        self.what = what
+        """The subject of the message, such as `build` or `reading sample 'cat_1'`."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        if isinstance(error, Exception | SystemExit) and not (isinstance(error, SegzooError) or outside(error)):
+            raise PluginError(explanation(self.plugin, self.what, error)) from error
+
+
+def guard(plugin: type[Plugin], interfaces: Sequence[type[Plugin]]) -> None:
+    """Guard the methods and properties of a class that its interfaces declare, by the interfaces' type hints."""
+    GUARDED.add(plugin)
+    for interface in interfaces:
+        for name, declared in vars(interface).items():
+            member = vars(plugin).get(name)
+            if inspect.isfunction(member) and (name[0] != "_" or name == "__call__"):
+                setattr(plugin, name, guarded(member, name, "None" in declared.__annotations__["return"]))
+            elif isinstance(member, property) and member.fget and isinstance(declared, property):
+                setattr(plugin, name, property(guarded(member.fget, name), doc=member.__doc__))
+
+
+def guarded(method: Callable[..., Any], name: str, may_be_none: bool = False) -> Callable[..., Any]:
+    """The method, its exceptions turned into PluginErrors; so is a result of None where it must not be."""
+
+    @wraps(method)
+    def call(self: Any, *arguments: Any, **keywords: Any) -> Any:
+        with Calling(type(self), f"`{name}`"):
+            value = method(self, *arguments, **keywords)
+        if value is None and not may_be_none:
+            raise PluginError(f"{title(type(self))}: `{name}` returned None; is there a `return` missing?")
+        return value
+
+    return call
+
+
+def outside(error: BaseException) -> bool:
+    """Whether the machine is the cause of an error: its disk is full, or its memory used up."""
+    while_raising: BaseException | None = error
+    while while_raising:
+        if type(while_raising).__name__ in OUT_OF_MEMORY:
+            return True
+        if isinstance(while_raising, OSError) and while_raising.errno in FULL_DISK:
+            return True
+        while_raising = while_raising.__cause__
+    return False
+
+
+def explanation(plugin: type[Plugin], what: str, error: BaseException) -> str:
+    """A sentence: whose code raised the error, in which call, and where."""
+    owner, line = next(_plugin_lines(error, plugin), (plugin, ""))
+    if owner is not plugin:
+        what = f"called by {title(plugin)}, it"
+    raised = f"raised {summary(error)}"
+    if isinstance(error, SystemExit):
+        raised = f"ended the process, with sys.exit({error.code!r})"
+    return f"{title(owner)}: {what} {raised}{f' ({line})' if line else ''}"
+
+
+def summary(error: BaseException) -> str:
+    """The type of an exception and its text, in a line."""
+    text = shorten(COLOURS.sub("", str(error)), 300, placeholder=" …")
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def title(plugin: type[Plugin]) -> str:
+    """What to call a plugin in a message: its kind, and its registered name and distribution, or else its class."""
+    return plugin.registered or f"{plugin.kind} {plugin.__name__}"
+
+
+def line_in(package: str, error: BaseException) -> str:
+    """The last line of a package that an exception passed, as `segzoo_mynet/net.py:31`; empty if it passed none."""
+    return next((f"{_shown(file, package)}:{line}" for file, line in _lines(error) if _lies_in(file, package)), "")
+
+
+def _plugin_lines(error: BaseException, likely: type[Plugin]) -> Iterator[tuple[type[Plugin], str]]:
+    """The lines in the code of plugins that an exception passed, the innermost first, each with its plugin.
+
+    In a package of several plugins it is the likely one, or else that whose module the line is in.
+    """
+    for file, line in _lines(error):
+        owners = sorted((plugin for plugin in GUARDED if _lies_in(file, _package(plugin))), key=title)
+        if owners:
+            at_home = [
+                plugin for plugin in owners if getattr(sys.modules.get(plugin.__module__), "__file__", "") == file
+            ]
+            owner = likely if likely in owners else (at_home or owners)[0]
+            yield owner, f"{_shown(file, _package(owner))}:{line}"
+
+
+def _lines(error: BaseException) -> Iterator[tuple[str, int]]:
+    """Files and line numbers that an exception passed, the innermost first."""
+    if isinstance(error, SyntaxError) and error.filename:
+        yield error.filename, error.lineno or 0
+    # TensorFlow runs a translation of Python code, and keeps the lines of the original.
+    translated = getattr(getattr(error, "ag_error_metadata", None), "translated_stack", ())
+    yield from ((frame.filename, frame.lineno) for frame in translated)
+    frames = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    yield from reversed(frames)
+
+
+def _package(plugin: type[Plugin]) -> str:
+    return plugin.__module__.partition(".")[0]
+
+
+def _lies_in(file: str, package: str) -> bool:
+    module = sys.modules.get(package)
+    origin = getattr(module, "__file__", None)
+    if origin is None:
+        return False
+    return file == origin or (hasattr(module, "__path__") and Path(origin).parent in Path(file).parents)
+
+
+def _shown(file: str, package: str) -> str:
+    """The path of a file from its package on."""
+    parts = Path(file).parts
+    return str(Path(*parts[parts.index(package) :])) if package in parts else Path(file).name

@@ -1,0 +1,203 @@
+"""Exceptions in plugins: what is said, whom it names, and what passes as it is."""
+
+import errno
+import inspect
+import pickle
+import sys
+
+import pytest
+from pydantic import ValidationError
+
+from segzoo.errors import ConfigError, DataError, PluginError
+from segzoo.plugin import Loss, Model, Trainer
+from segzoo.plugin_errors import Calling, summary, title
+
+THIS = "test_plugin_errors.py"
+
+
+class Fails(Loss):
+    """Raises what it is given."""
+
+    def __call__(self, labels, logits, weights):
+        raise labels
+
+    def weight_map(self, mask):
+        """Pixel weights."""
+        return None
+
+
+class Forgetful(Model):
+    """Lacks a return, and divides by zero."""
+
+    @property
+    def stride(self):
+        """The step."""
+        return 1 // 0
+
+    def build(self, image_shape, num_classes):
+        """Builds nothing."""
+
+
+class Calls(Trainer):
+    """Calls the function that it is given."""
+
+    def fit(self, build, train, val, job):
+        return build()
+
+
+def line_of(text):
+    """The number of the line in this file that holds the text."""
+    lines = inspect.getsource(sys.modules[__name__]).splitlines()
+    return next(number for number, line in enumerate(lines, start=1) if text in line)
+
+
+def test_an_exception_names_plugin_method_and_line():
+    with pytest.raises(PluginError) as caught:
+        Fails()(KeyError("frog"), None, None)
+    assert str(caught.value) == f"loss Fails: `__call__` raised KeyError: 'frog' ({THIS}:{line_of('raise labels')})"
+    assert isinstance(caught.value.__cause__, KeyError)
+
+
+def test_a_property_is_part_of_the_interface():
+    with pytest.raises(PluginError, match=rf"model Forgetful: `stride` raised ZeroDivisionError.*\({THIS}:"):
+        Forgetful().stride  # noqa: B018
+
+
+def test_a_forgotten_return_is_named():
+    with pytest.raises(PluginError, match=r"model Forgetful: `build` returned None; is there a `return` missing\?"):
+        Forgetful().build((None, None, 3), 2)
+
+
+def test_none_may_be_returned_where_the_interface_says_so():
+    assert Fails().weight_map(None) is None
+
+
+def test_an_exit_is_named_and_does_not_end_the_process():
+    with pytest.raises(PluginError, match=rf"loss Fails: `__call__` ended the process, with sys.exit\(3\) \({THIS}:"):
+        Fails()(SystemExit(3), None, None)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        DataError("a message"),
+        ConfigError("a message"),
+        KeyboardInterrupt(),
+        MemoryError(),
+        OSError(errno.ENOSPC, "No space left on device"),
+        type("ResourceExhaustedError", (Exception,), {})("out of memory"),
+    ],
+)
+def test_what_is_not_the_fault_of_the_plugin_passes(error):
+    with pytest.raises(type(error)) as caught:
+        Fails()(error, None, None)
+    assert caught.value is error
+
+
+def test_a_lack_of_memory_is_seen_behind_the_exception_that_it_led_to():
+    error = RuntimeError("a step failed")
+    error.__cause__ = MemoryError()
+    with pytest.raises(RuntimeError, match="a step failed"):
+        Fails()(error, None, None)
+
+
+def test_of_plugins_that_call_each_other_the_innermost_is_blamed():
+    with pytest.raises(PluginError, match=r"^loss Fails: `__call__` raised ValueError: no "):
+        Calls().fit(lambda: Fails()(ValueError("no"), None, None), None, None, None)
+
+
+def test_code_of_another_plugin_that_is_no_method_is_blamed_too(install):
+    code = """
+    from segzoo.plugin import Model
+    class Net(Model):
+        def build(self, image_shape, num_classes):
+            def network(images):
+                raise ValueError("wrong shape")
+            return network
+    """
+    install("segzoo-test-inner", {"segzoo.models": "inner = segzoo_test_inner:Net"}, code)
+    from segzoo import registry
+
+    network = registry.create(Model, "inner", {}).build((None, None, 3), 2)
+    expected = r"model 'inner' of segzoo-test-inner: called by trainer Calls, it raised ValueError: wrong shape"
+    with pytest.raises(PluginError, match=rf"^{expected} \(segzoo_test_inner.py:\d+\)$"):
+        Calls().fit(lambda: network(None), None, None, None)
+
+
+def test_options_are_checked_by_the_plugin_too(install):
+    code = """
+    from pydantic import field_validator
+    from segzoo.plugin import Model
+    class Net(Model):
+        depth: int = 1
+        @field_validator("depth")
+        @classmethod
+        def known(cls, depth):
+            return {1: 1}[depth]
+        def build(self, image_shape, num_classes): ...
+    """
+    install("segzoo-test-options", {"segzoo.models": "options = segzoo_test_options:Net"}, code)
+    from segzoo import registry
+
+    with pytest.raises(PluginError, match=r"model 'options' of .*: checking its options raised KeyError: 2 \(segzoo_"):
+        registry.create(Model, "options", {"depth": 2})
+
+
+def test_an_invalid_object_that_a_plugin_makes_is_its_fault():
+    with pytest.raises(ValidationError) as invalid:
+        Forgetful(depth=1)
+    with pytest.raises(PluginError, match="loss Fails: `__call__` raised ValidationError"):
+        Fails()(invalid.value, None, None)
+
+
+def test_tensorflow_translates_the_method_and_the_line_is_that_of_the_source():
+    import tensorflow as tf
+
+    @tf.function
+    def step(x):
+        return Fails()(ValueError("in a graph"), x, x)
+
+    with pytest.raises(PluginError) as caught:
+        step(tf.constant(1.0))
+    assert str(caught.value).endswith(f"raised ValueError: in a graph ({THIS}:{line_of('raise labels')})")
+
+
+def test_errors_of_segzoo_keep_their_words_in_a_graph():
+    import tensorflow as tf
+
+    @tf.function
+    def step(x):
+        return Fails()(DataError("the mask of 'cat' is empty"), x, x)
+
+    with pytest.raises(DataError, match=r"^the mask of 'cat' is empty$"):
+        step(tf.constant(1.0))
+
+
+def test_a_method_keeps_its_signature_and_words():
+    assert list(inspect.signature(Fails.weight_map).parameters) == ["self", "mask"]
+    assert inspect.getdoc(Fails.weight_map) == "Pixel weights."
+    assert inspect.getdoc(Forgetful.stride) == "The step."
+    assert pickle.loads(pickle.dumps(Fails())) == Fails()
+
+
+def test_a_block_is_guarded_under_any_name():
+    with (
+        pytest.raises(PluginError, match=r"^loss Fails: reading sample 'cat' raised OSError: gone"),
+        Calling(Fails, "reading sample 'cat'"),
+    ):
+        raise OSError("gone")
+
+
+def test_a_long_text_becomes_a_line():
+    text = summary(ValueError("\x1b[1mwrong\x1b[0m\n  shape " + "x " * 1000))
+    assert text.startswith("ValueError: wrong shape x x")
+    assert len(text) < 400
+    assert "\n" not in text
+    assert summary(ValueError()) == "ValueError"
+
+
+def test_registered_plugins_go_by_their_names():
+    from segzoo import registry
+
+    assert title(registry.load(Model, "unet")) == "model 'unet' of segmentation-zoo"
+    assert title(Fails) == "loss Fails"
