@@ -1,11 +1,12 @@
 """What the tests share: real data where it lies, a cache of their own, plugins of a moment, the command line."""
 
 import os
+import re
+import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from textwrap import dedent
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -14,6 +15,8 @@ from segzoo.cli import main
 from segzoo.plugin import Model
 
 ROOT = Path(__file__).parent.parent
+PLUGINS = Path(__file__).parent / "plugins"
+"""Modules that tests install as plugins."""
 
 # No test has a limit of time, so that none fails on a busy machine.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -51,24 +54,32 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
-    """Installs a distribution for one test, `install("segzoo-foo", {"segzoo.models": "foo = segzoo_foo:Foo"}, "")`."""
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Path]]:
+    """Installs a distribution for a test: `install("segzoo-test-sum", {"segzoo.losses": "sum = segzoo_test_sum:Sum"})`.
+
+    The modules that its entry points name are copied from `tests/plugins`, if they are there. Where the source itself
+    is what is wrong, the test gives it as `code`, for the module that is called like the distribution. Returns the
+    folder that was put before all others on the path.
+    """
 
     def installer(
-        distribution: str, entry_points: dict[str, str], code: str | None = "", requires: tuple[str, ...] = ()
+        distribution: str, entry_points: dict[str, str], code: str | None = None, requires: tuple[str, ...] = ()
     ) -> Path:
         site = tmp_path / f"site-{distribution}"
-        module = distribution.replace("-", "_")
-        info = site / f"{module}-1.2.dist-info"
+        name = distribution.replace("-", "_")
+        info = site / f"{name}-1.2.dist-info"
         info.mkdir(parents=True)
-        needs = "".join(f"Requires-Dist: {name}\n" for name in requires)
+        needs = "".join(f"Requires-Dist: {requirement}\n" for requirement in requires)
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.2\n{needs}")
         (info / "entry_points.txt").write_text("".join(f"[{g}]\n{line}\n" for g, line in entry_points.items()))
+        targets = re.findall(r"= (\w+)", "\n".join(entry_points.values()))
+        for source in {PLUGINS / f"{module}.py" for module in targets}:
+            if source.exists():
+                shutil.copy(source, site)
         if code is not None:
-            (site / f"{module}.py").write_text(dedent(code))
+            (site / f"{name}.py").write_text(code)
         monkeypatch.syspath_prepend(site)
-        monkeypatch.delitem(sys.modules, module, raising=False)
-        return site / f"{module}.py"
+        return site
 
     yield installer
     for name in [name for name in sys.modules if name.startswith("segzoo_test_")]:

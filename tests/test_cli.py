@@ -13,19 +13,10 @@ import pytest
 from segzoo import cli
 
 ROOT = Path(__file__).parent.parent
-NET = '''
-    from segzoo.plugin import Model
-
-    class Net(Model):
-        """A network for tests."""
-
-        def build(self, image_shape, num_classes):
-            raise NotImplementedError
-'''
 
 
 def test_list_shows_every_kind_and_what_is_broken(command, install):
-    install("segzoo-test-net", {"segzoo.models": "net = segzoo_test_net:Gone"}, NET)
+    install("segzoo-test-net", {"segzoo.models": "net = segzoo_test_net:Gone"})
     done = command("list")
     assert done.code == 0
     for word in ("models", "datasets", "trainers", "losses", "unet", "oxford_pets", "shapes", "keras", "focal"):
@@ -34,7 +25,7 @@ def test_list_shows_every_kind_and_what_is_broken(command, install):
 
 
 def test_beside_another_program_of_the_same_name_it_says_what_to_type(command, install):
-    install("segzoo", {}, None)
+    install("segzoo", {})
     done = command("list")
     assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
     assert "the distribution 'segzoo' is another program, and its files replace files of this one" in done.err
@@ -42,7 +33,7 @@ def test_beside_another_program_of_the_same_name_it_says_what_to_type(command, i
 
 
 def test_it_says_so_too_where_the_other_program_has_replaced_the_package(install):
-    site = install("segzoo", {}, None).parent
+    site = install("segzoo", {})
     shutil.copytree(ROOT / "segzoo", site / "segzoo")
     (site / "segzoo" / "__init__.py").write_text('__version__ = "1.2"\n')
     environment = {**os.environ, "PYTHONPATH": str(site)}
@@ -183,8 +174,8 @@ def test_an_output_folder_that_cannot_be_written_is_named(command, tmp_path):
 
 
 def test_two_plugins_of_one_name(command, install):
-    for name in ("one", "two"):
-        install(f"segzoo-test-{name}", {"segzoo.models": f"net = segzoo_test_{name}:Net"}, NET)
+    for distribution in ("segzoo-test-one", "segzoo-test-two"):
+        install(distribution, {"segzoo.models": "net = segzoo_test_net:Net"})
     done = command("run", "net", "shapes")
     assert done.code == 2
     assert "taken twice, by segzoo-test-one and segzoo-test-two" in done.err
@@ -192,6 +183,7 @@ def test_two_plugins_of_one_name(command, install):
 
 
 def test_a_plugin_whose_import_fails(command, install):
+    # The source is what is wrong.
     install("segzoo-test-net", {"segzoo.models": "net = segzoo_test_net:Net"}, "import gone\nclass Net: pass")
     done = command("run", "net", "shapes")
     assert done.code == 2
@@ -199,24 +191,15 @@ def test_a_plugin_whose_import_fails(command, install):
 
 
 def test_a_name_in_two_groups(command, install):
-    install("segzoo-test-net", {"segzoo.models": "shapes = segzoo_test_net:Net"}, NET)
+    install("segzoo-test-net", {"segzoo.models": "shapes = segzoo_test_net:Net"})
     done = command("show", "shapes")
     assert done.code == 2
     assert "write models/shapes or datasets/shapes" in done.err
 
 
 def test_an_interrupt_is_code_130_and_leaves_nothing(command, install, tmp_path):
-    code = '''
-        from segzoo.plugin import Trainer
-
-        class Stop(Trainer):
-            """Stops."""
-
-            def fit(self, build, train, val, job):
-                raise KeyboardInterrupt
-    '''
-    install("segzoo-test-stop", {"segzoo.trainers": "stop = segzoo_test_stop:Stop"}, code)
-    done = command("run", "unet", "shapes", "--trainer", "stop", "--out", tmp_path / "run")
+    install("segzoo-test-interrupted", {"segzoo.trainers": "interrupted = segzoo_test_interrupted:Interrupted"})
+    done = command("run", "unet", "shapes", "--trainer", "interrupted", "--out", tmp_path / "run")
     assert done.code == 130
     assert done.err == "segzoo: interrupted\n"
     assert not (tmp_path / "run").exists()
@@ -250,17 +233,7 @@ def test_check_says_what_passed_and_is_quiet_about_tensorflow(tmp_path):
 
 
 def test_a_check_that_fails_says_why_and_is_code_1(command, install):
-    code = '''
-        from segzoo.plugin import Loss
-
-        class Sum(Loss):
-            """Sums over the whole batch."""
-
-            def __call__(self, labels, logits, weights):
-                from keras import ops
-                return ops.sum(logits * 0)
-    '''
-    install("segzoo-test-sum", {"segzoo.losses": "sum = segzoo_test_sum:Sum"}, code)
+    install("segzoo-test-sum", {"segzoo.losses": "sum = segzoo_test_sum:Sum"})
     done = command("check", "sum")
     assert done.code == 1
     assert "failed   check_one_value_an_image" in done.out

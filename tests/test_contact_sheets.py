@@ -70,40 +70,9 @@ def test_the_mask_has_the_colours_of_its_classes_and_the_photo_its_own(tmp_path)
     assert (np.ptp(overlay[::factor, ::factor], axis=-1) == 0)[mask == 0].all()  # there it is the photo in greys
 
 
-CODE = '''
-    from segzoo.plugin import Dataset, Info
-
-    NAMES = ["<script>alert(1)</script>", """a&b "c" 'd'.""", "wrong <b>", "worse <b>"]
-
-    class Samples(list):
-        """Names that are no HTML, two samples that are wrong, and ignored pixels."""
-
-        ids = NAMES
-
-        def __getitem__(self, index):
-            import numpy as np
-
-            if index == 2:
-                raise OSError("cannot read <wrong> & broken")
-            image = np.linspace(0, 60000, 2 * 40 * 900).reshape(40, 900, 2).astype(np.uint16)
-            mask = np.zeros((40, 900), np.uint8)
-            mask[:, 500:] = 255 if index == 0 else 9 if index == 3 else 1
-            return image, mask
-
-    class Odd(Dataset):
-        """A dataset for tests."""
-
-        def describe(self, cache):
-            return Info(("sky & sea", "<land>"), 2, ("train", "val"))
-
-        def open(self, cache, split):
-            return Samples(NAMES)
-'''
-
-
 def test_names_do_not_break_the_page_and_wrong_samples_say_why(tmp_path, install):
-    install("segzoo-test-odd", {"segzoo.datasets": "odd = segzoo_test_odd:Odd"}, CODE)
-    path = segzoo.preview("odd", tmp_path / "look", split="train")
+    install("segzoo-test-odd", {"segzoo.datasets": "markup = segzoo_test_odd:Markup"})
+    path = segzoo.preview("markup", tmp_path / "look", split="train")
     page = Page(path.read_text("utf-8"))
     first = "sky & sea (not coloured in the overlay)"
     for text in ("<script>alert(1)</script>", """a&b "c" 'd'.""", first, "<land>", "ignored"):

@@ -93,33 +93,7 @@ def test_scores_are_of_the_test_split_at_full_count(done):
 
 
 def test_a_dataset_s_own_scores_stand_beside_the_others(install, tmp_path, command):
-    code = """
-        import segzoo_shapes
-        from segzoo.plugin import Dataset
-
-        class Bright:
-            definitions = {"bright": "The share of pixels that are no background, in truth."}
-
-            def count(self, mask, probabilities):
-                return (mask > 0).mean()
-
-            def scores(self, counts):
-                return {"bright": sum(counts) / len(counts)}
-
-        class Judged(Dataset):
-            "Shapes with a score of their own."
-            shapes: segzoo_shapes.Shapes = segzoo_shapes.Shapes(train=8, val=4, test=3, size=32)
-
-            def describe(self, cache):
-                return self.shapes.describe(cache)
-
-            def open(self, cache, split):
-                return self.shapes.open(cache, split)
-
-            def judge(self):
-                return Bright()
-    """
-    install("segzoo-test-judged", {"segzoo.datasets": "judged = segzoo_test_judged:Judged"}, code)
+    install("segzoo-test-judged", {"segzoo.datasets": "judged = segzoo_test_judged:Judged"})
     out = tmp_path / "run"
     small = ("--set", "model.filters=4", "--set", "model.depth=1", "--image-size", "16", "--epochs", "1")
     shown = command("run", "unet", "judged", *small, "--out", out)
@@ -253,103 +227,61 @@ def test_in_crops_every_pixel_is_trained_on_and_scored_at_its_own_scale(tmp_path
     assert whole.metrics["confusion"] != first.metrics["confusion"]
 
 
-PAIRS = '''
-    from pathlib import Path
-    from segzoo.plugin import Dataset, Info
-
-    class Pairs(Dataset):
-        """Pairs for tests, the {index}th of {split} wrong."""
-
-        def describe(self, cache):
-            return Info(("a", "b"), 3, ("train", "val", "test"), (16, 16), 1)
-
-        def open(self, cache, split):
-            import numpy as np
-
-            class Samples(list):
-                ids = [f"{{split}}/photo{{i}}.jpg" for i in range(4)]
-
-            pairs = Samples((np.zeros((16, 16, 3), np.uint8), np.zeros((16, 16), np.uint8)) for _ in range(4))
-            if split == "{split}":
-                image, mask = pairs[{index}]
-                pairs[{index}] = {wrong}
-            return pairs
-'''
+@pytest.fixture
+def pairs(install):
+    """The dataset `pairs`, and settings for a small network."""
+    install("segzoo-test-pairs", {"segzoo.datasets": "pairs = segzoo_test_pairs:Pairs"})
+    return {"model.filters": 2, "model.depth": 1}
 
 
 @pytest.mark.parametrize("split", ["train", "val", "test"])
 @pytest.mark.parametrize(
-    ("wrong", "message"),
+    ("fault", "message"),
     [
-        ("(image, mask + 7)", "the mask of '{split}/photo2.jpg' .* has labels that are no class: 7"),
-        ("(image, mask[:9])", "image '{split}/photo2.jpg' .* is 16x16 pixels, its mask 16x9"),
+        ("label", "the mask of '{split}/photo2.jpg' .* has labels that are no class: 7"),
+        ("size", "image '{split}/photo2.jpg' .* is 16x16 pixels, its mask 16x9"),
     ],
 )
-def test_wrong_data_stops_before_training_and_leaves_nothing(install, tmp_path, split, wrong, message):
-    code = PAIRS.format(split=split, index=2, wrong=wrong)
-    install("segzoo-test-pairs", {"segzoo.datasets": "pairs = segzoo_test_pairs:Pairs"}, code)
-    settings = {"model.filters": 2, "model.depth": 1}
+def test_wrong_data_stops_before_training_and_leaves_nothing(pairs, tmp_path, split, fault, message):
+    settings = pairs | {"dataset.fault": fault, "dataset.faulty": split}
     with pytest.raises(DataError, match=message.format(split=split)):
         segzoo.run("unet", "pairs", settings=settings, out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
-def test_what_a_dataset_warns_of_is_shown_before_the_training(install, tmp_path, capsys):
-    code = PAIRS.format(split="train", index=0, wrong="image, mask")
-    code += """
-        def warnings(self, cache):
-            return ["the images are black; look for others"]
-"""
-    install("segzoo-test-pairs", {"segzoo.datasets": "pairs = segzoo_test_pairs:Pairs"}, code)
-    segzoo.run("unet", "pairs", settings={"model.filters": 2, "model.depth": 1}, out=tmp_path / "run")
+def test_what_a_dataset_warns_of_is_shown_before_the_training(pairs, tmp_path, capsys):
+    settings = pairs | {"dataset.warned": ["the images are black; look for others"]}
+    segzoo.run("unet", "pairs", settings=settings, out=tmp_path / "run")
     shown = capsys.readouterr().err
     assert shown.index("warning: the images are black; look for others\n") < shown.index("epoch 1")
 
 
-NETWORK = '''
-    from segzoo.plugin import Model
-
-    class Net(Model):
-        """A network for tests."""
-        {facts}
-
-        def build(self, image_shape, num_classes):
-            import keras
-            x = inputs = keras.Input(image_shape)
-            {body}
-            return keras.Model(inputs, keras.layers.Conv2D(num_classes, 1)(x))
-'''
-
-
 @pytest.mark.parametrize(
-    ("body", "message"),
+    ("fault", "message"),
     [
         (
-            "x = keras.layers.MaxPooling2D(2)(x)",
+            "half",
             r"model 'net' makes \(1, 8, 8, 4\) of 16x16x3, but should make",
         ),
         (
-            "x = keras.layers.Concatenate()([x, keras.layers.UpSampling2D(3)(keras.layers.MaxPooling2D(3)(x))])",
+            "thirds",
             r"model 'net' cannot take 16x16x3, made of image size 16x16; try another --image-size \(\w+Error",
         ),
-        (
-            "raise RuntimeError('no weights')",
-            r"model 'net' of .*: `build` raised RuntimeError: no weights \(segzoo_test_net",
-        ),
-        ("return x", r"model 'net' of segzoo-test-net: `build` returned a KerasTensor, not a keras.Model"),
-        ("return", r"model 'net' of segzoo-test-net: `build` returned None; is there a `return` missing"),
+        ("error", r"model 'net' of .*: `build` raised RuntimeError: no weights \(segzoo_test_faulty_net"),
+        ("tensor", r"model 'net' of segzoo-test-faulty-net: `build` returned a KerasTensor, not a keras.Model"),
+        ("nothing", r"model 'net' of segzoo-test-faulty-net: `build` returned None; is there a `return` missing"),
     ],
 )
-def test_a_network_that_breaks_its_promise_is_refused(install, tmp_path, body, message):
-    install("segzoo-test-net", {"segzoo.models": "net = segzoo_test_net:Net"}, NETWORK.format(facts="", body=body))
+def test_a_network_that_breaks_its_promise_is_refused(install, tmp_path, fault, message):
+    install("segzoo-test-faulty-net", {"segzoo.models": "net = segzoo_test_faulty_net:Faulty"})
+    settings = {"model.fault": fault, "dataset.size": 16, "dataset.train": 2}
     with pytest.raises(PluginError, match=message):
-        segzoo.run("net", "shapes", settings={"dataset.size": 16, "dataset.train": 2}, out=tmp_path / "run")
+        segzoo.run("net", "shapes", settings=settings, out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
 def test_a_network_of_one_fixed_size_is_built_for_it(install, tmp_path):
-    code = NETWORK.format(facts="fixed_size = True", body="assert image_shape == (16, 16, 3)")
-    install("segzoo-test-net", {"segzoo.models": "net = segzoo_test_net:Net"}, code)
+    install("segzoo-test-faulty-net", {"segzoo.models": "net = segzoo_test_faulty_net:Fixed"})
     settings = {key: value for key, value in SMALL.items() if key.startswith("dataset.")}
     result = segzoo.run("net", "shapes", settings=settings, epochs=1, out=tmp_path / "run")
     assert np.sum(result.metrics["confusion"]) == 5 * 256
@@ -374,10 +306,8 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
-def test_scores_on_the_split_that_chose_the_epoch_say_so(install, tmp_path):
-    code = PAIRS.format(split="none", index=0, wrong="(image, mask)").replace(', "test")', ")")
-    install("segzoo-test-pairs", {"segzoo.datasets": "pairs = segzoo_test_pairs:Pairs"}, code)
-    settings = {"model.filters": 2, "model.depth": 1}
+def test_scores_on_the_split_that_chose_the_epoch_say_so(pairs, tmp_path):
+    settings = pairs | {"dataset.splits": ["train", "val"]}
     result = segzoo.run("unet", "pairs", settings=settings, out=tmp_path / "run")
     assert (result.metrics["split"], result.metrics["selected_on_this_split"]) == ("val", True)
     assert result.metrics["absent_classes"] == ["b"] or result.metrics["iou"]["b"] == 0

@@ -107,36 +107,17 @@ def test_of_plugins_that_call_each_other_the_innermost_is_blamed():
 
 
 def test_code_of_another_plugin_that_is_no_method_is_blamed_too(install):
-    code = """
-    from segzoo.plugin import Model
-    class Net(Model):
-        def build(self, image_shape, num_classes):
-            def network(images):
-                raise ValueError("wrong shape")
-            return network
-    """
-    install("segzoo-test-inner", {"segzoo.models": "inner = segzoo_test_inner:Net"}, code)
+    install("segzoo-test-raising", {"segzoo.models": "inner = segzoo_test_raising:Inner"})
     from segzoo import registry
 
     network = registry.create(Model, "inner", {}).build((None, None, 3), 2)
-    expected = r"model 'inner' of segzoo-test-inner: called by trainer Calls, it raised ValueError: wrong shape"
-    with pytest.raises(PluginError, match=rf"^{expected} \(segzoo_test_inner.py:\d+\)$"):
+    expected = r"model 'inner' of segzoo-test-raising: called by trainer Calls, it raised ValueError: wrong shape"
+    with pytest.raises(PluginError, match=rf"^{expected} \(segzoo_test_raising.py:\d+\)$"):
         Calls().fit(lambda: network(None), None, None, None)
 
 
 def test_options_are_checked_by_the_plugin_too(install):
-    code = """
-    from pydantic import field_validator
-    from segzoo.plugin import Model
-    class Net(Model):
-        depth: int = 1
-        @field_validator("depth")
-        @classmethod
-        def known(cls, depth):
-            return {1: 1}[depth]
-        def build(self, image_shape, num_classes): ...
-    """
-    install("segzoo-test-options", {"segzoo.models": "options = segzoo_test_options:Net"}, code)
+    install("segzoo-test-raising", {"segzoo.models": "options = segzoo_test_raising:Options"})
     from segzoo import registry
 
     with pytest.raises(PluginError, match=r"model 'options' of .*: checking its options raised KeyError: 2 \(segzoo_"):

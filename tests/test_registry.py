@@ -9,19 +9,6 @@ from segzoo import registry
 from segzoo.errors import ConfigError, PluginError
 from segzoo.plugin import Dataset, Loss, Model
 
-GOOD = '''
-    from typing import ClassVar
-    from pydantic import Field
-    from segzoo.plugin import Model
-
-    class Net(Model):
-        """A network for tests."""
-
-        filters: int = Field(8, ge=1, description="Filters.")
-
-        def build(self, image_shape, num_classes):
-            raise NotImplementedError
-'''
 MODELS = "segzoo.models"
 
 
@@ -30,7 +17,7 @@ def entry(name, kind=Model):
 
 
 def test_an_installed_plugin_is_listed_with_its_distribution_and_summary(install):
-    install("segzoo-test-net", {MODELS: "net = segzoo_test_net:Net"}, GOOD)
+    install("segzoo-test-net", {MODELS: "net = segzoo_test_net:Net"})
     found = entry("net")
     assert (found.distribution, found.version) == ("segzoo-test-net", "1.2")
     assert (found.summary, found.problem) == ("A network for tests.", "")
@@ -47,7 +34,7 @@ def test_a_distribution_is_asked_once_for_what_it_needs_however_many_plugins_it_
     points = "".join(f"{name} = segzoo_test_net:Net\n" for name in "abc")
     groups = {kind.group: points for kind in registry.KINDS}
     install("segzoo-test-needed", {})
-    install("segzoo-test-net", groups, GOOD, ("segzoo-test-needed",))
+    install("segzoo-test-net", groups, requires=("segzoo-test-needed",))
     asked, version = [], registry.version
     monkeypatch.setattr(registry, "version", lambda name: asked.append(name) or version(name))
     found = [entry for entry in registry.entries(*registry.KINDS) if entry.distribution == "segzoo-test-net"]
@@ -58,13 +45,13 @@ def test_a_distribution_is_asked_once_for_what_it_needs_however_many_plugins_it_
 @pytest.mark.parametrize(
     ("entry_point", "code", "requires", "reason"),
     [
-        ("net = segzoo_test_gone:Net", GOOD, (), "there is no module 'segzoo_test_gone'"),
-        ("net = segzoo_test_net.deeper:Net", GOOD, (), "there is no module 'segzoo_test_net.deeper'"),
-        ("net = segzoo_test_net:Nett", GOOD, (), "has no class 'Nett'"),
+        ("net = segzoo_test_gone:Net", None, (), "there is no module 'segzoo_test_gone'"),
+        ("net = segzoo_test_net.deeper:Net", None, (), "there is no module 'segzoo_test_net.deeper'"),
+        ("net = segzoo_test_net:Nett", None, (), "has no class 'Nett'"),
         ("net = segzoo_test_net:Net", "class Net(:\n", (), "syntax error in segzoo_test_net, line 1"),
-        ("net = segzoo_test_net:Net", GOOD, ("no-such-distribution",), "needs no-such-distribution, which is not inst"),
-        ("net = segzoo_test_net:Net", GOOD, ("numpy<1",), "needs numpy<1, but "),
-        ("net = segzoo_test_net:Net", GOOD, ("segzoo>=0.1",), "is another program; its author means segmentation-zoo"),
+        ("net = segzoo_test_net:Net", None, ("no-such-distribution",), "needs no-such-distribution, which is not inst"),
+        ("net = segzoo_test_net:Net", None, ("numpy<1",), "needs numpy<1, but "),
+        ("net = segzoo_test_net:Net", None, ("segzoo>=0.1",), "is another program; its author means segmentation-zoo"),
     ],
 )
 def test_what_is_broken_is_a_row_with_the_reason(install, entry_point, code, requires, reason):
@@ -77,7 +64,7 @@ def test_what_is_broken_is_a_row_with_the_reason(install, entry_point, code, req
 
 def test_requirements_of_other_platforms_and_of_extras_are_not_missing(install):
     requires = ("nothing-there; extra == 'gpu'", "nor-here; sys_platform == 'none'")
-    install("segzoo-test-net", {MODELS: "net = segzoo_test_net:Net"}, GOOD, requires)
+    install("segzoo-test-net", {MODELS: "net = segzoo_test_net:Net"}, requires=requires)
     assert entry("net").problem == ""
 
 
@@ -88,8 +75,8 @@ def test_a_class_that_is_only_imported_there_is_found(install):
 
 
 def test_a_name_taken_twice_names_both_and_neither_is_used(install):
-    install("segzoo-test-one", {MODELS: "net = segzoo_test_one:Net"}, GOOD)
-    install("segzoo-test-two", {MODELS: "net = segzoo_test_two:Net"}, GOOD)
+    install("segzoo-test-one", {MODELS: "net = segzoo_test_net:Net"})
+    install("segzoo-test-two", {MODELS: "net = segzoo_test_net:Net"})
     rows = [row for row in registry.entries(Model) if row.name == "net"]
     assert len(rows) == 2
     for row in rows:
@@ -105,6 +92,7 @@ def test_a_failing_import_shows_where_the_plugin_is_used(install):
         registry.load(Model, "net")
 
 
+# Where `code` is given, the source itself is what is wrong.
 @pytest.mark.parametrize("code", ["class Net: pass", "Net = 3", "from segzoo.plugin import Model as Net"])
 def test_what_is_no_complete_subclass_is_refused(install, code):
     install("segzoo-test-net", {MODELS: "net = segzoo_test_net:Net"}, code)
@@ -113,9 +101,9 @@ def test_what_is_no_complete_subclass_is_refused(install, code):
 
 
 def test_a_plugin_reinstalled_with_another_name_is_seen_at_once(install):
-    module = install("segzoo-test-net", {MODELS: "net = segzoo_test_net:Net"}, GOOD)
+    site = install("segzoo-test-net", {MODELS: "net = segzoo_test_net:Net"})
     registry.load(Model, "net")
-    points = module.parent / "segzoo_test_net-1.2.dist-info" / "entry_points.txt"
+    points = site / "segzoo_test_net-1.2.dist-info" / "entry_points.txt"
     points.write_text(f"[{MODELS}]\nother = segzoo_test_net:Net\n")
     assert issubclass(registry.load(Model, "other"), Model)
 
@@ -158,7 +146,7 @@ def test_locate_finds_short_and_full_names():
 
 
 def test_a_name_in_two_groups_must_be_said_in_full(install):
-    install("segzoo-test-net", {MODELS: "shapes = segzoo_test_net:Net"}, GOOD)
+    install("segzoo-test-net", {MODELS: "shapes = segzoo_test_net:Net"})
     with pytest.raises(ConfigError, match="write models/shapes or datasets/shapes"):
         registry.locate("shapes")
     assert registry.locate("datasets/shapes") == (Dataset, "shapes")

@@ -90,45 +90,14 @@ def test_weights_are_by_median_frequency():
     assert "median" in DEFINITIONS["weight"]
 
 
-CODE = '''
-    from segzoo.plugin import Dataset, Info
-
-    class Samples(list):
-        """Five samples, two of which are wrong."""
-
-        ids = list("abcde")
-
-        def __getitem__(self, index):
-            import numpy as np
-
-            if index == 1:
-                raise OSError("broken")
-            return np.full((4, 4 + index, 1), 10 * index, np.uint16), np.full((4, 4 + index), index // 3 * 7, np.uint8)
-
-    class Odd(Dataset):
-        """A dataset for tests."""
-
-        def describe(self, cache):
-            return Info(("a", "b"), 1, ("train", "val"))
-
-        def open(self, cache, split):
-            if split == OPENS:
-                raise OSError("no such disk")
-            return Samples("abcde")
-'''
-
-
 @pytest.fixture
 def odd(install):
-    def installer(unopened=None):
-        code = CODE.replace("OPENS", repr(unopened))
-        install("segzoo-test-odd", {"segzoo.datasets": "odd = segzoo_test_odd:Odd"}, code)
-
-    return installer
+    """A dataset some of whose samples are wrong."""
+    install("segzoo-test-odd", {"segzoo.datasets": "odd = segzoo_test_odd:Odd"})
 
 
-def test_images_that_are_wrong_are_counted_apart(odd, command):
-    odd()
+@pytest.mark.usefixtures("odd")
+def test_images_that_are_wrong_are_counted_apart(command):
     figures = segzoo.stats("odd").splits["val"]
     assert (figures["images"], figures["wrong"]) == (2, 3)
     assert figures["sizes"]["width"] == {"least": 4, "median": 4, "most": 6}
@@ -138,9 +107,9 @@ def test_images_that_are_wrong_are_counted_apart(odd, command):
     assert "absent" in done.out
 
 
-def test_a_split_that_cannot_be_opened_is_an_error(odd, command):
-    odd("val")
-    done = command("data", "stats", "odd")
+@pytest.mark.usefixtures("odd")
+def test_a_split_that_cannot_be_opened_is_an_error(command):
+    done = command("data", "stats", "odd", "--set", "dataset.unopened=val")
     assert (done.code, done.err) == (2, "segzoo: OSError: no such disk\n")
 
 

@@ -17,23 +17,6 @@ from segzoo.runs.config import compose
 from segzoo.runs.experiment import resolve
 
 SMALL = {"dataset.size": 16, "dataset.train": 4, "dataset.val": 2, "dataset.test": 2}
-SUBCLASSED = """
-    from segzoo.plugin import Model
-
-    class Net(Model):
-        def build(self, image_shape, num_classes):
-            import keras
-
-            class Network(keras.Model):  # nobody could load it from a file
-                def __init__(self):
-                    super().__init__()
-                    self.convolution = keras.layers.Conv2D(num_classes, 1)
-
-                def call(self, images):
-                    return self.convolution(images)
-
-            return Network()
-"""
 
 
 def cell(out, model, settings, label=None, status="done", seed=0):
@@ -120,8 +103,8 @@ def test_a_network_is_built_as_in_its_run_and_takes_inputs_of_its_size(tmp_path)
 
 
 def test_a_subclassed_network_of_a_third_party_is_timed(tmp_path, install):
-    install("segzoo-test-sub", {"segzoo.models": "sub = segzoo_test_sub:Net"}, SUBCLASSED)
-    network = load(cell(tmp_path, "sub", {}))
+    install("segzoo-test-subclassed", {"segzoo.models": "subclassed = segzoo_test_subclassed:Net"})
+    network = load(cell(tmp_path, "subclassed", {}))
     assert network.facts == {"parameters": 4 * 3 + 4, "flops": 2 * 16 * 16 * 3 * 4, "input_shape": [16, 16, 3]}
     assert network.single().shape == (1, 16, 16, 4)
 
