@@ -1,4 +1,4 @@
-"""What the tests share: real data where it lies, a cache of their own, plugins of a moment, the command line."""
+"""What the tests share: real data where it lies, an empty cache, plugins installed for a test, the command line."""
 
 import os
 import re
@@ -46,7 +46,7 @@ def test_data() -> Path:
 
 
 @pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache for each test, so that none depends on what the user has downloaded."""
     cache = tmp_path / "cache"
     monkeypatch.setenv("SEGZOO_CACHE", str(cache))

@@ -417,7 +417,7 @@ def test_the_loss_and_the_dataset_of_the_page_train(packages, tmp_path, monkeypa
     assert 0 <= result.metrics["dataset_scores"]["cover_error"] <= 1
 
 
-def test_the_dataset_of_the_page_that_downloads_does_so_once(packages, tmp_path, own_cache, monkeypatch):
+def test_the_dataset_of_the_page_that_downloads_does_so_once(packages, tmp_path, cache, monkeypatch):
     monkeypatch.syspath_prepend(packages[PLUGIN_PAGE])
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     for folder, shape in {"images": (4, 5, 3), "masks": (4, 5)}.items():
@@ -432,10 +432,10 @@ def test_the_dataset_of_the_page_that_downloads_does_so_once(packages, tmp_path,
     with Server(archive, plain, name="leaves-1.0.zip") as server:
         monkeypatch.setattr(module, "URLS", (server.url,))
         for _ in range(2):
-            leaves.prepare(own_cache)
+            leaves.prepare(cache)
     assert server.ranges == [None]
-    assert [len(leaves.open(own_cache, split)) for split in ("train", "val", "test")] == [8, 1, 1]
-    assert leaves.open(own_cache, "val")[0][0].shape == (4, 5, 3)
+    assert [len(leaves.open(cache, split)) for split in ("train", "val", "test")] == [8, 1, 1]
+    assert leaves.open(cache, "val")[0][0].shape == (4, 5, 3)
 
 
 def test_the_network_of_the_readme_trains(packages, tmp_path, monkeypatch):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from own_folders import refusal, write, write_table
+from image_folders import refusal, write, write_table
 
 from segzoo_folder import ImageFolder
 
@@ -30,15 +30,15 @@ def test_verify_names_missing_files(root, command):
     assert "missing" in done.out
 
 
-def test_real_slices_by_a_table(test_data, tmp_path, own_cache):
+def test_real_slices_by_a_table(test_data, tmp_path, cache):
     root = test_data / "isbi2012"
     assert "found are test (30 files, such as 0.png), train/image (30 files, such as 0.png), train/label" in refusal(
-        root, own_cache
+        root, cache
     )
     rows = [(f"train/image/{i}.png", f"train/label/{i}.png", f"block{i // 5}") for i in range(30)]
     write_table(tmp_path, [("image", "mask", "group"), *rows])
     dataset = ImageFolder(root=root, listing=str(tmp_path / "list.csv"))
-    info = dataset.describe(own_cache)
+    info = dataset.describe(cache)
     assert (info.classes, info.channels, info.view) == (("background", "foreground"), 1, "crop")
-    image, mask = dataset.open(own_cache, "val")[0]
+    image, mask = dataset.open(cache, "val")[0]
     assert (image.shape, mask.shape, set(np.unique(mask))) == ((512, 512, 1), (512, 512), {0, 1})

@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from own_folders import (
+from image_folders import (
     SQUARE,
     ids,
     photo,
@@ -74,29 +74,29 @@ def test_what_to_do_is_said_of_each_kind(name, what):
     assert why_unsupported(name).startswith(what)
 
 
-def test_images_that_cannot_be_read_are_named_and_not_their_masks(root, own_cache):
+def test_images_that_cannot_be_read_are_named_and_not_their_masks(root, cache):
     rename(root, "images", NAMES[:2], ".HEIC")
-    message = refusal(root, own_cache)
+    message = refusal(root, cache)
     assert "has 2 files of kinds that cannot be read" in message
     assert f"{root / 'images/s00.HEIC'}, the image of masks/s00.png, is HEIC, which is not read: save it as" in message
     assert "lacks" not in message
     assert message.endswith("add `--set dataset.allow_missing=true`")
-    assert kept(root, own_cache) == 8
+    assert kept(root, cache) == 8
 
 
-def test_a_pair_neither_of_which_can_be_read_is_not_passed_over(root, own_cache):
+def test_a_pair_neither_of_which_can_be_read_is_not_passed_over(root, cache):
     rename(root, "images", NAMES[:2], ".HEIC")
     rename(root, "masks", NAMES[:2], ".nii.gz")
-    message = refusal(root, own_cache)
+    message = refusal(root, cache)
     assert "has 4 files of kinds that cannot be read" in message
     assert f"{root / 'masks/s00.nii.gz'}, the mask of images/s00.HEIC, is NIfTI" in message
-    assert len(ImageFolder(root=root).missing(own_cache)) == 4
+    assert len(ImageFolder(root=root).missing(cache)) == 4
     left_out = ImageFolder(root=root, allow_missing=True)
-    assert left_out.missing(own_cache) == []
-    warning = left_out.warnings(own_cache)[0]
+    assert left_out.missing(cache) == []
+    warning = left_out.warnings(cache)[0]
     assert warning.startswith("files that cannot be read are left out, 4 in number: ")
     assert str(root / "images/s00.HEIC") in warning
-    assert "cannot be read" not in str(ImageFolder(root=write(root / "other", NAMES)).warnings(own_cache))
+    assert "cannot be read" not in str(ImageFolder(root=write(root / "other", NAMES)).warnings(cache))
 
 
 @pytest.mark.parametrize(
@@ -110,57 +110,57 @@ def test_a_pair_neither_of_which_can_be_read_is_not_passed_over(root, own_cache)
         (".dcm", "_mask.png", 10, "images/s00.dcm, the image of masks/s00_mask.png, is DICOM"),
     ],
 )
-def test_a_folder_of_which_nothing_can_be_read_says_why(root, own_cache, suffix, mask_suffix, count, what):
+def test_a_folder_of_which_nothing_can_be_read_says_why(root, cache, suffix, mask_suffix, count, what):
     rename(root, "images", NAMES, suffix)
     rename(root, "masks", NAMES, mask_suffix)
     for options in ({}, {"allow_missing": True}):
-        message = refusal(root, own_cache, **options)
+        message = refusal(root, cache, **options)
         assert f"has {count} files of kinds that cannot be read" in message
         assert what in message
         assert "allow_missing" not in message
-    assert len(ImageFolder(root=root).missing(own_cache)) == count
+    assert len(ImageFolder(root=root).missing(cache)) == count
 
 
-def test_what_cannot_be_read_and_what_is_lacking_are_told_apart(root, own_cache):
+def test_what_cannot_be_read_and_what_is_lacking_are_told_apart(root, cache):
     rename(root, "images", NAMES[:1], ".jxl")
     (root / "images/s10.dng").touch()
     (root / "masks/s03.png").unlink()
-    message = refusal(root, own_cache)
+    message = refusal(root, cache)
     assert "has 2 files of kinds that cannot be read" in message
     assert f"{root / 'images/s10.dng'} is camera raw, which is not read" in message
     assert "It lacks 1 file: " in message
     assert f"{root / 'images/s03.png'} has no mask masks/s03.*" in message
-    assert len(ImageFolder(root=root).missing(own_cache)) == 3
-    assert kept(root, own_cache) == 8
+    assert len(ImageFolder(root=root).missing(cache)) == 3
+    assert kept(root, cache) == 8
 
 
-def test_texts_and_second_files_of_a_sample_are_of_no_concern(root, own_cache):
+def test_texts_and_second_files_of_a_sample_are_of_no_concern(root, cache):
     for name in ("s00.json", "s00.txt", "s00.CR2", "s00.tfw", "README", "LICENSE", "list.csv", "data.zip", "s01.psd"):
         (root / "images" / name).touch()
         (root / "masks" / name).touch()
     (root / "masks/data.zip").unlink()
-    assert ImageFolder(root=root).missing(own_cache) == []
-    assert kept(root, own_cache) == 10
+    assert ImageFolder(root=root).missing(cache) == []
+    assert kept(root, cache) == 10
 
 
-def test_a_file_without_suffix_is_told_of_where_a_mask_lacks_its_image(tmp_path, own_cache):
+def test_a_file_without_suffix_is_told_of_where_a_mask_lacks_its_image(tmp_path, cache):
     root = tmp_path / "data"
     for name in NAMES:
         save(root / f"images/image_{name}.png", photo())
         save(root / f"masks/mask_{name}.png", SQUARE)
     (root / "images/image_s04.png").rename(root / "images/image_s04")
     (root / "images/notes").touch()
-    (line,) = ImageFolder(root=root).missing(own_cache)
+    (line,) = ImageFolder(root=root).missing(cache)
     assert f"{root / 'images/image_s04'}, the image of masks/mask_s04.png, has no suffix" in line
-    assert kept(root, own_cache) == 9
+    assert kept(root, cache) == 9
 
 
-def test_a_folder_without_images_says_what_it_holds(tmp_path, own_cache):
+def test_a_folder_without_images_says_what_it_holds(tmp_path, cache):
     write(tmp_path, [])
     for name in ("images/a.dat", "masks/b.dat"):
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).touch()
-    assert "found are images (the file a.dat), masks (the file b.dat)" in refusal(tmp_path, own_cache)
+    assert "found are images (the file a.dat), masks (the file b.dat)" in refusal(tmp_path, cache)
 
 
 def test_a_file_that_is_gone_has_no_stamp(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
-from own_folders import (
+from image_folders import (
     classes,
     first_sample,
     grid,
@@ -38,14 +38,14 @@ def wide(*values, dtype=np.int16):
     return np.resize(np.array(values, dtype), (6, 8))
 
 
-def test_a_label_that_is_left_out_is_no_class(tmp_path, own_cache):
+def test_a_label_that_is_left_out_is_no_class(tmp_path, cache):
     root = with_masks(tmp_path, grid(*range(12)))
-    assert len(classes(root, own_cache)) == 12
-    assert classes(root, own_cache, ignore=(11,)) == tuple(f"class{label}" for label in range(11))
-    assert labels(root, own_cache, ignore=(11,)) == [*range(11), IGNORE]
-    _, mask = first_sample(root, own_cache, ignore=(11,))
+    assert len(classes(root, cache)) == 12
+    assert classes(root, cache, ignore=(11,)) == tuple(f"class{label}" for label in range(11))
+    assert labels(root, cache, ignore=(11,)) == [*range(11), IGNORE]
+    _, mask = first_sample(root, cache, ignore=(11,))
     np.testing.assert_array_equal(mask == IGNORE, grid(*range(12)) == 11)
-    assert len(classes(root, own_cache, ignore=(11, 10))) == 10
+    assert len(classes(root, cache, ignore=(11, 10))) == 10
 
 
 @pytest.mark.parametrize(
@@ -61,54 +61,54 @@ def test_a_label_that_is_left_out_is_no_class(tmp_path, own_cache):
         ((0, 1, 2), {"ignore": (9,)}, [0, 1, 2]),
     ],
 )
-def test_values_are_left_out_beside_all_other_options(tmp_path, own_cache, held, options, expected):
-    assert labels(with_masks(tmp_path, grid(*held)), own_cache, **options) == expected
+def test_values_are_left_out_beside_all_other_options(tmp_path, cache, held, options, expected):
+    assert labels(with_masks(tmp_path, grid(*held)), cache, **options) == expected
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.int16, np.int32, np.int64, np.float32, np.float64])
-def test_negative_labels_are_read_where_they_are_left_out(tmp_path, own_cache, dtype):
+def test_negative_labels_are_read_where_they_are_left_out(tmp_path, cache, dtype):
     root = with_masks(tmp_path, wide(-1, 0, 1, 2, dtype=dtype), wide(0, 1, dtype=np.uint8), suffix=".npy")
-    message = refusal(root, own_cache)
+    message = refusal(root, cache)
     assert "hold -1 (in 5 masks, such as masks/0.npy), but labels are whole numbers from 0 to 65535" in message
     assert "`--set 'dataset.ignore=[-1]'`" in message
-    assert classes(root, own_cache, ignore=(-1,)) == ("class0", "class1", "class2")
-    assert labels(root, own_cache, ignore=(-1,)) == [0, 1, 2, IGNORE]
+    assert classes(root, cache, ignore=(-1,)) == ("class0", "class1", "class2")
+    assert labels(root, cache, ignore=(-1,)) == [0, 1, 2, IGNORE]
     with pytest.raises(LabelError, match=r"0.npy has the values -1, which are no class; .*ignore=\[1, -1\]'`"):
-        labels(root, own_cache, ignore=(1,), values=(0, 2))
+        labels(root, cache, ignore=(1,), values=(0, 2))
 
 
 @pytest.mark.parametrize(
     ("void", "number"), [(-9999, -9999), (70_000, 70_000), (np.nan, "nan"), (2**32 - 1, 2**32 - 1)]
 )
-def test_what_other_programs_write_for_nothing_is_left_out(tmp_path, own_cache, void, number):
+def test_what_other_programs_write_for_nothing_is_left_out(tmp_path, cache, void, number):
     root = with_masks(tmp_path, wide(void, 0, 1, dtype=np.float64), suffix=".npy")
-    assert f"hold {number} (in 9 masks" in refusal(root, own_cache)
-    assert f"add `--set 'dataset.ignore=[{number}]'`" in refusal(root, own_cache)
-    for _, mask in opened(root, own_cache, ignore=(number,))["train"]:
+    assert f"hold {number} (in 9 masks" in refusal(root, cache)
+    assert f"add `--set 'dataset.ignore=[{number}]'`" in refusal(root, cache)
+    for _, mask in opened(root, cache, ignore=(number,))["train"]:
         np.testing.assert_array_equal(mask, grid(IGNORE, 0, 1))
 
 
-def test_without_being_left_out_gaps_and_negative_labels_are_not_taken_for_the_nearest(tmp_path, own_cache):
+def test_without_being_left_out_gaps_and_negative_labels_are_not_taken_for_the_nearest(tmp_path, cache):
     root = with_masks(tmp_path, wide(0, 3, 250, 255, dtype=np.float64), suffix=".npy")
     for void, text in ((np.nan, "nan"), (-1, "-1")):
         save(root / "masks/4.npy", wide(void, 3, 250, 255, dtype=np.float64))
         with pytest.raises(LabelError, match=rf"4.npy has the values {text}, which are no class"):
-            labels(root, own_cache, values=(0, 255), nearest=True)
-        assert labels(root, own_cache, values=(0, 255), nearest=True, ignore=(text if text == "nan" else -1,))[:2] == [
+            labels(root, cache, values=(0, 255), nearest=True)
+        assert labels(root, cache, values=(0, 255), nearest=True, ignore=(text if text == "nan" else -1,))[:2] == [
             0,
             1,
         ]
 
 
-def test_a_file_with_fractions_or_numbers_beyond_all_bounds_is_named(tmp_path, own_cache):
+def test_a_file_with_fractions_or_numbers_beyond_all_bounds_is_named(tmp_path, cache):
     root = with_masks(tmp_path, wide(0, 1), suffix=".npy")
     for value in (0.5, np.inf, -3.4e38):
         save(root / "masks/4.npy", wide(value, 0, 1, dtype=np.float64))
         with pytest.raises(DataError, match=rf"4.npy: its values are float64, such as {re.escape(str(value))}, and"):
-            labels(root, own_cache, ignore=(-1,))
+            labels(root, cache, ignore=(-1,))
 
 
-def test_a_void_label_among_named_classes_is_a_finding_that_says_how_to_leave_it_out(tmp_path, own_cache):
+def test_a_void_label_among_named_classes_is_a_finding_that_says_how_to_leave_it_out(tmp_path, cache):
     root = with_masks(tmp_path, grid(0, 1, 2))
     for option in ({"classes": ["a", "b"]}, {"values": [0, 1]}):
         settings = {"dataset.root": str(root)} | {f"dataset.{name}": value for name, value in option.items()}
@@ -119,14 +119,14 @@ def test_a_void_label_among_named_classes_is_a_finding_that_says_how_to_leave_it
         assert segzoo.verify("folder", settings=settings | {"dataset.ignore": [2]}, processes=1).errors == ()
 
 
-def test_masks_that_hold_nothing_but_what_is_left_out(tmp_path, own_cache):
+def test_masks_that_hold_nothing_but_what_is_left_out(tmp_path, cache):
     root = with_masks(tmp_path, grid(0, 1, 4), grid(4))
-    assert classes(root, own_cache, ignore=(4,)) == ("background", "foreground")
+    assert classes(root, cache, ignore=(4,)) == ("background", "foreground")
     root = with_masks(tmp_path / "all", grid(4, 0))
-    assert "there is nothing to tell apart" in refusal(root, own_cache, ignore=(4,))
+    assert "there is nothing to tell apart" in refusal(root, cache, ignore=(4,))
 
 
-def test_what_is_left_out_is_said_in_a_file_or_on_the_command_line(tmp_path, own_cache, command):
+def test_what_is_left_out_is_said_in_a_file_or_on_the_command_line(tmp_path, cache, command):
     root = with_masks(tmp_path / "data", wide(np.nan, -1, 0, 1, dtype=np.float32), suffix=".npy")
     words = ("data", "verify", "folder", "--set", f"dataset.root={root}")
     assert command(*words).code == 1
@@ -217,61 +217,61 @@ def test_objects_that_touch_are_kept_apart_and_all_others_left_whole(tmp_path):
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".npy"])
-def test_any_number_is_an_object(tmp_path, own_cache, dtype, suffix):
+def test_any_number_is_an_object(tmp_path, cache, dtype, suffix):
     numbers = np.resize(np.array([0, 1, 7, 254, 255, 256, 512, 65280, 65535]), (6, 8)).astype(dtype)
     root = with_masks(tmp_path, numbers, suffix=suffix)
-    assert classes(root, own_cache, instances="foreground") == ("background", "foreground")
-    for mask in masks_of(root, own_cache, instances="foreground").values():
+    assert classes(root, cache, instances="foreground") == ("background", "foreground")
+    for mask in masks_of(root, cache, instances="foreground").values():
         np.testing.assert_array_equal(mask, numbers > 0)
 
 
 @pytest.mark.parametrize("dtype", [np.bool_, np.int32, np.int64, np.float32])
-def test_arrays_of_any_type_hold_numbers(tmp_path, own_cache, dtype):
+def test_arrays_of_any_type_hold_numbers(tmp_path, cache, dtype):
     numbers = np.resize(np.array([0, 1, 0, 3, 40_000]), (6, 8)).astype(dtype)
-    for mask in masks_of(with_masks(tmp_path, numbers, suffix=".npy"), own_cache, instances="foreground").values():
+    for mask in masks_of(with_masks(tmp_path, numbers, suffix=".npy"), cache, instances="foreground").values():
         np.testing.assert_array_equal(mask, numbers > 0)
 
 
-def test_what_is_ignored_is_no_object(tmp_path, own_cache):
+def test_what_is_ignored_is_no_object(tmp_path, cache):
     numbers = np.resize(np.array([0, 1, 255, 3]), (6, 8))
     for suffix, void in ((".png", 255), (".npy", -1), (".npy", 2**40)):
         drawn = np.where(numbers == 255, void, numbers).astype(np.uint8 if suffix == ".png" else np.int64)
         root = with_masks(tmp_path / f"{suffix}{void}", drawn, suffix=suffix)
-        for mask in masks_of(root, own_cache, instances="foreground", ignore=(void,)).values():
+        for mask in masks_of(root, cache, instances="foreground", ignore=(void,)).values():
             np.testing.assert_array_equal(mask, np.where(numbers == 255, IGNORE, numbers > 0))
         if void < 0:
             with pytest.raises(DataError, match=r"has the value -1.*`--set 'dataset\.ignore=\[-1\]'`"):
-                masks_of(root, own_cache, instances="foreground")
+                masks_of(root, cache, instances="foreground")
 
 
-def test_a_value_that_is_ignored_is_no_colour(tmp_path, own_cache):
+def test_a_value_that_is_ignored_is_no_colour(tmp_path, cache):
     numbers = np.resize(np.array([0, 255]), (6, 8))
     colors = np.stack([numbers * 0, numbers * 0, numbers], -1).astype(np.uint8)
-    for mask in masks_of(with_masks(tmp_path, colors), own_cache, instances="foreground", ignore=(255,)).values():
+    for mask in masks_of(with_masks(tmp_path, colors), cache, instances="foreground", ignore=(255,)).values():
         np.testing.assert_array_equal(mask, numbers > 0)
 
 
-def test_two_blobs_of_one_number_are_one_object(tmp_path, own_cache):
+def test_two_blobs_of_one_number_are_one_object(tmp_path, cache):
     numbers = np.zeros((6, 8), np.uint8)
     numbers[:, :3] = numbers[:, 4:] = 9
-    for mask in masks_of(with_masks(tmp_path, numbers), own_cache, instances="border").values():
+    for mask in masks_of(with_masks(tmp_path, numbers), cache, instances="border").values():
         np.testing.assert_array_equal(mask, numbers > 0)
 
 
-def test_objects_may_have_colours(tmp_path, own_cache):
+def test_objects_may_have_colours(tmp_path, cache):
     numbers = np.zeros((6, 8), np.int64)
     numbers[1:4, :4], numbers[1:4, 4:] = 1, 2
     colors = np.array([[0, 0, 0], [0, 0, 1], [0, 1, 0]], np.uint8)
-    for mask in masks_of(with_masks(tmp_path, colors[numbers]), own_cache, instances="border").values():
+    for mask in masks_of(with_masks(tmp_path, colors[numbers]), cache, instances="border").values():
         np.testing.assert_array_equal(mask, np.where(border(numbers, numbers), 2, numbers > 0))
 
 
-def test_objects_may_be_given_other_names(tmp_path, own_cache):
+def test_objects_may_be_given_other_names(tmp_path, cache):
     root = with_masks(tmp_path, np.arange(48, dtype=np.uint8).reshape(6, 8))
-    assert classes(root, own_cache, instances="border") == ("background", "foreground", "border")
+    assert classes(root, cache, instances="border") == ("background", "foreground", "border")
     names = ("rest", "cell", "wall")
-    assert classes(root, own_cache, instances="border", classes=names) == names
-    assert classes(root, own_cache, instances="foreground", classes=names[:2]) == names[:2]
+    assert classes(root, cache, instances="border", classes=names) == names
+    assert classes(root, cache, instances="foreground", classes=names[:2]) == names[:2]
 
 
 @pytest.mark.parametrize(
@@ -289,19 +289,19 @@ def test_options_that_do_not_go_with_objects_are_refused(options, message):
         ImageFolder(**({"instances": "foreground"} | options))
 
 
-def test_how_objects_are_read_is_in_the_stamp(tmp_path, own_cache):
+def test_how_objects_are_read_is_in_the_stamp(tmp_path, cache):
     root = with_masks(tmp_path, np.resize(np.array([0, 1], np.uint8), (6, 8)))
-    stamps = {way: ImageFolder(root=root, instances=way).stamp(own_cache, "val") for way in ("foreground", "border")}
+    stamps = {way: ImageFolder(root=root, instances=way).stamp(cache, "val") for way in ("foreground", "border")}
     assert stamps["foreground"] != stamps["border"]
 
 
 # What is not clear
 
 
-def test_numbers_in_a_format_for_photos_are_refused(tmp_path, own_cache):
+def test_numbers_in_a_format_for_photos_are_refused(tmp_path, cache):
     numbers = np.resize(np.array([0, 1, 2, 3], np.uint8), (6, 8))
     with pytest.raises(DataError, match=r"0\.jpg may not hold what was drawn, since formats for photos, such as JPEG"):
-        masks_of(with_masks(tmp_path, numbers, suffix=".jpg"), own_cache, instances="foreground")
+        masks_of(with_masks(tmp_path, numbers, suffix=".jpg"), cache, instances="foreground")
 
 
 def indexed(path, indices, colors):
@@ -344,32 +344,32 @@ def test_more_than_ten_values_are_likelier_objects_than_classes(tmp_path):
     assert "`--set dataset.instances=foreground`" in line
 
 
-def test_classes_that_are_named_are_not_doubted(tmp_path, own_cache):
+def test_classes_that_are_named_are_not_doubted(tmp_path, cache):
     root = numbered(tmp_path, 11)
     names = tuple("abcdefghijkl")
     for options in ({"classes": names}, {"values": tuple(range(12))}, {"instances": "border"}):
-        assert list(ImageFolder(root=root, **options).warnings(own_cache)) == []
+        assert list(ImageFolder(root=root, **options).warnings(cache)) == []
 
 
-def test_too_many_values_for_classes_are_likeliest_objects(tmp_path, own_cache):
-    message = refusal(numbered(tmp_path / "objects", 200), own_cache)
+def test_too_many_values_for_classes_are_likeliest_objects(tmp_path, cache):
+    message = refusal(numbered(tmp_path / "objects", 200), cache)
     assert (
         "more than 64 values. If they number objects, add `--set dataset.instances=foreground`, or `border`" in message
     )
     smooth = with_masks(tmp_path / "smooth", *(np.linspace(0, 255, 48 + n).astype(np.uint8)[None] for n in range(40)))
-    message = refusal(smooth, own_cache)
+    message = refusal(smooth, cache)
     assert message.index("dataset.nearest=true") < message.index("dataset.instances")
 
 
-def test_numbers_with_gaps_may_be_objects_too(tmp_path, own_cache):
+def test_numbers_with_gaps_may_be_objects_too(tmp_path, cache):
     root = with_masks(tmp_path, np.resize(np.arange(3, 60, 4, dtype=np.uint8), (6, 8)))
-    assert "if they number objects, add `--set dataset.instances=foreground`" in refusal(root, own_cache)
+    assert "if they number objects, add `--set dataset.instances=foreground`" in refusal(root, cache)
 
 
-def test_many_colours_may_be_objects(tmp_path, own_cache):
+def test_many_colours_may_be_objects(tmp_path, cache):
     colors = np.zeros((6, 16, 3), np.uint8)
     colors[..., 0], colors[..., 1] = np.arange(96).reshape(6, 16), 9
-    message = refusal(with_masks(tmp_path, colors), own_cache)
+    message = refusal(with_masks(tmp_path, colors), cache)
     assert (
         "If each object has a colour, and the background is black, add `--set dataset.instances=foreground`" in message
     )
@@ -419,26 +419,26 @@ LAYOUTS = [flat, by_word, splits_above, splits_below, folders_of_each_image]
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_what_is_outside_a_region_is_left_out(tmp_path, own_cache, layout):
+def test_what_is_outside_a_region_is_left_out(tmp_path, cache, layout):
     layout(tmp_path)
-    result = opened(tmp_path, own_cache, regions="fov")
+    result = opened(tmp_path, cache, regions="fov")
     assert sum(map(len, result.values())) == 9
     for samples in result.values():
         for (_, mask), (image, drawn, region) in zip(samples, samples.files, strict=True):
             np.testing.assert_array_equal(mask, SEEN)
             assert ("images" in image.parts, "masks" in drawn.parts, "fov" in region.parts) == (True,) * 3
-    for samples in opened(tmp_path, own_cache).values():
+    for samples in opened(tmp_path, cache).values():
         for (_, mask), paths in zip(samples, samples.files, strict=True):
             np.testing.assert_array_equal(mask, GRID)
             assert len(paths) == 2
 
 
-def test_a_table_has_a_column_of_regions_which_images_may_share(tmp_path, own_cache):
+def test_a_table_has_a_column_of_regions_which_images_may_share(tmp_path, cache):
     write(tmp_path, NAMES, mask=GRID)
     save(tmp_path / "view.png", VIEW)
     rows = [(f"images/{name}.png", f"masks/{name}.png", "view.png") for name in NAMES]
     write_table(tmp_path, [("image", "mask", "region"), *rows])
-    for samples in opened(tmp_path, own_cache, listing="list.csv").values():
+    for samples in opened(tmp_path, cache, listing="list.csv").values():
         for (_, mask), paths in zip(samples, samples.files, strict=True):
             np.testing.assert_array_equal(mask, SEEN)
             assert paths[2] == tmp_path / "view.png"
@@ -446,39 +446,39 @@ def test_a_table_has_a_column_of_regions_which_images_may_share(tmp_path, own_ca
     assert not [finding for finding in verification.findings if finding.kind != "doubtful"]
 
 
-def test_a_table_must_have_a_region_for_each_image(tmp_path, own_cache):
+def test_a_table_must_have_a_region_for_each_image(tmp_path, cache):
     write(tmp_path, NAMES, mask=GRID)
     rows = [(f"images/{name}.png", f"masks/{name}.png", "" if name == "im4" else "view.png") for name in NAMES]
     write_table(tmp_path, [("image", "mask", "region"), *rows])
-    message = refusal(tmp_path, own_cache, listing="list.csv")
+    message = refusal(tmp_path, cache, listing="list.csv")
     assert "some rows have a region, but not that of images/im4.png" in message
     write_table(tmp_path, [("image", "mask", "region"), *(row for row in rows if row[2])])
     for allowed in (False, True):
-        message = refusal(tmp_path, own_cache, listing="list.csv", allow_missing=allowed)
+        message = refusal(tmp_path, cache, listing="list.csv", allow_missing=allowed)
         assert f"lacks the regions of interest of 8 images: {tmp_path / 'images/im0.png'} has no region" in message
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_regions_that_are_missing_are_named_whatever_is_allowed(tmp_path, own_cache, layout):
+def test_regions_that_are_missing_are_named_whatever_is_allowed(tmp_path, cache, layout):
     layout(tmp_path)
     region = next(tmp_path.rglob("*fov/**/*im3*" if layout != folders_of_each_image else "im3/fov/*"))
     region.unlink()
     for allowed in (False, True):
-        message = refusal(tmp_path, own_cache, regions="fov", allow_missing=allowed)
+        message = refusal(tmp_path, cache, regions="fov", allow_missing=allowed)
         assert "lacks the regions of interest of 1 images" in message
         assert f"has no region {region.relative_to(tmp_path).parent.as_posix()}/" in message
     dataset = ImageFolder(root=tmp_path, regions="fov", allow_missing=True)
-    assert [line.partition(" has no region ")[0] for line in dataset.missing(own_cache)] == [
+    assert [line.partition(" has no region ")[0] for line in dataset.missing(cache)] == [
         str(next(path for path in tmp_path.rglob("images/**/*.png") if "im3" in str(path)))
     ]
 
 
-def test_images_without_a_mask_need_no_region(tmp_path, own_cache):
+def test_images_without_a_mask_need_no_region(tmp_path, cache):
     flat(tmp_path)
     for folder in ("masks", "fov"):
         (tmp_path / f"{folder}/im3.png").unlink()
     save(tmp_path / "fov/other.png", VIEW)
-    result = opened(tmp_path, own_cache, regions="fov", allow_missing=True)
+    result = opened(tmp_path, cache, regions="fov", allow_missing=True)
     assert sum(map(len, result.values())) == 8
 
 
@@ -501,26 +501,26 @@ def test_a_region_that_leaves_nothing_is_a_finding_of_its_mask(tmp_path):
     assert (finding.id, finding.file) == ("im3", str(tmp_path / "masks/im3.png"))
 
 
-def test_stamp_and_sample_change_with_a_region(tmp_path, own_cache):
+def test_stamp_and_sample_change_with_a_region(tmp_path, cache):
     flat(tmp_path)
     dataset = ImageFolder(root=tmp_path, regions="fov")
-    before = dataset.stamp(own_cache, "train")
-    assert before != ImageFolder(root=tmp_path).stamp(own_cache, "train")
+    before = dataset.stamp(cache, "train")
+    assert before != ImageFolder(root=tmp_path).stamp(cache, "train")
     for path in (tmp_path / "fov").iterdir():
         save(path, np.ones((6, 8), np.uint8))
-    dataset.describe(own_cache)
-    assert dataset.stamp(own_cache, "train") != before
-    np.testing.assert_array_equal(dataset.open(own_cache, "train")[0][1], GRID)
+    dataset.describe(cache)
+    assert dataset.stamp(cache, "train") != before
+    np.testing.assert_array_equal(dataset.open(cache, "train")[0][1], GRID)
 
 
-def test_regions_go_with_objects(tmp_path, own_cache):
+def test_regions_go_with_objects(tmp_path, cache):
     flat(tmp_path)
-    for samples in opened(tmp_path, own_cache, regions="fov", instances="foreground").values():
+    for samples in opened(tmp_path, cache, regions="fov", instances="foreground").values():
         for _, mask in samples:
             np.testing.assert_array_equal(mask, np.where(VIEW == 0, IGNORE, GRID > 0))
 
 
-def test_one_region_may_be_that_of_all_pages(tmp_path, own_cache):
+def test_one_region_may_be_that_of_all_pages(tmp_path, cache):
     views = [VIEW, 255 - VIEW]
     for name in NAMES:
         pages(tmp_path / f"images/{name}.tif", [photo(number, (6, 8)) for number in range(2)])
@@ -528,7 +528,7 @@ def test_one_region_may_be_that_of_all_pages(tmp_path, own_cache):
         pages(tmp_path / f"each/{name}.tif", views)
         save(tmp_path / f"all/{name}.png", VIEW)
     for regions, expected in {"each": views, "all": [VIEW, VIEW]}.items():
-        for samples in opened(tmp_path, own_cache, regions=regions).values():
+        for samples in opened(tmp_path, cache, regions=regions).values():
             for name, (_, mask) in zip(samples.ids, samples, strict=True):
                 np.testing.assert_array_equal(mask, np.where(expected[int(name[-1])] == 0, IGNORE, GRID))
 
@@ -585,25 +585,25 @@ def test_options_that_do_not_do(options, message):
 
 
 @pytest.mark.parametrize("split", ["", "training/"])
-def test_nobody_is_told_to_rename_a_folder_of_regions(tmp_path, own_cache, split):
+def test_nobody_is_told_to_rename_a_folder_of_regions(tmp_path, cache, split):
     for name in NAMES:
         save(tmp_path / f"{split}images/{name}.png", photo())
         save(tmp_path / f"{split}mask/{name}.png", VIEW)
-    message = refusal(tmp_path, own_cache)
+    message = refusal(tmp_path, cache)
     assert f"{tmp_path / split} has a folder images, but no masks with what is to be learnt" in message
     assert "beside it is mask. Fields of view and other regions of interest are not that" in message
 
 
-def test_regions_that_are_taken_for_masks_are_doubted(tmp_path, own_cache):
+def test_regions_that_are_taken_for_masks_are_doubted(tmp_path, cache):
     write(tmp_path, NAMES, mask=VIEW)
-    (line,) = ImageFolder(root=tmp_path).warnings(own_cache)
+    (line,) = ImageFolder(root=tmp_path).warnings(cache)
     assert "`--set dataset.regions=FOLDER`" in line
 
 
 @pytest.mark.parametrize("layout", [flat, splits_above, splits_below])
-def test_regions_that_nobody_asks_for_are_told_of(tmp_path, own_cache, layout):
+def test_regions_that_nobody_asks_for_are_told_of(tmp_path, cache, layout):
     layout(tmp_path)
-    warnings = [line for line in warnings_of(tmp_path, own_cache) if "regions" in line and "not looked at" in line]
+    warnings = [line for line in warnings_of(tmp_path, cache) if "regions" in line and "not looked at" in line]
     assert len(warnings) == 1
     assert "`--set dataset.regions=fov`" in warnings[0]
-    assert not [line for line in warnings_of(tmp_path, own_cache, regions="fov") if "not looked at" in line]
+    assert not [line for line in warnings_of(tmp_path, cache, regions="fov") if "not looked at" in line]

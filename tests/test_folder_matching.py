@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from own_folders import SQUARE, classes, ids, most_held, opened, pages, photo, refusal, save, write
+from image_folders import SQUARE, classes, ids, most_held, opened, pages, photo, refusal, save, write
 
 import segzoo
 from segzoo.errors import ConfigError
@@ -114,23 +114,23 @@ def test_names_that_are_equal_are_always_put_together(names):
     assert paired(names, names) == {name: name for name in names}
 
 
-def test_partners_that_differ_in_case_or_in_a_word_are_samples(tmp_path, own_cache):
+def test_partners_that_differ_in_case_or_in_a_word_are_samples(tmp_path, cache):
     for number in NUMBERS:
         save(tmp_path / f"case/images/IMG_{number}.JPG", photo())
         save(tmp_path / f"case/masks/img_{number}.png", SQUARE)
         save(tmp_path / f"word/images/image_{number}.png", photo())
         save(tmp_path / f"word/masks/mask_{number}.png", SQUARE)
     for folder, start in (("case", "IMG_"), ("word", "image_")):
-        result = opened(tmp_path / folder, own_cache, test=0.3, val=0.3, split_seed=1)
+        result = opened(tmp_path / folder, cache, test=0.3, val=0.3, split_seed=1)
         assert sorted(name for samples in result.values() for name in samples.ids) == [f"{start}{n}" for n in NUMBERS]
         for samples in result.values():
             for image, mask in samples.files:
                 assert image.stem[-2:] == mask.stem[-2:]
     (tmp_path / "word/masks/mask_03.png").unlink()
-    assert "images/image_03.png has no mask masks/mask_03.*" in refusal(tmp_path / "word", own_cache)
+    assert "images/image_03.png has no mask masks/mask_03.*" in refusal(tmp_path / "word", cache)
     (tmp_path / "word/images/image_04.png").unlink()
-    assert "masks/mask_04.png has no image images/image_04.*" in refusal(tmp_path / "word", own_cache)
-    assert "image_05" in str(ids(tmp_path / "word", own_cache, allow_missing=True, test=0.3, val=0.3, split_seed=1))
+    assert "masks/mask_04.png has no image images/image_04.*" in refusal(tmp_path / "word", cache)
+    assert "image_05" in str(ids(tmp_path / "word", cache, allow_missing=True, test=0.3, val=0.3, split_seed=1))
 
 
 NAMES = [f"im{number}" for number in range(9)]
@@ -246,15 +246,15 @@ LAYOUTS = [in_folders, in_folders_of_splits, in_folders_of_each_image, in_folder
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_several_masks_are_the_objects_of_an_image(tmp_path, own_cache, layout):
+def test_several_masks_are_the_objects_of_an_image(tmp_path, cache, layout):
     layout(tmp_path)
     numbers = np.array([drawn > 0 for drawn in DRAWN]) * np.arange(1, 4)[:, None, None]
     lowest = np.where(numbers == 0, 9, numbers).min(axis=0)
     between = border(np.where(lowest == 9, 0, lowest), numbers.max(axis=0))
     inside = np.any(DRAWN, axis=0)
-    assert classes(tmp_path, own_cache) == ("background", "foreground")
+    assert classes(tmp_path, cache) == ("background", "foreground")
     for options, expected in {(): inside, ("border",): np.where(between, 2, inside)}.items():
-        result = opened(tmp_path, own_cache, split_seed=4, instances=next(iter(options), None))
+        result = opened(tmp_path, cache, split_seed=4, instances=next(iter(options), None))
         assert sorted(name[-3:] for samples in result.values() for name in samples.ids) == NAMES
         for samples in result.values():
             for (image, mask), paths in zip(samples, samples.files, strict=True):
@@ -265,52 +265,52 @@ def test_several_masks_are_the_objects_of_an_image(tmp_path, own_cache, layout):
                 assert len({path for path in paths[1:] if "masks" in path.parts}) == 3
 
 
-def test_ids_of_folders_are_their_names(tmp_path, own_cache):
+def test_ids_of_folders_are_their_names(tmp_path, cache):
     in_folders_of_each_image(tmp_path / "a")
-    assert {name for samples in ids(tmp_path / "a", own_cache, split_seed=4).values() for name in samples} == set(NAMES)
+    assert {name for samples in ids(tmp_path / "a", cache, split_seed=4).values() for name in samples} == set(NAMES)
     in_folders_of_each_image_of_splits(tmp_path / "b")
-    assert ids(tmp_path / "b", own_cache)["train"] == [f"Training/{name}" for name in NAMES[:5]]
+    assert ids(tmp_path / "b", cache)["train"] == [f"Training/{name}" for name in NAMES[:5]]
 
 
-def test_images_with_one_mask_each_are_read_as_ever(tmp_path, own_cache):
+def test_images_with_one_mask_each_are_read_as_ever(tmp_path, cache):
     for number, name in enumerate(NAMES):
         save(tmp_path / f"{name}/images/x.png", photo(number))
         save(tmp_path / f"{name}/masks/y.png", np.resize(np.arange(3, dtype=np.uint8), (6, 8)))
-    assert classes(tmp_path, own_cache, split_seed=4) == ("class0", "class1", "class2")
+    assert classes(tmp_path, cache, split_seed=4) == ("class0", "class1", "class2")
 
 
-def test_what_is_missing_is_named(tmp_path, own_cache):
+def test_what_is_missing_is_named(tmp_path, cache):
     in_folders_of_each_image(tmp_path / "each")
     (tmp_path / "each/im3/images/im3.png").unlink()
     for path in (tmp_path / "each/im4/masks").iterdir():
         path.unlink()
-    lines = ImageFolder(root=tmp_path / "each").missing(own_cache)
+    lines = ImageFolder(root=tmp_path / "each").missing(cache)
     assert f"{tmp_path / 'each/im4/images/im4.png'} has no mask im4/masks/*" in lines
     assert f"{tmp_path / 'each/im3/masks/0im3.png'} has no image im3/images/*" in lines
     assert len(lines) == 2
     in_folders(tmp_path / "masks")
     (tmp_path / "masks/images/im3.png").unlink()
-    lines = ImageFolder(root=tmp_path / "masks").missing(own_cache)
+    lines = ImageFolder(root=tmp_path / "masks").missing(cache)
     assert lines == [f"{tmp_path / 'masks/masks/im3/00000000.png'} has no image images/im3.*"]
-    result = ids(tmp_path / "masks", own_cache, allow_missing=True, split_seed=4)
+    result = ids(tmp_path / "masks", cache, allow_missing=True, split_seed=4)
     assert sum(map(len, result.values())) == 8
 
 
 @pytest.mark.parametrize("layout", [in_folders, in_folders_of_each_image])
-def test_objects_in_files_that_cannot_be_read_are_named(tmp_path, own_cache, layout):
+def test_objects_in_files_that_cannot_be_read_are_named(tmp_path, cache, layout):
     layout(tmp_path)
     folder = tmp_path / ("masks/im1" if layout == in_folders else "im1/masks")
     for name in ("8.psd", "9.psd"):
         (folder / name).write_bytes(b"8BPS")
-    message = refusal(tmp_path, own_cache)
+    message = refusal(tmp_path, cache)
     assert "has 2 files of kinds that cannot be read" in message
     assert f"{folder / '9.psd'} is Photoshop, which is not read" in message
 
 
-def test_folders_with_several_images_in_each_are_refused(tmp_path, own_cache):
+def test_folders_with_several_images_in_each_are_refused(tmp_path, cache):
     for name in NAMES:
         write(tmp_path / name, "ab")
-    message = refusal(tmp_path, own_cache)
+    message = refusal(tmp_path, cache)
     assert (
         f"{tmp_path / 'im0/images/a.png'} and {tmp_path / 'im0/images/b.png'} are two images of one sample" in message
     )
@@ -324,10 +324,10 @@ def test_folders_with_several_images_in_each_are_refused(tmp_path, own_cache):
         ({"classes": ("a", "b", "c")}, "classes has 3 entries, where 'foreground' makes 2"),
     ],
 )
-def test_options_that_do_not_go_with_several_masks(tmp_path, own_cache, options, message):
+def test_options_that_do_not_go_with_several_masks(tmp_path, cache, options, message):
     in_folders(tmp_path)
     with pytest.raises(ConfigError, match=message):
-        opened(tmp_path, own_cache, **options)
+        opened(tmp_path, cache, **options)
 
 
 def test_an_object_of_another_size_is_a_finding(tmp_path):
@@ -339,24 +339,24 @@ def test_an_object_of_another_size_is_a_finding(tmp_path):
     assert f"the mask {path} is 6x8 pixels, that of {path.with_name('0.png')} 8x6" in error.what
 
 
-def test_a_mask_that_is_added_changes_stamp_and_sample(tmp_path, own_cache):
+def test_a_mask_that_is_added_changes_stamp_and_sample(tmp_path, cache):
     in_folders(tmp_path)
     dataset = ImageFolder(root=tmp_path, split_seed=4)
-    name, before = dataset.open(own_cache, "train").ids[0], dataset.stamp(own_cache, "train")
+    name, before = dataset.open(cache, "train").ids[0], dataset.stamp(cache, "train")
     save(tmp_path / f"masks/{name}/more.png", np.full((6, 8), 255, np.uint8))
-    assert dataset.stamp(own_cache, "train") != before
-    assert dataset.open(own_cache, "train")[0][1].all()
-    assert len(dataset.files(own_cache, "train")[0]) == 5
+    assert dataset.stamp(cache, "train") != before
+    assert dataset.open(cache, "train")[0][1].all()
+    assert len(dataset.files(cache, "train")[0]) == 5
 
 
-def test_pages_of_several_masks_are_read_together(tmp_path, own_cache):
+def test_pages_of_several_masks_are_read_together(tmp_path, cache):
     for name in NAMES:
         pages(tmp_path / f"images/{name}.tif", [photo(number, (6, 8)) for number in range(2)])
         for index, drawn in enumerate(DRAWN):
             pages(tmp_path / f"masks/{name}/{index}.tif", [drawn, np.zeros_like(drawn)])
     result = {
         name: mask
-        for samples in opened(tmp_path, own_cache, split_seed=4).values()
+        for samples in opened(tmp_path, cache, split_seed=4).values()
         for name, (_, mask) in zip(samples.ids, samples, strict=True)
     }
     assert len(result) == 18
@@ -395,27 +395,27 @@ def test_masks_that_number_nothing_have_no_border(tmp_path):
 @pytest.mark.parametrize(
     ("image", "mask"), [("x ({}).png", "x ({})_mask.png"), ("{}.png", "{}_cp_masks_1.tif"), ("{}.jpg", "{}.png")]
 )
-def test_images_and_masks_in_one_folder_are_told_apart_in_words(tmp_path, own_cache, folder, image, mask):
+def test_images_and_masks_in_one_folder_are_told_apart_in_words(tmp_path, cache, folder, image, mask):
     for number in range(6):
         save(tmp_path / folder / image.format(number), photo(number))
         save(tmp_path / folder / mask.format(number), SQUARE)
-    message = refusal(tmp_path, own_cache)
+    message = refusal(tmp_path, cache)
     assert f"{image.format(0)} and {mask.format(0)} seem to be an image and its mask, in the same folder" in message
     assert (
         f"move all images of it into images/{'' if folder == '.' else 'benign/'} and all masks into masks/" in message
     )
 
 
-def test_files_of_other_names_in_one_folder_are_not_called_masks(tmp_path, own_cache):
+def test_files_of_other_names_in_one_folder_are_not_called_masks(tmp_path, cache):
     for number in range(6):
         save(tmp_path / f"photos/{number}.png", photo(number))
-    assert "seem to be an image and its mask" not in refusal(tmp_path, own_cache)
+    assert "seem to be an image and its mask" not in refusal(tmp_path, cache)
 
 
 # Many
 
 
-def test_images_with_folders_of_their_own_take_few_bytes_however_many_there_are(tmp_path, own_cache, monkeypatch):
+def test_images_with_folders_of_their_own_take_few_bytes_however_many_there_are(tmp_path, cache, monkeypatch):
     monkeypatch.setattr(segzoo_pairs, "CHUNK", 32)
     peaks = []
     for count in (100, 500):
@@ -427,5 +427,5 @@ def test_images_with_folders_of_their_own_take_few_bytes_however_many_there_are(
                 if number:
                     (root / path).hardlink_to(source)
             (root / f"{number:04}/masks/1.png").hardlink_to(first[1])
-        peaks.append(most_held(root, own_cache))
+        peaks.append(most_held(root, cache))
     assert peaks[1] - peaks[0] < 700 * 400, peaks

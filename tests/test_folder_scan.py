@@ -5,7 +5,7 @@ import sys
 from unicodedata import normalize
 
 import pytest
-from own_folders import (
+from image_folders import (
     ids,
     opened,
     photo,
@@ -25,56 +25,56 @@ def root(tmp_path):
     return write(tmp_path / "data", [f"img_{number}" for number in range(20)])
 
 
-def test_letters_that_a_mac_has_taken_apart(tmp_path, own_cache):
+def test_letters_that_a_mac_has_taken_apart(tmp_path, cache):
     root = write(tmp_path, [f"größe {number}" for number in range(20)])
-    expected = ids(root, own_cache)
+    expected = ids(root, cache)
     for path in list((root / "masks").iterdir()):
         path.rename(path.with_name(normalize("NFD", path.name)))
-    assert ids(root, own_cache) == expected
+    assert ids(root, cache) == expected
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="there all names are text")
-def test_a_name_that_is_no_text_is_refused(root, own_cache):
+def test_a_name_that_is_no_text_is_refused(root, cache):
     (root / "images" / os.fsdecode(b"gr\xf6\xdfe.png")).write_bytes(b"")
-    assert r"gr\xf6\xdfe.png is not in UTF-8" in refusal(root, own_cache)
+    assert r"gr\xf6\xdfe.png is not in UTF-8" in refusal(root, cache)
 
 
-def test_a_folder_that_must_not_be_read_is_named(root, own_cache):
+def test_a_folder_that_must_not_be_read_is_named(root, cache):
     (root / "masks").chmod(0)
     try:
         if os.access(root / "masks", os.R_OK):
             pytest.skip("from this user no rights can be taken away")
-        assert f"cannot look through {root / 'masks'}: Permission denied" in refusal(root, own_cache)
+        assert f"cannot look through {root / 'masks'}: Permission denied" in refusal(root, cache)
     finally:
         (root / "masks").chmod(0o700)
 
 
-def test_images_without_mask_and_masks_without_image_are_counted_and_named(root, own_cache):
+def test_images_without_mask_and_masks_without_image_are_counted_and_named(root, cache):
     (root / "images/img_3.png").unlink()
     (root / "masks/img_4.png").unlink()
-    message = refusal(root, own_cache)
+    message = refusal(root, cache)
     assert "lacks 2 files" in message
     assert f"{root / 'images/img_4.png'} has no mask masks/img_4.*" in message
     assert "`--set dataset.allow_missing=true`" in message
-    assert len(ImageFolder(root=root).missing(own_cache)) == 2
-    result = ids(root, own_cache, allow_missing=True)
+    assert len(ImageFolder(root=root).missing(cache)) == 2
+    result = ids(root, cache, allow_missing=True)
     assert sum(map(len, result.values())) == 18
-    assert ImageFolder(root=root, allow_missing=True).missing(own_cache) == []
+    assert ImageFolder(root=root, allow_missing=True).missing(cache) == []
 
 
-def test_two_files_of_one_name_are_refused_whatever_is_allowed(root, own_cache):
+def test_two_files_of_one_name_are_refused_whatever_is_allowed(root, cache):
     save(root / "images/img_3.bmp", photo())
-    message = refusal(root, own_cache, allow_missing=True)
+    message = refusal(root, cache, allow_missing=True)
     assert f"{root / 'images/img_3.bmp'} and {root / 'images/img_3.png'} are both img_3" in message
-    assert len(ImageFolder(root=root, allow_missing=True).missing(own_cache)) == 1
+    assert len(ImageFolder(root=root, allow_missing=True).missing(cache)) == 1
 
 
-def test_hidden_files_and_files_of_other_kinds_do_not_count(root, own_cache):
+def test_hidden_files_and_files_of_other_kinds_do_not_count(root, cache):
     for name in ("images/._img_1.png", "images/.DS_Store", "images/Thumbs.db", "masks/README"):
         (root / name).write_bytes(b"")
     for name in ("images/@eaDir/img_1.png", "__MACOSX/images/img_2.png", "masks/.ipynb_checkpoints/img_3.png"):
         save(root / name, photo())
-    assert sum(map(len, ids(root, own_cache).values())) == 20
+    assert sum(map(len, ids(root, cache).values())) == 20
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
@@ -95,20 +95,20 @@ def test_what_is_no_file_is_a_finding_that_says_what_it_is(root):
     }
 
 
-def test_a_link_in_a_circle_ends(root, own_cache):
+def test_a_link_in_a_circle_ends(root, cache):
     (root / "images/again").symlink_to(root / "images", target_is_directory=True)
-    assert sum(map(len, ids(root, own_cache).values())) == 20
+    assert sum(map(len, ids(root, cache).values())) == 20
 
 
 @pytest.mark.parametrize("suffix", sorted({suffixes[0] for name, suffixes in FORMATS.items()} - {".avif"}))
-def test_every_format_is_read(tmp_path, own_cache, suffix):
+def test_every_format_is_read(tmp_path, cache, suffix):
     if suffix == ".qoi":
         pytest.importorskip("PIL", minversion="11.3")  # which writes them since then
     write(tmp_path, ["a"], suffix=suffix)
     write(tmp_path, ["b", "c"])
     image = next(
         image
-        for samples in opened(tmp_path, own_cache, test=0).values()
+        for samples in opened(tmp_path, cache, test=0).values()
         for name, (image, _) in zip(samples.ids, samples, strict=True)
         if name == "a"
     )

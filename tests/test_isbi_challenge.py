@@ -154,9 +154,9 @@ def test_ignored_pixels_count_as_no_cell():
     assert score((mask, cell)) == score((mask, other))
 
 
-def test_the_real_slices(test_data, own_cache):
+def test_the_real_slices(test_data, cache):
     dataset = IsbiEM(root=test_data / "isbi2012")
-    mask = dataset.open(own_cache, "test")[2][1]
+    mask = dataset.open(cache, "test")[2][1]
     assert score((mask, mask)) == {"rand_score": 1, "information_score": 1}
     rng = np.random.default_rng(0)
     cell = gaussian_filter(mask.astype(float), 2) + gaussian_filter(rng.normal(0, 0.4, mask.shape), 2)

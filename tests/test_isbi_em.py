@@ -60,10 +60,10 @@ def numbers(**options):
     return [dataset.numbers(split) for split in SPLITS]
 
 
-def test_slices_are_read_in_the_order_of_their_numbers(root, stacks, own_cache):
+def test_slices_are_read_in_the_order_of_their_numbers(root, stacks, cache):
     dataset = IsbiEM(root=root)
-    dataset.prepare(own_cache)
-    found = [sample for split in SPLITS for sample in dataset.open(own_cache, split)]
+    dataset.prepare(cache)
+    found = [sample for split in SPLITS for sample in dataset.open(cache, split)]
     np.testing.assert_array_equal([image[..., 0] for image, _ in found], stacks[0])
     np.testing.assert_array_equal([mask for _, mask in found], stacks[1] == 255)
     assert {(image.dtype, image.shape, mask.dtype) for image, mask in found} == {
@@ -71,21 +71,21 @@ def test_slices_are_read_in_the_order_of_their_numbers(root, stacks, own_cache):
     }
 
 
-def test_ids_are_the_same_of_volumes_and_of_files(root, own_cache):
-    samples = IsbiEM(root=root).open(own_cache, "val")
+def test_ids_are_the_same_of_volumes_and_of_files(root, cache):
+    samples = IsbiEM(root=root).open(cache, "val")
     assert samples.ids == ["slice-20", "slice-21", "slice-22", "slice-23", "slice-24"]
     assert samples[1][0][0, 0] == 21
 
 
-def test_each_sample_has_its_files(files, volumes, own_cache):
+def test_each_sample_has_its_files(files, volumes, cache):
     pair = (files / "train/image/25.png", files / "train/label/25.png")
-    assert IsbiEM(root=files).files(own_cache, "test")[0] == pair
+    assert IsbiEM(root=files).files(cache, "test")[0] == pair
     paths = (volumes / "train-volume.tif", volumes / "train-labels.tif")
-    assert list(IsbiEM(root=volumes).files(own_cache, "val")) == [paths] * 5
+    assert list(IsbiEM(root=volumes).files(cache, "val")) == [paths] * 5
 
 
-def test_in_the_suggested_epochs_each_pixel_is_seen_30_times_on_average(own_cache):
-    info = IsbiEM().describe(own_cache)
+def test_in_the_suggested_epochs_each_pixel_is_seen_30_times_on_average(cache):
+    info = IsbiEM().describe(cache)
     slices = np.array([[512, 512]])
     assert (info.view, crops_of(slices, info.image_size).tolist(), info.epochs) == ("crop", [4], 30)
 
@@ -129,11 +129,11 @@ def test_options_that_do_not_fit_are_refused(options, message):
         IsbiEM(**options)
 
 
-def test_without_test_slices_there_is_no_such_split(files, own_cache):
+def test_without_test_slices_there_is_no_such_split(files, cache):
     dataset = IsbiEM(root=files, test_size=0)
-    assert dataset.describe(own_cache).splits == ("train", "val")
+    assert dataset.describe(cache).splits == ("train", "val")
     with pytest.raises(ConfigError, match="no split 'test'"):
-        dataset.open(own_cache, "test")
+        dataset.open(cache, "test")
 
 
 def test_without_a_folder_the_message_says_where_to_get_it_and_what_to_type(command):
@@ -143,56 +143,56 @@ def test_without_a_folder_the_message_says_where_to_get_it_and_what_to_type(comm
         assert word in done.err.replace("\n", " ")
 
 
-def test_a_page_is_read_without_those_before_it(volumes, own_cache):
+def test_a_page_is_read_without_those_before_it(volumes, cache):
     path = volumes / "train-volume.tif"
     with Image.open(path) as image:
         start, length = image.tag_v2[273][0], image.tag_v2[279][0]  # of the pixels of the first page
     content = bytearray(path.read_bytes())
     content[start : start + length] = b"\xff" * length
     path.write_bytes(content)
-    samples = IsbiEM(root=volumes).open(own_cache, "train")
+    samples = IsbiEM(root=volumes).open(cache, "train")
     assert samples[19][0][0, 0] == 19
     with pytest.raises(DataError, match=r"train-volume\.tif"):
         samples[0]
 
 
-def test_volumes_of_different_page_counts_are_named(volumes, stacks, own_cache):
+def test_volumes_of_different_page_counts_are_named(volumes, stacks, cache):
     write_volume(volumes / "train-labels.tif", stacks[1][:29])
     with pytest.raises(DataError, match=r"train-volume\.tif has 30 pages and .*train-labels\.tif has 29 pages"):
-        IsbiEM(root=volumes).prepare(own_cache)
+        IsbiEM(root=volumes).prepare(cache)
 
 
-def test_other_volumes_are_refused(volumes, stacks, own_cache):
+def test_other_volumes_are_refused(volumes, stacks, cache):
     for name, stack in zip(("train-volume", "train-labels"), stacks, strict=True):
         write_volume(volumes / f"{name}.tif", stack[:20])
     with pytest.raises(DataError, match="the challenge's volumes have 30"):
-        IsbiEM(root=volumes).prepare(own_cache)
+        IsbiEM(root=volumes).prepare(cache)
 
 
-def test_a_volume_alone_is_not_enough(volumes, own_cache):
+def test_a_volume_alone_is_not_enough(volumes, cache):
     (volumes / "train-labels.tif").unlink()
     dataset = IsbiEM(root=volumes)
-    assert dataset.missing(own_cache) == [f"{volumes / 'train-labels.tif'} is not there"]
+    assert dataset.missing(cache) == [f"{volumes / 'train-labels.tif'} is not there"]
     with pytest.raises(DataError, match=r"lacks train-labels\.tif"):
-        dataset.prepare(own_cache)
+        dataset.prepare(cache)
 
 
-def test_slices_that_are_not_there_are_named(files, own_cache):
+def test_slices_that_are_not_there_are_named(files, cache):
     dataset = IsbiEM(root=files)
-    assert list(dataset.missing(own_cache)) == []
+    assert list(dataset.missing(cache)) == []
     for name in ("image/3.png", "label/3.png", "image/11.png", "label/29.png"):
         (files / "train" / name).unlink()
     with pytest.raises(DataError, match=r"lacks train/image/3\.png, train/label/3\.png, .* and 1 more"):
-        dataset.prepare(own_cache)
-    assert len(dataset.missing(own_cache)) == 4
+        dataset.prepare(cache)
+    assert len(dataset.missing(cache)) == 4
 
 
-def test_another_folder_is_told_what_it_should_be(tmp_path, own_cache):
+def test_another_folder_is_told_what_it_should_be(tmp_path, cache):
     with pytest.raises(DataError, match=r"neither train-volume\.tif and train-labels\.tif nor train/image/0\.png"):
-        IsbiEM(root=tmp_path).prepare(own_cache)
+        IsbiEM(root=tmp_path).prepare(cache)
 
 
-def test_labels_other_than_black_and_white_are_named(root, stacks, own_cache):
+def test_labels_other_than_black_and_white_are_named(root, stacks, cache):
     labels = stacks[1].copy()
     labels[4, 2, 3:5] = 254, 1
     if (root / "train-labels.tif").exists():
@@ -201,25 +201,25 @@ def test_labels_other_than_black_and_white_are_named(root, stacks, own_cache):
     else:
         Image.fromarray(labels[4]).save(root / "train/label/4.png")
         culprit = str(root / "train/label/4.png")
-    samples = IsbiEM(root=root).open(own_cache, "train")
+    samples = IsbiEM(root=root).open(cache, "train")
     with pytest.raises(DataError, match=f"^{culprit}.* has the labels 1, 254, besides 0 for membrane"):
         samples[4]
     samples[3]
 
 
-def test_pictures_in_colour_are_refused(files, own_cache):
+def test_pictures_in_colour_are_refused(files, cache):
     for kind in ("image", "label"):
         Image.fromarray(np.zeros((8, 10, 3), np.uint8)).save(files / "train" / kind / "0.png")
         with pytest.raises(DataError, match=rf"{kind}/0\.png"):
-            IsbiEM(root=files).open(own_cache, "train")[0]
+            IsbiEM(root=files).open(cache, "train")[0]
         Image.fromarray(np.zeros((8, 10), np.uint8)).save(files / "train" / kind / "0.png")
 
 
-def test_the_volumes_are_taken_where_both_are(files, volumes, stacks, own_cache):
+def test_the_volumes_are_taken_where_both_are(files, volumes, stacks, cache):
     for kind in ("volume", "labels"):
         (volumes / f"train-{kind}.tif").rename(files / f"train-{kind}.tif")
     Image.fromarray(np.zeros((8, 10), np.uint8)).save(files / "train/image/1.png")
-    assert IsbiEM(root=files).open(own_cache, "train")[1][0][0, 0] == 1
+    assert IsbiEM(root=files).open(cache, "train")[1][0][0, 0] == 1
 
 
 def test_slices_are_seen_in_crops_unless_the_user_wants_them_resized():
@@ -228,11 +228,11 @@ def test_slices_are_seen_in_crops_unless_the_user_wants_them_resized():
     assert resolve(compose(words=words | {"view": "resize"})).frame.view == "resize"
 
 
-def test_the_real_slices(test_data, own_cache):
+def test_the_real_slices(test_data, cache):
     dataset = IsbiEM(root=test_data / "isbi2012")
-    dataset.prepare(own_cache)
-    assert [len(dataset.open(own_cache, split)) for split in SPLITS] == [20, 5, 5]
-    image, mask = dataset.open(own_cache, "test")[4]
+    dataset.prepare(cache)
+    assert [len(dataset.open(cache, split)) for split in SPLITS] == [20, 5, 5]
+    image, mask = dataset.open(cache, "test")[4]
     assert (image.shape, mask.shape) == ((512, 512, 1), (512, 512))
     assert 0.7 < mask.mean() < 0.9
     assert image[mask == 0].mean() < image[mask == 1].mean() - 30  # membranes are dark

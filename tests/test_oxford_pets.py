@@ -101,82 +101,82 @@ def lying_in(folder):
     return sorted(path.name for path in folder.iterdir() if path.name != ".lock")
 
 
-def test_it_is_downloaded_unpacked_and_found_again(server, own_cache):
-    OxfordPets().prepare(own_cache)
-    assert lying_in(own_cache) == ["oxford_pets"]
-    assert lying_in(own_cache / "oxford_pets") == ["annotations", "images"]
-    assert sorted(ids(OxfordPets(), "test", own_cache)) == TEST
+def test_it_is_downloaded_unpacked_and_found_again(server, cache):
+    OxfordPets().prepare(cache)
+    assert lying_in(cache) == ["oxford_pets"]
+    assert lying_in(cache / "oxford_pets") == ["annotations", "images"]
+    assert sorted(ids(OxfordPets(), "test", cache)) == TEST
     once = list(server.asked)
     assert sorted(once) == ["/annotations.tar.gz", "/images.tar.gz", "/none/annotations.tar.gz", "/none/images.tar.gz"]
-    OxfordPets(labels="binary_border_fg").prepare(own_cache)
+    OxfordPets(labels="binary_border_fg").prepare(cache)
     assert server.asked == once
 
 
-def test_a_mirror_of_the_user_is_asked_first(server, own_cache):
+def test_a_mirror_of_the_user_is_asked_first(server, cache):
     (server.site / "pets").mkdir()
     for archive in server.site.glob("*.tar.gz"):
         archive.rename(server.site / "pets" / archive.name)
-    OxfordPets(mirror=f"{server.url}/pets/").prepare(own_cache)
+    OxfordPets(mirror=f"{server.url}/pets/").prepare(cache)
     assert sorted(server.asked) == ["/pets/annotations.tar.gz", "/pets/images.tar.gz"]
     with pytest.raises(ValueError, match="mirror"):
         OxfordPets(mirror="ftp://example.org")
 
 
-def test_archives_put_there_by_hand_are_used(server, offline, own_cache):
-    folder = own_cache / "oxford_pets"
+def test_archives_put_there_by_hand_are_used(server, offline, cache):
+    folder = cache / "oxford_pets"
     folder.mkdir(parents=True)
     for name in ("annotations.tar.gz", "images.tar.gz"):
         (folder / name).write_bytes((server.site / name).read_bytes())
-    OxfordPets().prepare(own_cache)
+    OxfordPets().prepare(cache)
     assert lying_in(folder) == ["annotations", "images"]
 
 
-def test_an_archive_put_there_by_hand_that_is_another_is_named(server, own_cache):
-    folder = own_cache / "oxford_pets"
+def test_an_archive_put_there_by_hand_that_is_another_is_named(server, cache):
+    folder = cache / "oxford_pets"
     folder.mkdir(parents=True)
     (folder / "images.tar.gz").write_bytes(b"another")
     with pytest.raises(DataError, match=f"{folder / 'images.tar.gz'} is not the file wanted"):
-        OxfordPets().prepare(own_cache)
+        OxfordPets().prepare(cache)
 
 
-def test_without_a_network_the_message_says_what_to_do(server, offline, own_cache):
+def test_without_a_network_the_message_says_what_to_do(server, offline, cache):
     with pytest.raises(DataError) as error:
-        OxfordPets().prepare(own_cache)
+        OxfordPets().prepare(cache)
     for word in (
         "no connection",
         *(f"{archive.file} ({archive.size:,} bytes)" for archive in segzoo_oxford_pets.ARCHIVES),
-        f"into {own_cache / 'oxford_pets'}",
+        f"into {cache / 'oxford_pets'}",
         "segzoo run unet shapes",
     ):
         assert word in str(error.value)
-    assert lying_in(own_cache / "oxford_pets") == []
+    assert lying_in(cache / "oxford_pets") == []
 
 
-def test_what_was_unpacked_before_the_failure_is_not_downloaded_again(server, own_cache):
+def test_what_was_unpacked_before_the_failure_is_not_downloaded_again(server, cache):
     images = (server.site / "images.tar.gz").read_bytes()
     (server.site / "images.tar.gz").write_bytes(bytes(len(images)))
     with pytest.raises(DataError, match="SHA-256") as error:
-        OxfordPets().prepare(own_cache)
+        OxfordPets().prepare(cache)
     assert "put images.tar.gz" in str(error.value)
-    assert lying_in(own_cache / "oxford_pets") == ["annotations"]
+    assert lying_in(cache / "oxford_pets") == ["annotations"]
     (server.site / "images.tar.gz").write_bytes(images)
     server.asked.clear()
-    OxfordPets(mirror=server.url).prepare(own_cache)
+    OxfordPets(mirror=server.url).prepare(cache)
     assert server.asked == ["/images.tar.gz"]
 
 
-def test_room_for_an_archive_and_its_content_is_checked_first(server, own_cache, monkeypatch):
+def test_room_for_an_archive_and_its_content_is_checked_first(server, cache, monkeypatch):
     images = segzoo_oxford_pets.ARCHIVES[1]
-    usage = shutil.disk_usage(own_cache.parent)
+    usage = shutil.disk_usage(cache.parent)
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage._replace(free=2 * images.size - 1))
     with pytest.raises(SegzooError, match=f"{2 * images.size:,} bytes are needed"):
-        OxfordPets().prepare(own_cache)
+        OxfordPets().prepare(cache)
     assert "/images.tar.gz" not in server.asked
 
 
-def test_a_folder_of_the_user_needs_no_download(server, root, own_cache):
-    OxfordPets(root=root).prepare(own_cache)
-    assert not own_cache.exists()
+def test_a_folder_of_the_user_needs_no_download(server, root, cache):
+    OxfordPets(root=root).prepare(cache)
+    assert not cache.exists()
     assert not server.asked
 
 
