@@ -7,8 +7,9 @@ import keras
 import numpy as np
 import pytest
 
+from segzoo.data.resizing import ResizedSamples
 from segzoo.networks.frame import Frame
-from segzoo.networks.prediction import classify, predict, softmax
+from segzoo.networks.prediction import classify, predict, predicted, softmax
 from segzoo.scoring import evaluation
 from segzoo.scoring.evaluation import evaluate
 from segzoo.scoring.scores import Tally
@@ -64,6 +65,11 @@ def test_an_image_of_the_tiles_size_is_predicted_alike_in_both_views():
     np.testing.assert_array_equal(whole, tiled)
 
 
+def evaluated(model, frame, samples, judge=None):
+    """The counts of samples, seen as the frame says."""
+    return evaluate(predicted(model, frame, ResizedSamples(samples, frame.resized_to)), judge)
+
+
 class Photos(list):
     """Samples of growing sizes."""
 
@@ -76,11 +82,9 @@ def photos():
 
 
 def test_each_sample_is_counted_at_its_own_size(photos):
-    told = []
-    found = list(evaluate(brightness_network(), Frame((32, 32)), photos, None, told.append))
+    found = list(evaluated(brightness_network(), Frame((32, 32)), photos))
     matrices = [tally.confusion for tally, _ in found]
     assert [matrix.sum() for matrix in matrices] == [image.shape[0] * image.shape[1] for image, _ in photos]
-    assert sum(told) == 11
     for matrix in matrices:
         assert np.trace(matrix) >= 0.85 * matrix.sum()
 
@@ -92,7 +96,7 @@ def test_a_judge_sees_the_mask_and_the_probabilities_of_each_sample(photos):
             np.testing.assert_allclose(probabilities.sum(-1), 1, rtol=1e-6)
             return mask, probabilities
 
-    found = list(evaluate(brightness_network(), Frame((32, 32)), photos, Judge(), lambda images: None))
+    found = list(evaluated(brightness_network(), Frame((32, 32)), photos, Judge()))
     for (tally, (mask, probabilities)), (_, truth) in zip(found, photos, strict=True):
         np.testing.assert_array_equal(mask, truth)
         right = (probabilities.argmax(-1) == truth).sum()
@@ -117,7 +121,7 @@ def test_memory_is_that_of_the_largest_image_however_many_are_read_at_a_time(vie
     logits = 160 * 240 * 40 * 4  # bytes
     predict(model, Frame((32, 32), view=view), [photos[0][0]])
     tracemalloc.start()
-    for _ in evaluate(model, Frame((32, 32), view=view), photos, None, lambda images: None):
+    for _ in evaluated(model, Frame((32, 32), view=view), photos):
         pass
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -137,7 +141,7 @@ def test_no_count_depends_on_how_many_images_are_judged_together(view, together,
             # Added up class by class: NumPy adds along the last axis in another order.
             probabilities = powers / sum(np.moveaxis(powers, -1, 0))[..., None]
             expected.append(Tally.of(mask, classify(logits), probabilities))
-    found = list(evaluate(model, frame, photos, None, lambda images: None))
+    found = list(evaluated(model, frame, photos))
     assert len(found) == len(expected)
     for (tally, _), one in zip(found, expected, strict=True):
         for counts, its_counts in zip(astuple(tally), astuple(one), strict=True):

@@ -163,6 +163,19 @@ def test_pictures_open(done):
         assert Image.open(path).size[0] > 300
 
 
+def test_pictures_are_of_the_predictions_that_were_scored(tmp_path, monkeypatch):
+    sizes, predict = [], keras.Model.predict_on_batch
+
+    def counted(model, images):
+        sizes.append(len(images))
+        return predict(model, images)
+
+    monkeypatch.setattr(keras.Model, "predict_on_batch", counted)
+    folder = tmp_path / "run"
+    segzoo.run("unet", "shapes", settings=QUICK, epochs=1, out=folder)
+    assert sum(sizes) == len(list((folder / "samples").iterdir())) == 5
+
+
 def test_ids_that_are_no_names_of_files_have_pictures_all_the_same_also_in_a_run_that_goes_on(tmp_path, monkeypatch):
     odd = [f"{'患' * 82}/1", f"{'患' * 82}/2", "a/b", "A-b", "con"]
     monkeypatch.setattr(

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
+
+from segzoo.plugin import Samples
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,3 +46,21 @@ def resize_mask(mask: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.ui
     if mask.shape == size:
         return mask
     return np.asarray(Image.fromarray(mask).resize(size[::-1], Image.Resampling.NEAREST))
+
+
+@dataclass(frozen=True)
+class ResizedSamples(Sequence["tuple[NDArray[Any], NDArray[np.uint8]]"]):
+    """Samples with images and masks resized, or at their original size where that is None; decoded when asked for."""
+
+    samples: Samples
+    image_size: tuple[int, int] | None = None
+    mask_size: tuple[int, int] | None = None
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: Any, /) -> Any:
+        image, mask = self.samples[index]
+        if self.image_size:
+            image = resize_image(image, self.image_size)
+        return image, resize_mask(mask, self.mask_size) if self.mask_size else mask

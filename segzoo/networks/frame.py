@@ -31,6 +31,11 @@ class Frame:
         return cls(image_size, model.stride, model.offset, model.margin, view)
 
     @property
+    def resized_to(self) -> tuple[int, int] | None:
+        """Height and width that a network wants images resized to; None if it sees parts of them as they are."""
+        return self.image_size if self.view == "resize" else None
+
+    @property
     def input_size(self) -> tuple[int, int]:
         """Height and width of the network's input: the smallest legal ones whose output covers `image_size`."""
         height, width = (self._legal(side + 2 * self.margin) for side in self.image_size)

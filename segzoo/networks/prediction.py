@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     import keras
     from numpy.typing import NDArray
 
+    Predicted = tuple[NDArray[np.uint8], NDArray[np.float32]]
+    """A mask (H, W), and its logits (h, w, num_classes) at its size or another."""
+
 BATCH = 8
 """Images or tiles that are predicted at once."""
 
@@ -26,16 +29,37 @@ def predict(model: keras.Model, frame: Frame, images: Sequence[NDArray[Any]]) ->
     The model takes pixel values 0..255 in the frame's input size. In the view `resize` its logits are resized to the
     image, bilinearly; classes are decided only after that. In the view `crop` they are put together from tiles.
     """
-    if frame.view == "crop":
-        return list(tiled(model.predict_on_batch, frame, images, BATCH))
-    logits = logits_of_resized(model, frame, [resize_image(image, frame.image_size) for image in images])
+    logits = list(logits_of(model, frame, [as_seen(frame, image) for image in images]))
     return in_parallel(lambda i: resize_channels(logits[i], images[i].shape[:2]), range(len(images)))
 
 
-def logits_of_resized(model: keras.Model, frame: Frame, images: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
-    """Logits (B, h, w, num_classes) of images (h, w, C) that have the frame's `image_size`, at that size."""
+def predicted(
+    model: keras.Model, frame: Frame, pairs: Sequence[tuple[NDArray[Any], NDArray[np.uint8]]]
+) -> Iterator[Predicted]:
+    """The mask and the logits of each pair of an image, as `as_seen` gives it, and a mask; in order.
+
+    A few pairs are read at a time, and no logits are kept.
+    """
+    for start in range(0, len(pairs), BATCH):
+        images, masks = zip(*in_parallel(pairs.__getitem__, range(start, min(start + BATCH, len(pairs)))), strict=True)
+        # Not zipped: `zip` holds on to the logits that it gave last.
+        yield from map(lambda mask, logits: (mask, logits), masks, logits_of(model, frame, images))
+
+
+def as_seen(frame: Frame, image: NDArray[Any]) -> NDArray[Any]:
+    """What a network is to see of an image (H, W, C): resized to the frame's `image_size`, or all of it as it is."""
+    return resize_image(image, frame.resized_to) if frame.resized_to else image
+
+
+def logits_of(model: keras.Model, frame: Frame, images: Sequence[NDArray[Any]]) -> Iterator[NDArray[np.float32]]:
+    """Logits (h, w, num_classes) of each image (h, w, C) that `as_seen` gives, at its size and in order.
+
+    In the view `resize` all images are one batch.
+    """
+    if frame.view == "crop":
+        return tiled(model.predict_on_batch, frame, images, BATCH)
     batch = frame.pad_images(to_pixels(np.stack(images)))
-    return frame.cut(np.asarray(model.predict_on_batch(batch), np.float32))
+    return iter(frame.cut(np.asarray(model.predict_on_batch(batch), np.float32)))
 
 
 def classify(logits: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from segzoo import registry
+from segzoo.data.resizing import ResizedSamples, resize_channels
 from segzoo.data.samples import CheckedSamples, Subset, remaining
 from segzoo.errors import ConfigError, PluginError
 from segzoo.files.atomic import atomic_file
@@ -20,7 +22,7 @@ from segzoo.files.cache import cache_folder
 from segzoo.files.filenames import file_names
 from segzoo.networks.build import build_network
 from segzoo.networks.frame import Frame
-from segzoo.networks.prediction import classify, predict
+from segzoo.networks.prediction import classify, predicted
 from segzoo.plugin import Dataset, Info, Job, Loss, Model, Samples, Split, Trainer, View
 from segzoo.processes.terminal import Bar, chatter_to, messages_to, note
 from segzoo.reporting.pictures import comparison
@@ -35,6 +37,9 @@ from segzoo.scoring.scores import Tally, image_scores, own_scores, split_scores
 
 if TYPE_CHECKING:
     import keras
+    from numpy.typing import NDArray
+
+    from segzoo.networks.prediction import Predicted
 
 PICTURES = 8
 """Samples of the evaluated split that are drawn."""
@@ -182,8 +187,9 @@ def _conduct(experiment: Experiment, folder: RunFolder, resume: bool) -> Run:
         with atomic_file(folder.model) as path:
             model.save(path)
         prints |= {split: splits[split].fingerprint() for split in ("train", "val")}
-        _score(experiment, model, splits[scored], scored, folder, bar)
-    _draw(experiment, model, splits[scored], folder)
+        pairs = ResizedSamples(splits[scored], experiment.frame.resized_to)
+        drawing = _drawing(experiment, splits[scored], predicted(model, experiment.frame, pairs), folder)
+        _score(experiment, drawing, splits[scored].ids, scored, folder, bar)
     facts = manifest(experiment.config.seed, prints) | {"dataset": asdict(experiment.info)}
     folder.write_manifest(facts)
     return open_run(folder.path)
@@ -275,18 +281,23 @@ def _train(
 
 
 def _score(
-    experiment: Experiment, model: keras.Model, samples: CheckedSamples, split: Split, folder: RunFolder, bar: Bar
+    experiment: Experiment,
+    predictions: Iterable[Predicted],
+    ids: Sequence[str],
+    split: Split,
+    folder: RunFolder,
+    bar: Bar,
 ) -> None:
     classes, judge = experiment.info.classes, experiment.dataset.judge()
     total, judged, rows = Tally.none(len(classes)), [], []
-    tallies = evaluate(model, experiment.frame, samples, judge, lambda n: bar.advance(n, f"scoring {split}"))
-    for name, (tally, count) in zip(samples.ids, tallies, strict=True):
+    for name, (tally, judgement) in zip(ids, evaluate(predictions, judge), strict=True):
+        bar.advance(1, f"scoring {split}")
         total += tally
-        judged.append(count)
-        rows.append({"id": name} | image_scores(tally, classes) | (own_scores(judge, [count]) if judge else {}))
+        judged.append(judgement)
+        rows.append({"id": name} | image_scores(tally, classes) | (own_scores(judge, [judgement]) if judge else {}))
     folder.write_images(rows)
     image_mean_iou = overlap.mean(np.array([row["mean_iou"] for row in rows]))
-    facts = {"split": split, "selected_on_this_split": split == "val", "images": len(samples)}
+    facts = {"split": split, "selected_on_this_split": split == "val", "images": len(ids)}
     scores = facts | split_scores(total, classes) | {"image_mean_iou": overlap.number(image_mean_iou)}
     if judge:
         figures = {name: overlap.number(value) for name, value in own_scores(judge, judged).items()}
@@ -294,13 +305,26 @@ def _score(
     folder.write_metrics(scores)
 
 
-def _draw(experiment: Experiment, model: keras.Model, samples: CheckedSamples, folder: RunFolder) -> None:
+def _drawing(
+    experiment: Experiment, samples: CheckedSamples, predictions: Iterable[Predicted], folder: RunFolder
+) -> Iterator[Predicted]:
+    """The same predictions; of some of the samples pictures are drawn when their predictions pass."""
     folder.samples.mkdir(exist_ok=True)
-    indices = np.linspace(0, len(samples) - 1, min(PICTURES, len(samples))).round().astype(int).tolist()
-    names = file_names(samples.ids[index] for index in indices)
-    for index in indices:
-        image, truth = samples[index]
-        prediction = classify(predict(model, experiment.frame, [image])[0])
-        picture = comparison(image, truth, prediction, experiment.info.classes)
-        with atomic_file(folder.samples / f"{names[samples.ids[index]]}.png") as path:
-            picture.save(path, "PNG")
+    chosen = np.linspace(0, len(samples) - 1, min(PICTURES, len(samples))).round().astype(int).tolist()
+    names = file_names(samples.ids[index] for index in chosen)
+
+    def passing(index: int, prediction: Predicted) -> Predicted:
+        if index in chosen:
+            path = folder.samples / f"{names[samples.ids[index]]}.png"
+            # Read again, since the image may have been kept resized, and those to be drawn may be large.
+            _draw(path, samples[index][0], prediction, experiment.info.classes)
+        return prediction
+
+    return map(passing, count(), predictions)  # which, unlike a loop, holds on to no logits
+
+
+def _draw(path: Path, image: NDArray[Any], prediction: Predicted, classes: Sequence[str]) -> None:
+    mask, logits = prediction
+    picture = comparison(image, mask, classify(resize_channels(logits, mask.shape)), classes)
+    with atomic_file(path) as part:
+        picture.save(part, "PNG")
