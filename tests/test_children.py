@@ -139,3 +139,19 @@ def test_a_module_runs_as_with_python(tmp_path):
     (tmp_path / "work.py").write_text("import sys\nprint(__name__, sys.argv, flush=True)")
     run_child("work", ["--one", "2"], log=tmp_path / "log.txt")
     assert (tmp_path / "log.txt").read_text() == f"__main__ {[str(Path(tmp_path, 'work.py')), '--one', '2']}\n"
+
+
+def test_a_module_of_the_current_folder_does_not_hide_one_of_python(tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "dataclasses.py").write_text("raise RuntimeError")
+    monkeypatch.chdir(tmp_path / "here")
+    assert run_child("work", ["nothing", ""]).code == 0
+
+
+def test_where_python_looks_in_the_current_folder_a_child_does_too(tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "near.py").write_text("print('near', flush=True)")
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.syspath_prepend("")
+    assert run_child("near", [], log=tmp_path / "log.txt").code == 0
+    assert (tmp_path / "log.txt").read_text() == "near\n"

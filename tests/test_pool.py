@@ -8,8 +8,8 @@ import sys
 import threading
 from contextlib import closing
 from itertools import count
-from multiprocessing import active_children
 
+import psutil
 import pytest
 
 from segzoo.errors import PluginError, SegzooError
@@ -27,15 +27,15 @@ def test_items_are_taken_as_they_are_needed_and_closing_ends_the_processes():
     items = count()
     with closing(in_processes(math.sqrt, items, 2)) as results:
         next(results)
-        assert len(active_children()) == 2
+        assert len(psutil.Process().children()) == 2
     assert next(items) <= 6  # two in hand for each process, and one more
-    assert active_children() == []
+    assert psutil.Process().children() == []
 
 
 def test_an_error_in_another_process_comes_with_its_traceback():
     with pytest.raises(RuntimeError, match=r"over five:\n(?s:.*)ValueError: invalid literal"):
         list(in_processes(int, ["1", "x"], 2, {"1": "one", "x": "five"}.get))
-    assert active_children() == []
+    assert psutil.Process().children() == []
 
 
 @pytest.mark.parametrize(
@@ -45,18 +45,12 @@ def test_an_error_in_another_process_comes_with_its_traceback():
 def test_a_process_that_ends_over_an_item_is_an_error_that_names_it(function, item, reason):
     with pytest.raises(SegzooError, match=rf"the process that read item {item} has ended \({reason}\)"):
         list(in_processes(function, [item] * 4, 2, lambda item: f"item {item}"))
-    assert active_children() == []
+    assert psutil.Process().children() == []
 
 
 def test_a_function_that_cannot_be_sent_is_an_error():
     with pytest.raises(PluginError, match="cannot be sent to another process: "):
         list(in_processes(lambda item: item, [1], 2))
-
-
-def test_the_main_module_and_the_handler_of_ctrl_c_are_as_before():
-    main, handler = sys.modules["__main__"], signal.getsignal(signal.SIGINT)
-    list(in_processes(math.sqrt, [1], 2))
-    assert (sys.modules["__main__"], signal.getsignal(signal.SIGINT)) == (main, handler)
 
 
 def test_it_works_in_a_thread():
@@ -78,3 +72,22 @@ def test_a_script_without_a_guard_is_run_once(tmp_path):
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == ["begun", "[(4, 2.0), (9, 3.0)]"]
     assert done.stderr == ""
+
+
+def test_processes_end_with_their_parent_over_whatever_they_are():
+    script = (
+        "from time import sleep\n"
+        "import psutil\n"
+        "from segzoo.processes.pool import in_processes\n"
+        "def items():\n"
+        "    print(*[child.pid for child in psutil.Process().children()], flush=True)\n"
+        "    yield from [9999] * 4\n"
+        "list(in_processes(sleep, items(), 2))\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    with parent:
+        children = [psutil.Process(int(pid)) for pid in parent.stdout.readline().split()]
+        parent.kill()
+    assert len(children) == 2
+    gone, _ = psutil.wait_procs(children, timeout=120)
+    assert len(gone) == 2

@@ -1,4 +1,4 @@
-"""Child processes that end when their parent ends, however it ends, and whose peak memory is measured.
+"""Child processes that end when their parent ends, however it ends.
 
 A child holds the reading end of a pipe as its standard input. The system closes the writing end when the parent is
 gone, be it by SIGKILL; then the child ends itself. So nothing is left that works on in a folder beside the next start.
@@ -13,10 +13,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import psutil
 
@@ -42,6 +43,39 @@ def nothing() -> None:
     """Does nothing."""
 
 
+@contextmanager
+def started(
+    module: str,
+    arguments: Sequence[str],
+    environment: Mapping[str, str] = {},
+    output: IO[bytes] | None = None,
+    descriptors: Sequence[int] = (),
+) -> Iterator[subprocess.Popen[bytes]]:
+    """`python -m MODULE ARGUMENTS…` in a new process, which ignores Ctrl-C, and ends with the block or this process.
+
+    What it prints goes to `output`, or else to where this process prints. It can use the open files `descriptors`.
+    """
+    # The child finds modules where this process does, also in folders that a notebook added; with -P, in no others.
+    path = os.pathsep.join(folder or str(Path.cwd()) for folder in sys.path)
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", __name__, module, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=output,
+        stderr=output,
+        env={**os.environ, "PYTHONPATH": path, **environment},
+        pass_fds=descriptors,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            end(process.pid)
+            process.wait()
+        if process.stdin:
+            process.stdin.close()
+
+
 def run_child(
     module: str,
     arguments: Sequence[str],
@@ -56,33 +90,18 @@ def run_child(
     again; if it raises, or on Ctrl-C, the child is ended. The child itself ignores Ctrl-C.
     """
     start = time.perf_counter()
+    overdue, peak = False, 0
     with ExitStack() as stack:
-        sink = stack.enter_context(log.open("ab")) if log else None
-        process = subprocess.Popen(
-            [sys.executable, "-m", __name__, module, *arguments],
-            stdin=subprocess.PIPE,
-            stdout=sink,
-            stderr=sink,
-            # The child finds modules where this process does, also in folders that a notebook added.
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **environment},
-            start_new_session=True,
-        )
-        overdue, peak = False, 0
-        try:
-            while process.returncode is None:
-                time.sleep(PERIOD)
-                peak = max(peak, _resident(process.pid))
-                meanwhile()
-                if limit is not None and time.perf_counter() - start > limit:
-                    overdue = True
-                    end(process.pid)
-                usage = _reap(process, 0 if overdue else os.WNOHANG)
-        finally:
-            if process.returncode is None:
+        output = stack.enter_context(log.open("ab")) if log else None
+        process = stack.enter_context(started(module, arguments, environment, output))
+        while process.returncode is None:
+            time.sleep(PERIOD)
+            peak = max(peak, _resident(process.pid))
+            meanwhile()
+            if limit is not None and time.perf_counter() - start > limit:
+                overdue = True
                 end(process.pid)
-                _reap(process, 0)
-            if process.stdin:
-                process.stdin.close()
+            usage = _reap(process, 0 if overdue else os.WNOHANG)
     # What the system counted in the end is exact, but begins with what this process had: see `_resident`.
     peak = usage if usage > _resident(os.getpid()) else peak
     return Ended(process.returncode, time.perf_counter() - start, peak, overdue)

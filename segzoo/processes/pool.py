@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import pickle
 import signal
+import subprocess
 import sys
-import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, suppress
 from functools import partial
-from multiprocessing.connection import wait
-from types import ModuleType
-from typing import TYPE_CHECKING, Any, TypeVar
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection, wait
+from typing import Any, TypeVar
 
 from segzoo.errors import PluginError, SegzooError
-
-if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
-    from multiprocessing.process import BaseProcess
+from segzoo.processes.children import started
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -42,7 +38,8 @@ def in_processes(
             yield item, function(item)
         return
     waiting, packed = iter(items), _packed(function)
-    with _started(count) as processes:
+    with ExitStack() as stack:
+        processes = dict(_worker(stack) for _ in range(count))
         for connection in processes:
             with suppress(OSError):  # a process that is dead shows when its answer is read
                 connection.send_bytes(packed)
@@ -57,6 +54,15 @@ def in_processes(
                 item = queue.popleft()
                 _send_next(connection, queue, waiting)
                 yield item, value
+
+
+def _worker(stack: ExitStack) -> tuple[Connection, subprocess.Popen[bytes]]:
+    """A new process that runs `_serve`, and the connection to it; both are closed with the stack."""
+    connection, other_end = Pipe()
+    stack.enter_context(connection)
+    with other_end:
+        descriptor = other_end.fileno()
+        return connection, stack.enter_context(started(__name__, [str(descriptor)], descriptors=[descriptor]))
 
 
 def _packed(function: Callable[[T], R]) -> bytes:
@@ -76,12 +82,11 @@ def _send_next(connection: Connection, queue: deque[T], waiting: Iterator[T]) ->
         return
 
 
-def _received(connection: Connection, process: BaseProcess, name: Callable[[], str]) -> Any:
+def _received(connection: Connection, process: subprocess.Popen[bytes], name: Callable[[], str]) -> Any:
     try:
         value, trace = connection.recv()
     except (EOFError, OSError) as error:
-        process.join()
-        code = process.exitcode or 0
+        code = process.wait()
         reason = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         raise SegzooError(
             f"the process that read {name()} has ended ({reason}): out of memory, or a decoder crashed over a file"
@@ -91,51 +96,8 @@ def _received(connection: Connection, process: BaseProcess, name: Callable[[], s
     return value
 
 
-@contextmanager
-def _started(count: int) -> Iterator[dict[Connection, BaseProcess]]:
-    """New processes by the connections to them; they are ended with the block."""
-    # Not forked: a copy of a process that has threads, such as TensorFlow's, may deadlock.
-    context = multiprocessing.get_context("spawn")
-    processes: dict[Connection, BaseProcess] = {}
-    try:
-        with _main_module_hidden():
-            for _ in range(count):
-                ours, theirs = context.Pipe()
-                processes[ours] = context.Process(target=_serve, args=(theirs,), daemon=True)
-                processes[ours].start()
-                theirs.close()
-        yield processes
-    finally:
-        for connection, process in processes.items():
-            connection.close()
-            if process.pid:
-                process.terminate()
-                process.join()
-
-
-@contextmanager
-def _main_module_hidden() -> Iterator[None]:
-    """Hide the main module and Ctrl-C from processes that are started in the block.
-
-    They would import the module again, and so run a script that has no `if __name__ == "__main__"`. And Ctrl-C, which
-    the terminal sends to all, is handled by the parent.
-    """
-    main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
-    handler = signal.getsignal(signal.SIGINT)
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    if in_main_thread:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
-        if in_main_thread:
-            signal.signal(signal.SIGINT, handler)
-
-
 def _serve(connection: Connection) -> None:
     """What a process runs: it receives the function, then items, until the connection is closed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         function = pickle.loads(connection.recv_bytes())
         while True:
@@ -149,3 +111,7 @@ def _attempt(function: Callable[[Any], Any], item: Any) -> tuple[Any, str]:
         return function(item), ""
     except Exception:
         return None, traceback.format_exc()
+
+
+if __name__ == "__main__":
+    _serve(Connection(int(sys.argv[1])))
