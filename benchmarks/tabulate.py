@@ -23,7 +23,7 @@ from measure import origin, spread, table
 
 from segzoo.files.tables import csv_text
 from segzoo.runs.manifest import manifest
-from segzoo.scoring.overlap import scores
+from segzoo.scoring.overlap import Overlap
 
 CLASSES = ("background", "circle", "square", "triangle")
 BY_IMAGE = ("iou", "boundary_iou", "hd95")
@@ -96,8 +96,10 @@ def write_cell(folder: Path, seed: int, images: int, draw: int, facts: dict[str,
     config = {"epochs": 3, "image_size": [64, 64], "seed": seed, **choices, "loss": {"name": "dice"}}
     (folder / "config.toml").write_text(tomli_w.dumps(config), "utf-8")
     split = {"split": "test", "selected_on_this_split": False, "images": images}
-    figures = scores(rng.integers(1, 10**6, (len(CLASSES), len(CLASSES))), CLASSES)
+    figures = Overlap().scores(rng.integers(1, 10**6, (len(CLASSES), len(CLASSES))), CLASSES)
+    figures |= {name: float(figures[name]) for name in ("mean_iou", "mean_dice", "pixel_accuracy")}
     of_images = {"image_mean_iou": float(values[:, 0].mean())}
+    of_images |= {"definitions": {name: score.definition for name, score in Overlap.definitions.items()}}
     cell = {"status": "done", "reason": None, "command": f"segzoo run --config {folder}/config.toml"}
     cell |= {"seconds": 40.0, "peak_memory_bytes": 10**9, "threads": 2, "attempts": 1}
     for name, content in {"metrics": split | figures | of_images, "manifest": facts, "cell": cell}.items():

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from segzoo.networks.frame import Frame
+    from segzoo.scoring.segmentation import Segmentation
 
 __all__ = [
     "IGNORE",
@@ -37,11 +38,12 @@ __all__ = [
     "Folder",
     "Info",
     "Job",
-    "Judge",
     "Loss",
+    "Metric",
     "Model",
     "Plugin",
     "Samples",
+    "Score",
     "Split",
     "Trainer",
     "View",
@@ -179,25 +181,52 @@ class Samples(Protocol):
         """Image uint8 or uint16 (H, W, C), and mask uint8 (H, W) of class indices or IGNORE; always the same bytes."""
 
 
-class Judge(Protocol):
-    """Scores of a dataset's own, beside those that every run has: it counts in each image first, and divides last."""
+@dataclass(frozen=True)
+class Score:
+    """What a number means, and which way is better."""
 
-    @property
-    def definitions(self) -> Mapping[str, str]:
-        """The names of the scores, and what each means, in a sentence."""
+    definition: str
+    """In a sentence or more, to be printed beside the number."""
+    better: Literal["higher", "lower"] | None
+    """None if it is no score, but a number that helps to read the scores, such as how many images they are of."""
 
-    def count(self, mask: np.ndarray, probabilities: np.ndarray, /) -> Any:
-        """What has to be known of an image: mask uint8 (H, W), probabilities float32 (H, W, C), at the original size.
 
-        Asked for by many threads at once. All counts of a split are kept, so they should be small. What is predicted
-        where the mask is IGNORE changes nothing.
+class Metric(ABC):
+    """Scores of segmentations. It counts in each image first, adds up, and divides last.
+
+    It keeps nothing in itself: many threads count at once.
+    """
+
+    definitions: Mapping[str, Score]
+    """All scores by name, those in `image_means` among them."""
+    image_means: Mapping[str, str] = {}
+    """Scores of a split that are means over images, made by the run: the name of each, and that of the image's score.
+    Images without the score are left out."""
+
+    @abstractmethod
+    def count(self, image: Segmentation, /) -> Any:
+        """What has to be known of an image to score it, alone or with others; see `segzoo.scoring.segmentation`.
+
+        What is predicted where the mask is IGNORE changes nothing.
         """
 
-    def scores(self, counts: Sequence[Any], /) -> Mapping[str, float]:
-        """The scores of these images together, in their order; NaN where there is none.
+    def add(self, counts: Any, others: Any, /) -> Any:
+        """The counts of both together; neither is changed. By default their sum, as for numbers and arrays.
 
-        Asked for with the count of each image alone, and with all of a split.
+        Images are added one by one, so the counts of many should not be much larger than those of one.
         """
+        return counts + others
+
+    @abstractmethod
+    def scores(self, counts: Any, classes: Sequence[str], /) -> Mapping[str, Any]:
+        """The scores of all images counted: a number, or numbers by the names of the classes; NaN where there is none.
+
+        What is no score may be anything that JSON knows.
+        """
+
+    def image_scores(self, counts: Any, classes: Sequence[str], /) -> Mapping[str, Any]:
+        """The scores of a single image, in the order of their columns in `images.csv`. By default all of them."""
+        return self.scores(counts, classes)
 
 
 class Dataset(Plugin):
@@ -258,7 +287,7 @@ class Dataset(Plugin):
         files = self.files(cache, split)
         return stamp_of(path for paths in files for path in paths) if files else ""
 
-    def judge(self) -> Judge | None:
+    def metric(self) -> Metric | None:
         """Scores that only this dataset has, such as those of the challenge it comes from; by default none."""
         return None
 

@@ -5,7 +5,7 @@ import json
 import tomli_w
 
 from segzoo.files.tables import csv_text
-from segzoo.scoring.overlap import DEFINITIONS
+from segzoo.scoring.overlap import Overlap
 
 MACHINE = {"platform": "Linux", "processor": "Abacus 3000", "cores": 2, "threads": 2, "memory_bytes": 8 * 2**30}
 
@@ -28,7 +28,10 @@ def write_run(
     scores = {"split": "test", "selected_on_this_split": False, "images": len(images), "mean_iou": mean}
     scores |= {"mean_dice": 2 * mean / (1 + mean), "pixel_accuracy": mean, "iou": by_class, "dice": by_class}
     scores |= {"absent_classes": list(classes[1:]), "confusion": [], "image_mean_iou": mean}
-    write(folder / "metrics.json", scores | {"definitions": DEFINITIONS})
+    write(
+        folder / "metrics.json",
+        scores | {"definitions": {name: score.definition for name, score in Overlap.definitions.items()}},
+    )
     prints = {"test": f"{data}-test", "train": f"{data}-train", "val": f"{data}-val"}
     facts = {"command": "segzoo run", "finished": f"2030-01-0{1 + seed}T00:00:00+00:00", "seed": seed}
     facts |= {"dataset_fingerprint": prints, "machine": MACHINE, "python": "3.12.1", "commit": None}

@@ -1,7 +1,6 @@
 """Predictions at the size of the image, whatever the network saw."""
 
 import tracemalloc
-from dataclasses import astuple
 
 import keras
 import numpy as np
@@ -10,9 +9,13 @@ import pytest
 from segzoo.data.resizing import ResizedSamples
 from segzoo.networks.frame import Frame
 from segzoo.networks.prediction import classify, predict, predicted, softmax
+from segzoo.plugin import Metric
 from segzoo.scoring import evaluation
 from segzoo.scoring.evaluation import evaluate
-from segzoo.scoring.scores import Tally
+from segzoo.scoring.scores import Scoring
+from segzoo.scoring.segmentation import Segmentation
+
+SCORING = Scoring(("dark", "bright"))
 
 
 def brightness_network(margin=0):
@@ -65,9 +68,9 @@ def test_an_image_of_the_tiles_size_is_predicted_alike_in_both_views():
     np.testing.assert_array_equal(whole, tiled)
 
 
-def evaluated(model, frame, samples, judge=None):
+def evaluated(model, frame, samples, scoring=SCORING):
     """The counts of samples, seen as the frame says."""
-    return evaluate(predicted(model, frame, ResizedSamples(samples, frame.resized_to)), judge)
+    return evaluate(predicted(model, frame, ResizedSamples(samples, frame.resized_to)), scoring)
 
 
 class Photos(list):
@@ -82,26 +85,32 @@ def photos():
 
 
 def test_each_sample_is_counted_at_its_own_size(photos):
-    found = list(evaluated(brightness_network(), Frame((32, 32)), photos))
-    matrices = [tally.confusion for tally, _ in found]
+    matrices = [counts[0] for counts in evaluated(brightness_network(), Frame((32, 32)), photos)]
     assert [matrix.sum() for matrix in matrices] == [image.shape[0] * image.shape[1] for image, _ in photos]
     for matrix in matrices:
         assert np.trace(matrix) >= 0.85 * matrix.sum()
 
 
-def test_a_judge_sees_the_mask_and_the_probabilities_of_each_sample(photos):
-    class Judge:
-        def count(self, mask, probabilities):
-            assert probabilities.dtype == np.float32
-            np.testing.assert_allclose(probabilities.sum(-1), 1, rtol=1e-6)
-            return mask, probabilities
+class Seen(Metric):
+    """Counts nothing, and keeps the image."""
 
-    found = list(evaluated(brightness_network(), Frame((32, 32)), photos, Judge()))
-    for (tally, (mask, probabilities)), (_, truth) in zip(found, photos, strict=True):
-        np.testing.assert_array_equal(mask, truth)
-        right = (probabilities.argmax(-1) == truth).sum()
-        assert right == np.trace(tally.confusion)
-        assert tally.reliability[2].sum() == right
+    def count(self, image):
+        return image
+
+    def scores(self, counts, classes):
+        raise AssertionError
+
+
+def test_a_metric_of_the_dataset_sees_each_sample(photos):
+    found = evaluated(brightness_network(), Frame((32, 32)), photos, Scoring(("dark", "bright"), Seen()))
+    for (*counts, image), (_, truth) in zip(found, photos, strict=True):
+        np.testing.assert_array_equal(image.mask, truth)
+        assert image.probabilities.dtype == np.float32
+        np.testing.assert_allclose(image.probabilities.sum(-1), 1, rtol=1e-6)
+        np.testing.assert_array_equal(image.predictions, image.probabilities.argmax(-1))
+        right = (image.predictions == truth).sum()
+        assert right == np.trace(image.confusion)
+        assert image.confusion is counts[0]
 
 
 def many_classes(num_classes, height, width, count):
@@ -130,7 +139,7 @@ def test_memory_is_that_of_the_largest_image_however_many_are_read_at_a_time(vie
 
 @pytest.mark.parametrize("view", ["resize", "crop"])
 @pytest.mark.parametrize("together", [1, 15_000, 2**27])
-def test_no_count_depends_on_how_many_images_are_judged_together(view, together, monkeypatch):
+def test_no_count_depends_on_how_many_images_are_counted_together(view, together, monkeypatch):
     monkeypatch.setattr(evaluation, "TOGETHER", together)
     model, photos = many_classes(5, 45, 70, 11)
     frame = Frame((32, 40), view=view)
@@ -140,12 +149,12 @@ def test_no_count_depends_on_how_many_images_are_judged_together(view, together,
             powers = np.exp(logits - logits.max(-1, keepdims=True))
             # Added up class by class: NumPy adds along the last axis in another order.
             probabilities = powers / sum(np.moveaxis(powers, -1, 0))[..., None]
-            expected.append(Tally.of(mask, classify(logits), probabilities))
+            expected.append(SCORING.count(Segmentation(mask, classify(logits), probabilities)))
     found = list(evaluated(model, frame, photos))
     assert len(found) == len(expected)
-    for (tally, _), one in zip(found, expected, strict=True):
-        for counts, its_counts in zip(astuple(tally), astuple(one), strict=True):
-            np.testing.assert_array_equal(counts, its_counts)
+    for counts, expected_counts in zip(found, expected, strict=True):
+        for count, expected_count in zip(counts, expected_counts, strict=True):
+            np.testing.assert_array_equal(count, expected_count)
 
 
 def test_logits_stay_as_they_are_when_probabilities_are_made_of_them():

@@ -80,7 +80,13 @@ def test_scores_are_of_the_test_split_at_full_count(done):
     assert (scores["split"], scores["selected_on_this_split"], scores["images"]) == ("test", False, 5)
     assert np.sum(scores["confusion"]) == 5 * 16 * 16
     assert 0 <= scores["mean_iou"] <= 1
-    assert set(scores["definitions"]) == set(scores) - {"split", "selected_on_this_split", "images", "definitions"}
+    assert set(scores["definitions"]) == set(scores) - {
+        "split",
+        "selected_on_this_split",
+        "images",
+        "definitions",
+        "better",
+    }
     assert set(scores["iou"]) == {"background", "circle", "square", "triangle"}
     assert "counted over all images" in scores["definitions"]["iou"]
     images = rows(done.folder / "images.csv")
@@ -93,13 +99,14 @@ def test_scores_are_of_the_test_split_at_full_count(done):
 
 
 def test_a_dataset_s_own_scores_stand_beside_the_others(install, tmp_path, command):
-    install("segzoo-test-judged", {"segzoo.datasets": "judged = segzoo_test_judged:Judged"})
+    install("segzoo-test-measured", {"segzoo.datasets": "measured = segzoo_test_measured:Measured"})
     out = tmp_path / "run"
     small = ("--set", "model.filters=4", "--set", "model.depth=1", "--image-size", "16", "--epochs", "1")
-    shown = command("run", "unet", "judged", *small, "--out", out)
+    shown = command("run", "unet", "measured", *small, "--out", out)
     scores = json.loads((out / "metrics.json").read_text())
     each = [float(row["bright"]) for row in rows(out / "images.csv")]
-    assert scores["dataset_scores"] == {"bright": pytest.approx(sum(each) / 3)}
+    assert scores["dataset_scores"] == pytest.approx(dict.fromkeys(("bright", "image_bright"), sum(each) / 3))
+    assert scores["better"]["bright"] == "higher"
     assert scores["definitions"]["bright"].startswith("The share of pixels")
     assert shown.code == 0, shown.err
     assert f"bright {scores['dataset_scores']['bright']:.4f}" in shown.out

@@ -13,6 +13,7 @@ from skimage.metrics import adapted_rand_error, variation_of_information
 from skimage.segmentation import watershed
 
 from segzoo.plugin import IGNORE
+from segzoo.scoring.segmentation import Segmentation
 from segzoo_isbi_em import IsbiEM
 from segzoo_isbi_em.challenge import THRESHOLDS, Challenge, agreement, thin
 
@@ -109,9 +110,17 @@ def two_cells():
     return mask
 
 
+CLASSES = ("membrane", "cell")
+
+
+def counted(mask, cell):
+    """The counts of a slice, from its mask and the probability of cell."""
+    probabilities = np.stack([1 - cell, cell], -1).astype(np.float32)
+    return Challenge().count(Segmentation(mask, probabilities.argmax(-1), probabilities))
+
+
 def score(*slices):
-    judge = Challenge()
-    return judge.scores([judge.count(mask, np.stack([1 - cell, cell], -1).astype(np.float32)) for mask, cell in slices])
+    return Challenge().scores(sum(counted(*slice_) for slice_ in slices), CLASSES)
 
 
 def test_truth_is_perfect_and_one_segment_is_not():
@@ -143,6 +152,13 @@ def test_slices_without_a_cell_have_no_score_and_are_in_no_mean():
     mask, empty = two_cells(), np.zeros((8, 9), np.uint8)
     assert all(math.isnan(value) for value in score((empty, empty)).values())
     assert score((empty, empty), (mask, mask)) == {"rand_score": 1, "information_score": 1}
+
+
+def test_the_sum_of_slices_is_their_mean_to_the_bit():
+    rng, empty = np.random.default_rng(0), np.zeros((8, 9), np.uint8)
+    slices = [(two_cells(), rng.random((8, 9))) for _ in range(300)] + [(empty, rng.random((8, 9)))]
+    tables = [counted(*slice_)[:, :2] for slice_ in slices[:-1]]
+    assert list(score(*slices).values()) == np.mean(tables, axis=0).max(axis=0).tolist()
 
 
 def test_ignored_pixels_count_as_no_cell():

@@ -1,4 +1,3 @@
-import json
 import math
 
 import numpy as np
@@ -10,6 +9,7 @@ from hypothesis.extra import numpy as arrays
 from segzoo.errors import DataError
 from segzoo.plugin import IGNORE
 from segzoo.scoring import overlap
+from segzoo.scoring.overlap import Overlap
 
 CLASSES = ("cat", "dog", "sky")
 
@@ -133,7 +133,7 @@ def test_a_stack_of_images_has_scores_of_each():
 def test_counts_beyond_32_bits_stay_exact():
     part = np.array([[2**33 + 1, 1], [0, 2**33]])
     counts = sum([part] * 4)
-    result = overlap.scores(counts, ("a", "b"))
+    result = Overlap().scores(counts, ("a", "b"))
     assert result["confusion"] == [[2**35 + 4, 4], [0, 2**35]]
     assert result["iou"]["a"] == (2**35 + 4) / (2**35 + 8)
 
@@ -144,30 +144,32 @@ def test_255_classes_fit_in_labels_of_eight_bits():
     assert np.array_equal(counts, np.eye(255))
 
 
-def test_scores_are_ready_for_json():
-    result = overlap.scores(overlap.confusion(np.array([0, 1, 1, 1]), np.array([0, 1, 1, 0]), 3), CLASSES)
-    again = json.loads(json.dumps(result, allow_nan=False))
-    assert again == result
-    assert result["iou"] == {"cat": 1 / 2, "dog": 2 / 3, "sky": None}
-    assert result["dice"] == {"cat": 2 / 3, "dog": 4 / 5, "sky": None}
+def test_all_scores_of_a_matrix():
+    counts = overlap.confusion(np.array([0, 1, 1, 1]), np.array([0, 1, 1, 0]), 3)
+    result, of_image = Overlap().scores(counts, CLASSES), Overlap().image_scores(counts, CLASSES)
+    assert result["iou"] == pytest.approx({"cat": 1 / 2, "dog": 2 / 3, "sky": math.nan}, nan_ok=True)
+    assert result["dice"] == pytest.approx({"cat": 2 / 3, "dog": 4 / 5, "sky": math.nan}, nan_ok=True)
     assert result["mean_iou"] == pytest.approx(7 / 12)
     assert result["mean_dice"] == pytest.approx(11 / 15)
     assert result["pixel_accuracy"] == 3 / 4
     assert result["absent_classes"] == ["sky"]
     assert result["confusion"] == [[1, 0, 0], [1, 2, 0], [0, 0, 0]]
-    assert set(result["definitions"]) == set(result) - {"definitions"} | {"image_mean_iou"}
+    assert set(Overlap.definitions) == set(result) | {"image_mean_iou"}
+    assert list(of_image) == ["mean_iou", "iou"]
+    assert of_image["mean_iou"] == result["mean_iou"]
+    assert of_image["iou"] == pytest.approx(result["iou"], nan_ok=True)
 
 
 def test_with_everything_ignored_there_are_no_scores(recwarn):
     counts = overlap.confusion(np.full((2, 3), IGNORE, np.uint8), np.zeros((2, 3), np.uint8), 3)
-    result = overlap.scores(counts, CLASSES)
-    assert result["mean_iou"] is result["mean_dice"] is result["pixel_accuracy"] is None
+    result = Overlap().scores(counts, CLASSES)
+    assert all(math.isnan(result[name]) for name in ("mean_iou", "mean_dice", "pixel_accuracy"))
     assert result["absent_classes"] == list(CLASSES)
     assert not recwarn
 
 
 def test_every_definition_is_one_sentence():
-    for sentence in overlap.DEFINITIONS.values():
+    for sentence in (score.definition for score in Overlap.definitions.values()):
         assert sentence[0].isupper()
         assert sentence.endswith(".")
         assert sentence.count(". ") == 0
@@ -210,5 +212,5 @@ def test_probabilities_are_not_taken_for_classes():
 
 
 def test_class_names_must_fit_the_matrix():
-    with pytest.raises(ValueError, match="3 class names"):
-        overlap.scores(np.eye(2, dtype=np.int64), CLASSES)
+    with pytest.raises(ValueError, match="zip"):
+        Overlap().scores(np.eye(2, dtype=np.int64), CLASSES)

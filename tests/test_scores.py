@@ -8,17 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segzoo.errors import PluginError
-from segzoo.plugin import IGNORE
-from segzoo.scoring.scores import (
-    DEFINITIONS,
-    Tally,
-    boundary,
-    calibration,
-    image_scores,
-    overlap,
-    own_scores,
-    split_scores,
-)
+from segzoo.plugin import IGNORE, Metric, Score
+from segzoo.scoring import boundary, calibration, overlap
+from segzoo.scoring.scores import DEFINITIONS, KEYS, METRICS, Scoring
+from segzoo.scoring.segmentation import Segmentation
 
 CLASSES = ("ground", "cat", "dog")
 
@@ -32,11 +25,22 @@ def images(draw):
     return rng.choice(np.array([0, 1, IGNORE], np.uint8), shape), probabilities.argmax(-1), probabilities
 
 
+def scored(*cases, own=None, classes=CLASSES):
+    """The scores of all images, and the row of each."""
+    scoring = Scoring(classes, own)
+    total, rows = scoring.summed(scoring.count(Segmentation(*case)) for case in cases)
+    return scoring.split_scores(total, rows), rows
+
+
+def perfect(shape=(4, 4), num_classes=2):
+    mask = np.zeros(shape, np.uint8)
+    return mask, mask, np.eye(num_classes, dtype=np.float32)[mask]
+
+
 @given(st.lists(images(), min_size=1, max_size=4))
 def test_scores_of_a_split_follow_from_all_its_images(cases):
-    tallies = [Tally.of(*case) for case in cases]
-    scores = split_scores(sum(tallies, Tally.none(3)), CLASSES)
-    assert set(scores["definitions"]) == set(scores) - {"definitions"} | {"image_mean_iou"}
+    scores, rows = scored(*cases)
+    assert set(scores["definitions"]) == set(scores) - {"definitions", "better"}
     confusion = sum(overlap.confusion(mask, classes, 3) for mask, classes, _ in cases)
     bands = sum(boundary.band_counts(mask, classes, 3) for mask, classes, _ in cases)
     bins = sum(calibration.reliability(mask, classes, p.max(-1)) for mask, classes, p in cases)
@@ -53,50 +57,106 @@ def test_scores_of_a_split_follow_from_all_its_images(cases):
     for mean in ("boundary_iou", "hd95"):
         values = [value for value in scores[mean].values() if value is not None]
         assert scores[f"mean_{mean}"] == (pytest.approx(np.mean(values)) if values else None)
+    assert scores["image_mean_iou"] == overlap.number(overlap.mean(np.array([row["mean_iou"] for row in rows])))
     json.dumps(scores, allow_nan=False)
 
 
 @given(images())
 def test_scores_of_an_image_are_those_of_a_split_of_it_alone(case):
-    tally = Tally.of(*case)
-    row, scores = image_scores(tally, CLASSES), split_scores(tally, CLASSES)
-    flat = {f"{key}_{name}": scores[key][name] for key in ("iou", "boundary_iou", "hd95") for name in CLASSES}
+    scores, (row,) = scored(case)
+    by_class = [name for name, value in scores.items() if isinstance(value, dict)]
+    flat = {f"{key}_{name}": scores[key][name] for key in by_class for name in CLASSES if f"{key}_{name}" in row}
     flat |= {key: scores[key] for key in row.keys() - flat.keys()}
     assert {key: overlap.number(value) for key, value in row.items()} == flat
 
 
 def test_the_columns_of_an_image():
-    mask = np.zeros((4, 4), np.uint8)
-    row = image_scores(Tally.of(mask, mask, np.eye(2, dtype=np.float32)[mask]), ("a", "b"))
+    row = scored(perfect(), classes=("a", "b"))[1][0]
     names = "mean_iou iou_a iou_b boundary_iou_a boundary_iou_b mean_boundary_iou hd95_a hd95_b mean_hd95"
     assert list(row) == [*names.split(), "expected_calibration_error"]
     assert (row["mean_iou"], row["mean_boundary_iou"], row["mean_hd95"]) == (1, 1, 0)
     assert row["expected_calibration_error"] == 0
 
 
-class Constant:
-    """A judge that says what it is told to."""
+def test_the_keys_of_a_split_stand_as_they_always_have():
+    scores, _ = scored(perfect(num_classes=3), own=Constant(rand_score=1))
+    assert tuple(scores)[: len(KEYS)] == KEYS
+    assert list(scores["definitions"])[-1] == "rand_score"
+
+
+def test_which_way_is_better_stands_beside_every_score_and_no_other_figure():
+    scores, _ = scored(perfect(num_classes=3), own=Constant(rand_score=1))
+    facts = {"absent_classes", "confusion", "hd95_images"}
+    assert scores["better"].keys() == scores["definitions"].keys() - facts
+    assert {name for name, better in scores["better"].items() if better == "lower"} == {
+        "hd95",
+        "mean_hd95",
+        "expected_calibration_error",
+    }
+
+
+@given(st.lists(images(), min_size=3, max_size=3))
+def test_counts_add_up_in_any_grouping_and_stay_as_they_are(cases):
+    for metric in METRICS:
+        one, two, three = (metric.count(Segmentation(*case)) for case in cases)
+        kept = one.copy()
+        first, second = metric.add(metric.add(one, two), three), metric.add(one, metric.add(two, three))
+        np.testing.assert_allclose(first, second)
+        np.testing.assert_array_equal(one, kept)
+
+
+def test_the_confusion_matrix_is_counted_once_for_all_metrics(monkeypatch):
+    asked = []
+    real = overlap.confusion
+    monkeypatch.setattr(overlap, "confusion", lambda *image: asked.append(1) or real(*image))
+    Scoring(CLASSES).count(Segmentation(*perfect(num_classes=3)))
+    assert asked == [1]
+
+
+class Constant(Metric):
+    """A metric that says what it is told to."""
 
     def __init__(self, **scores):
-        self.given, self.definitions = scores, dict.fromkeys(scores, "A number.")
+        self.given, self.definitions = scores, dict.fromkeys(scores, Score("A number.", "higher"))
 
-    def count(self, mask, probabilities):
-        return None
+    def count(self, image):
+        return 0
 
-    def scores(self, counts):
+    def scores(self, counts, classes):
         return self.given
 
 
 def test_scores_of_a_dataset_s_own_are_its_definitions_in_numbers():
-    assert own_scores(Constant(rand_score=np.float32(0.5)), [None]) == {"rand_score": 0.5}
-    judge = Constant(rand_score=1)
-    judge.definitions = {"rand": "A number."}
+    metric = Constant(rand_score=np.float32(0.5), lost=np.nan, of={"cat": np.nan, "dog": 1})
+    scores, (row,) = scored(perfect(num_classes=3), own=metric)
+    assert scores["dataset_scores"] == {"rand_score": 0.5, "lost": None, "of": {"cat": None, "dog": 1}}
+    assert list(row)[-4:] == ["rand_score", "lost", "of_cat", "of_dog"]
+    metric = Constant(rand_score=1)
+    metric.definitions = {"rand": Score("A number.", "higher")}
     with pytest.raises(PluginError, match="defines the scores rand, but gives rand_score"):
-        own_scores(judge, [None])
+        scored(perfect(num_classes=3), own=metric)
+
+
+def test_of_an_image_there_may_be_fewer_scores_but_of_a_split_all(monkeypatch):
+    metric = Constant(rand_score=1, area=2)
+    monkeypatch.setattr(metric, "image_scores", lambda counts, classes: {"area": 3}, raising=False)
+    scores, (row,) = scored(perfect(num_classes=3), own=metric)
+    assert (row["area"], scores["dataset_scores"]["area"], "rand_score" in row) == (3, 2, False)
+    metric.given = {"area": 2}
+    with pytest.raises(PluginError, match="defines the scores rand_score, area, but gives area"):
+        scored(perfect(num_classes=3), own=metric)
+
+
+def test_the_mean_over_images_of_a_score_that_no_image_has_is_refused():
+    metric = Constant(rand_score=1)
+    metric.definitions |= {"image_area": Score("A mean.", "higher")}
+    metric.image_means = {"image_area": "area"}
+    with pytest.raises(PluginError, match="the mean over images of 'area', which is no score of an image"):
+        scored(perfect(num_classes=3), own=metric)
 
 
 @pytest.mark.parametrize("name", ["id", "mean_iou", "hd95"])
 def test_the_name_of_another_figure_is_refused(name):
     assert name == "id" or name in DEFINITIONS
     with pytest.raises(PluginError, match=f"a score '{name}', which is the name of another figure"):
-        own_scores(Constant(**{name: 1}), [None])
+        scored(perfect(num_classes=3), own=Constant(**{name: 1}))

@@ -82,8 +82,11 @@ FOUND = {
     wrong.Connection: {"check_two_threads_can_read"},
     wrong.Hashed: {"check_two_processes_can_read"},
     wrong.Undefined: {"check_own_scores_are_defined"},
+    wrong.OtherClasses: {"check_own_scores_are_defined"},
     wrong.CountsTheIgnored: {"check_own_scores_follow_from_labelled_pixels"},
-    wrong.Remembers: {"check_own_scores_follow_from_labelled_pixels"},
+    wrong.Remembers: {"check_own_scores_follow_from_labelled_pixels", "check_own_counts_add_up"},
+    wrong.AddsInPlace: {"check_own_counts_add_up"},
+    wrong.AddsNothing: {"check_own_counts_add_up"},
     wrong.StandsStill: {"check_loss_falls"},
     wrong.LastWeights: {"check_best_weights_are_left"},
     wrong.ReportsTwice: {"check_history_has_one_row_an_epoch"},
@@ -133,7 +136,9 @@ def test_nothing_else_is_found(cls):
     assert failures(cls.example(), FOUND[cls]) == {}
 
 
-@pytest.mark.parametrize("cls", [wrong.RightNet, wrong.RightData, wrong.Judged, wrong.RightTrainer, wrong.RightLoss])
+@pytest.mark.parametrize(
+    "cls", [wrong.RightNet, wrong.RightData, wrong.WithMetric, wrong.RightTrainer, wrong.RightLoss]
+)
 def test_what_is_right_passes(cls):
     assert failures(cls.example()) == {}
 

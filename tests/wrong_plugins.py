@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 from pydantic import ConfigDict, Field
 
-from segzoo.plugin import IGNORE, Count, Dataset, Info, Loss, Model, Trainer
+from segzoo.plugin import IGNORE, Count, Dataset, Info, Loss, Metric, Model, Score, Trainer
 
 
 class RightLoss(Loss):
@@ -586,53 +586,70 @@ class Hashed(RightData):
         return Stripes(tuple(set(names(split))))
 
 
-class Accuracy:
-    """The share of labelled pixels that are right."""
+class Accuracy(Metric):
+    """The share of labelled pixels that are right; counts are all of them and the right ones."""
 
-    definitions: ClassVar = {"accuracy": "The share of labelled pixels that are right."}
+    definitions: ClassVar = {"accuracy": Score("The share of labelled pixels that are right.", "higher")}
 
-    def count(self, mask, probabilities):
-        labelled = mask != IGNORE
-        return int(labelled.sum()), int((probabilities.argmax(-1) == mask)[labelled].sum())
+    def count(self, image):
+        labelled = image.mask != IGNORE
+        return int(labelled.sum()), int((image.predictions == image.mask)[labelled].sum())
 
-    def scores(self, counts):
-        pixels, right = map(sum, zip(*counts, strict=True))
+    def add(self, counts, others):
+        return tuple(map(sum, zip(counts, others, strict=True)))
+
+    def scores(self, counts, classes):
+        pixels, right = counts
         return {"accuracy": right / pixels if pixels else math.nan}
 
 
-class Judged(RightData):
+class WithMetric(RightData):
     """Has a score of its own."""
 
-    def judge(self):
+    def metric(self):
         return Accuracy()
 
 
 class AlsoError(Accuracy):
     """Has more scores than it defines."""
 
-    def scores(self, counts):
-        accuracy = super().scores(counts)
+    def scores(self, counts, classes):
+        accuracy = super().scores(counts, classes)
         return accuracy | {"error": 1 - accuracy["accuracy"]}
 
 
 class Undefined(RightData):
     """Does not say what one of its scores means."""
 
-    def judge(self):
+    def metric(self):
         return AlsoError()
+
+
+class ByNumber(Accuracy):
+    """Calls the classes by their numbers."""
+
+    def scores(self, counts, classes):
+        return {"accuracy": dict.fromkeys(range(len(classes)), super().scores(counts, classes)["accuracy"])}
+
+
+class OtherClasses(RightData):
+    """Has a score of classes that it does not have."""
+
+    def metric(self):
+        return ByNumber()
 
 
 class EveryPixel(Accuracy):
     """Counts all pixels."""
 
-    def count(self, mask, probabilities):
-        return mask.size, int(probabilities.argmax(-1).sum())
+    def count(self, image):
+        return image.mask.size, int(image.predictions.sum())
 
 
 class CountsTheIgnored(RightData):
     """Has a score in which ignored pixels count."""
 
-    def judge(self):
+    def metric(self):
         return EveryPixel()
 
 
@@ -640,18 +657,50 @@ class Remembering(Accuracy):
     """Adds up in itself what it has counted."""
 
     def __init__(self):
-        self.counts = [(1, 0)]
+        self.counts = (1, 0)
 
-    def scores(self, counts):
-        self.counts += counts
-        return super().scores(self.counts)
+    def scores(self, counts, classes):
+        self.counts = self.add(self.counts, counts)
+        return super().scores(self.counts, classes)
 
 
 class Remembers(RightData):
     """Has a score that depends on what was scored before."""
 
-    def judge(self):
-        return Remembering()
+    def metric(self, remembering=Remembering()):  # noqa: B008
+        return remembering
+
+
+class InPlace(Accuracy):
+    """Adds to the counts that it is given."""
+
+    def count(self, image):
+        return list(super().count(image))
+
+    def add(self, counts, others):
+        counts[:] = super().add(counts, others)
+        return counts
+
+
+class AddsInPlace(RightData):
+    """Has a score that changes the counts of an image."""
+
+    def metric(self):
+        return InPlace()
+
+
+class Latest(Accuracy):
+    """Knows the last image only."""
+
+    def add(self, counts, others):
+        return others
+
+
+class AddsNothing(RightData):
+    """Has a score that depends on the order of the images."""
+
+    def metric(self):
+        return Latest()
 
 
 class Missing(RightData):

@@ -105,8 +105,8 @@ class IsbiEM(Dataset):
 
         return [f"{path} is not there" for path in absent(self._folder())]
 
-    def judge(self) -> Challenge:
-        """See `Dataset.judge`: the foreground-restricted Rand and information scores of the challenge."""
+    def metric(self) -> Challenge:
+        """See `Dataset.metric`: the foreground-restricted Rand and information scores of the challenge."""
         from segzoo_isbi_em.challenge import Challenge
 
         return Challenge()

@@ -12,8 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.ndimage import binary_dilation, label
 
+from segzoo.plugin import Metric, Score
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from segzoo.scoring.segmentation import Segmentation
 
 CELL = 1
 THRESHOLDS = np.arange(11) / 10
@@ -29,26 +33,37 @@ RULES = (
 )
 
 
-class Challenge:
-    """The two scores by which the challenge ranks."""
+class Challenge(Metric):
+    """The two scores by which the challenge ranks.
 
-    definitions: Mapping[str, str] = {
-        "rand_score": "V^Rand: of two pixels of one predicted segment, the probability that they are of one true cell; "
-        f"and the other way round; their harmonic mean. {RULES}",
-        "information_score": "V^Info: the mutual information of predicted segments and true cells over the mean of "
-        f"their entropies. {RULES}",
+    Counts are (thresholds, 3): V^Rand, V^Info and 1 at each threshold, all 0 of a slice without a true cell. So their
+    sum holds what the means need.
+    """
+
+    definitions: Mapping[str, Score] = {
+        "rand_score": Score(
+            "V^Rand: of two pixels of one predicted segment, the probability that they are of one true cell; and the "
+            f"other way round; their harmonic mean. {RULES}",
+            "higher",
+        ),
+        "information_score": Score(
+            "V^Info: the mutual information of predicted segments and true cells over the mean of their entropies. "
+            f"{RULES}",
+            "higher",
+        ),
     }
 
-    def count(self, mask: NDArray[np.uint8], probabilities: NDArray[np.float32], /) -> NDArray[np.float64]:
-        """V^Rand and V^Info of a slice at each threshold, (thresholds, 2); NaN if it has no true cell."""
-        cells = label(mask == CELL)[0]
-        chances = np.where(mask <= CELL, probabilities[..., CELL], 0)  # ignored pixels do not count
-        return np.array([agreement(cells, thin(chances > threshold)) for threshold in THRESHOLDS])
+    def count(self, image: Segmentation, /) -> NDArray[np.float64]:
+        """See `Metric.count`."""
+        cells = label(image.mask == CELL)[0]
+        chances = np.where(image.mask <= CELL, image.probabilities[..., CELL], 0)  # ignored pixels do not count
+        figures = np.array([(*agreement(cells, thin(chances > threshold)), 1) for threshold in THRESHOLDS])
+        return np.zeros_like(figures) if np.isnan(figures).any() else figures
 
-    def scores(self, counts: Sequence[NDArray[np.float64]], /) -> dict[str, float]:
+    def scores(self, counts: NDArray[np.float64], classes: Sequence[str], /) -> dict[str, float]:
         """The means over the slices with a true cell, at the best threshold for each of the two."""
-        known = [count for count in counts if not np.isnan(count).any()]
-        best = np.mean(known, axis=0).max(axis=0) if known else np.full(2, np.nan)
+        sums, slices = counts[:, :2], counts[:, 2:]
+        best = (sums / slices).max(axis=0) if slices.all() else np.full(2, np.nan)
         return dict(zip(self.definitions, best.tolist(), strict=True))
 
 

@@ -31,9 +31,8 @@ from segzoo.runs.finished import Run, open_run
 from segzoo.runs.folder import RunFolder, run_folder
 from segzoo.runs.manifest import manifest
 from segzoo.runs.tables import History
-from segzoo.scoring import overlap
 from segzoo.scoring.evaluation import evaluate
-from segzoo.scoring.scores import Tally, image_scores, own_scores, split_scores
+from segzoo.scoring.scores import Counts, Scoring
 
 if TYPE_CHECKING:
     import keras
@@ -288,21 +287,17 @@ def _score(
     folder: RunFolder,
     bar: Bar,
 ) -> None:
-    classes, judge = experiment.info.classes, experiment.dataset.judge()
-    total, judged, rows = Tally.none(len(classes)), [], []
-    for name, (tally, judgement) in zip(ids, evaluate(predictions, judge), strict=True):
-        bar.advance(1, f"scoring {split}")
-        total += tally
-        judged.append(judgement)
-        rows.append({"id": name} | image_scores(tally, classes) | (own_scores(judge, [judgement]) if judge else {}))
-    folder.write_images(rows)
-    image_mean_iou = overlap.mean(np.array([row["mean_iou"] for row in rows]))
+    scoring = Scoring(experiment.info.classes, experiment.dataset.metric())
+
+    def counted() -> Iterator[Counts]:
+        for counts in evaluate(predictions, scoring):
+            bar.advance(1, f"scoring {split}")
+            yield counts
+
+    total, rows = scoring.summed(counted())
+    folder.write_images([{"id": name} | row for name, row in zip(ids, rows, strict=True)])
     facts = {"split": split, "selected_on_this_split": split == "val", "images": len(ids)}
-    scores = facts | split_scores(total, classes) | {"image_mean_iou": overlap.number(image_mean_iou)}
-    if judge:
-        figures = {name: overlap.number(value) for name, value in own_scores(judge, judged).items()}
-        scores |= {"dataset_scores": figures, "definitions": {**scores["definitions"], **judge.definitions}}
-    folder.write_metrics(scores)
+    folder.write_metrics(facts | scoring.split_scores(total, rows))
 
 
 def _drawing(

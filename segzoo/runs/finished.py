@@ -6,15 +6,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from segzoo.errors import DISTRIBUTION, ConfigError, suggestion
 from segzoo.runs.config import RunConfig
 from segzoo.runs.folder import RunFolder
+from segzoo.scoring.scores import DEFINITIONS
 
-FACTS = ("split", "selected_on_this_split", "images", "absent_classes", "confusion", "hd95_images", "definitions")
+COUNTS = tuple(name for name, score in DEFINITIONS.items() if not score.better)
+"""Figures of the metrics that are no scores."""
+FACTS = ("split", "selected_on_this_split", "images", "definitions", "better", *COUNTS)
 """Keys of `metrics.json` that are not scores."""
 PACKAGES = (DISTRIBUTION, "tensorflow", "keras", "numpy")
 """The packages whose versions are given with a score."""
@@ -31,10 +34,13 @@ class _Metrics(BaseModel):
     selected_on_this_split: bool
     images: int
     definitions: dict[str, str]
-    dataset_scores: dict[str, float | None] = Field(default={})
-    absent_classes: Any = None
-    confusion: Any = None
-    hd95_images: Any = None
+    better: dict[str, Literal["higher", "lower"]] = Field(default={})
+    dataset_scores: dict[str, Any] = Field(default={})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_counts(cls, table: dict[str, Any]) -> dict[str, Any]:
+        return {key: value for key, value in table.items() if key not in COUNTS}
 
 
 class _Machine(BaseModel):
@@ -136,21 +142,35 @@ class Run:
     @property
     def overall(self) -> dict[str, float | None]:
         """The scores of the split by name, those that the dataset defines among them; None where there is none."""
-        of_dataset: Mapping[str, float | None] = self.metrics.get("dataset_scores", {})
-        scores = {key: value for key, value in self.metrics.items() if key not in FACTS}
-        return {key: value for key, value in scores.items() if not isinstance(value, Mapping)} | dict(of_dataset)
+        return {name: value for name, value in self._figures.items() if not isinstance(value, Mapping)}
 
     @property
     def by_class(self) -> dict[str, dict[str, float | None]]:
         """The scores of classes, such as `iou`, each by the names of the classes; None for a class that is absent."""
-        scores = {key: value for key, value in self.metrics.items() if key not in (*FACTS, "dataset_scores")}
-        return {key: dict(value) for key, value in scores.items() if isinstance(value, Mapping)}
+        return {name: dict(value) for name, value in self._figures.items() if isinstance(value, Mapping)}
 
     @property
     def scores(self) -> dict[str, float | None]:
         """All of them, those of a class as `iou_CLASS`."""
         classes = {f"{key}_{name}": value for key, scores in self.by_class.items() for name, value in scores.items()}
         return self.overall | classes
+
+    @property
+    def better(self) -> dict[str, str]:
+        """Which way the scores are better, `higher` or `lower`, where that is known; a run of old does not say it."""
+        known = {name: score.better for name, score in DEFINITIONS.items() if score.better}
+        better: Mapping[str, str] = known | self.metrics.get("better", {})
+        return {name: better[name] for name in self._figures if name in better}
+
+    @property
+    def _figures(self) -> dict[str, Any]:
+        """The scores of the split and of classes by name, those that the dataset defines last."""
+        figures = {key: value for key, value in self.metrics.items() if key not in (*FACTS, "dataset_scores")}
+        figures |= self.metrics.get("dataset_scores", {})
+        if better := self.metrics.get("better"):
+            counts = self.metrics["definitions"].keys() - better.keys()
+            return {name: value for name, value in figures.items() if name not in counts}
+        return figures
 
     @property
     def machine(self) -> str:

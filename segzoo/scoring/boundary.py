@@ -7,35 +7,93 @@ is predicted there; so it is never counted, and the edge of an ignored area is a
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from math import hypot
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import maximum_filter, minimum_filter
 from scipy.spatial import KDTree
 
-from segzoo.plugin import IGNORE
-from segzoo.scoring.overlap import Counts, Scores, ratio
+from segzoo.plugin import IGNORE, Metric, Score
+from segzoo.scoring.overlap import Counts, Scores, by_class, mean, ratio
+
+if TYPE_CHECKING:
+    from segzoo.scoring.segmentation import Segmentation
 
 Labels = npt.NDArray[Any]
 
 WIDTH = 0.02
 """Width of the band along a boundary, as a share of the image's diagonal: 2 %, as in the paper of boundary IoU."""
 
-DEFINITIONS: dict[str, str] = {
-    "boundary_iou": "Of a class: the IoU of two bands, counted over all images together. A band is the pixels of the "
-    "class that are within 2 % of the image's diagonal of where the class ends, in truth or in prediction (Cheng et "
-    "al. 2021, arXiv:2103.16562).",
-    "mean_boundary_iou": "The mean of boundary IoU over the classes that occur in truth or prediction.",
-    "hd95": "Of a class: the 95 % Hausdorff distance, in pixels of the original image. Of the distances from each edge "
-    "pixel of the truth to the nearest of the prediction, and of those the other way, the 95th percentile; the larger "
-    "of the two. The mean over the images in which the class is in both truth and prediction; elsewhere there is no "
-    "such distance, so a class that is missed or made up does not count here, but in IoU.",
-    "hd95_images": "Of a class: the number of images that its hd95 is the mean of.",
-    "mean_hd95": "The mean of hd95 over the classes that have one.",
-}
-"""What each figure means, in a sentence or two, to be printed beside the number. Ignored pixels are of no class."""
+
+class Boundary(Metric):
+    """How well the boundaries of each class agree, as pixels; counts are those of `band_counts`."""
+
+    definitions: Mapping[str, Score] = {
+        "boundary_iou": Score(
+            "Of a class: the IoU of two bands, counted over all images together. A band is the pixels of the class "
+            "that are within 2 % of the image's diagonal of where the class ends, in truth or in prediction (Cheng et "
+            "al. 2021, arXiv:2103.16562).",
+            "higher",
+        ),
+        "mean_boundary_iou": Score(
+            "The mean of boundary IoU over the classes that occur in truth or prediction.", "higher"
+        ),
+    }
+
+    def count(self, image: Segmentation, /) -> Counts:
+        """See `Metric.count`."""
+        return band_counts(image.mask, image.predictions, image.num_classes)
+
+    def scores(self, counts: Counts, classes: Sequence[str], /) -> dict[str, Any]:
+        """See `Metric.scores`."""
+        bands = boundary_iou(counts)
+        return {"mean_boundary_iou": mean(bands), "boundary_iou": by_class(classes, bands)}
+
+    def image_scores(self, counts: Counts, classes: Sequence[str], /) -> dict[str, Any]:
+        """See `Metric.image_scores`."""
+        scores = self.scores(counts, classes)
+        return {name: scores[name] for name in ("boundary_iou", "mean_boundary_iou")}
+
+
+class Hausdorff(Metric):
+    """How far off the boundary of each class is, in pixels.
+
+    Counts are (C, 2): the sum of the distances over the images that have one, and how many those are.
+    """
+
+    definitions: Mapping[str, Score] = {
+        "hd95": Score(
+            "Of a class: the 95 % Hausdorff distance, in pixels of the original image. Of the distances from each edge "
+            "pixel of the truth to the nearest of the prediction, and of those the other way, the 95th percentile; the "
+            "larger of the two. The mean over the images in which the class is in both truth and prediction; elsewhere "
+            "there is no such distance, so a class that is missed or made up does not count here, but in IoU.",
+            "lower",
+        ),
+        "hd95_images": Score("Of a class: the number of images that its hd95 is the mean of.", None),
+        "mean_hd95": Score("The mean of hd95 over the classes that have one.", "lower"),
+    }
+
+    def count(self, image: Segmentation, /) -> Scores:
+        """See `Metric.count`."""
+        distances = hd95(image.mask, image.predictions, image.num_classes)
+        return np.stack([np.nan_to_num(distances), ~np.isnan(distances)], axis=1)
+
+    def scores(self, counts: Scores, classes: Sequence[str], /) -> dict[str, Any]:
+        """See `Metric.scores`."""
+        distances = ratio(counts[:, 0], counts[:, 1])
+        return {
+            "mean_hd95": mean(distances),
+            "hd95": by_class(classes, distances),
+            "hd95_images": by_class(classes, counts[:, 1].astype(int)),
+        }
+
+    def image_scores(self, counts: Scores, classes: Sequence[str], /) -> dict[str, Any]:
+        """See `Metric.image_scores`."""
+        scores = self.scores(counts, classes)
+        return {name: scores[name] for name in ("hd95", "mean_hd95")}
 
 
 def common(mask: Labels, predictions: Labels) -> Labels:

@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from segzoo.plugin import IGNORE
+from segzoo.plugin import IGNORE, Metric, Score
 from segzoo.scoring.overlap import Scores, ratio
+
+if TYPE_CHECKING:
+    from segzoo.scoring.segmentation import Segmentation
 
 BINS = 15
 """Number of bins of the confidence, of equal width."""
 
-DEFINITIONS: dict[str, str] = {
-    "expected_calibration_error": "How far confidence and accuracy are apart: labelled pixels, of all images together, "
-    "fall into 15 equally wide bins by the largest probability of their softmax; the difference between its mean and "
-    "the share of right pixels in each bin, averaged with the bins' pixels as weights (Guo et al. 2017, "
-    "arXiv:1706.04599).",
-}
-"""What the figure means, to be printed beside the number. Ignored pixels are not in it."""
+
+class Calibration(Metric):
+    """Whether a network is as often right as it says; counts are those of `reliability`."""
+
+    definitions: Mapping[str, Score] = {
+        "expected_calibration_error": Score(
+            "How far confidence and accuracy are apart: labelled pixels, of all images together, fall into 15 equally "
+            "wide bins by the largest probability of their softmax; the difference between its mean and the share of "
+            "right pixels in each bin, averaged with the bins' pixels as weights (Guo et al. 2017, arXiv:1706.04599).",
+            "lower",
+        ),
+    }
+
+    def count(self, image: Segmentation, /) -> Scores:
+        """See `Metric.count`."""
+        return reliability(image.mask, image.predictions, image.probabilities.max(-1))
+
+    def scores(self, counts: Scores, classes: Sequence[str], /) -> dict[str, Any]:
+        """See `Metric.scores`."""
+        return {"expected_calibration_error": expected_calibration_error(counts)}
 
 
 def reliability(mask: npt.NDArray[Any], predictions: npt.NDArray[Any], confidences: npt.NDArray[np.float32]) -> Scores:

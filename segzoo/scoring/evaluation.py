@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from segzoo.data.resizing import resize_channels
-from segzoo.networks.prediction import BATCH, classify, softmax
-from segzoo.plugin import Judge
+from segzoo.networks.prediction import BATCH
 from segzoo.processes.threads import in_parallel
-from segzoo.scoring.scores import Tally
+from segzoo.scoring.scores import Counts, Scoring
+from segzoo.scoring.segmentation import Segmentation
 
 if TYPE_CHECKING:
     from segzoo.networks.prediction import Predicted
@@ -19,19 +19,16 @@ TOGETHER = 2**27
 """Number of logits scored together (512 MiB), at the original size of the images; a larger image is scored alone."""
 
 
-def evaluate(predicted: Iterable[Predicted], judge: Judge | None) -> Iterator[tuple[Tally, Any]]:
-    """The counts of each mask and its logits, and those of the dataset's judge, in order.
+def evaluate(predicted: Iterable[Predicted], scoring: Scoring) -> Iterator[Counts]:
+    """The counts of each mask and its logits, in order.
 
     Logits are large at the original size of an image: they are in memory, twice, for as few images as have TOGETHER of
     them, be it one.
     """
 
-    def count(pair: Predicted) -> tuple[Tally, Any]:
+    def count(pair: Predicted) -> Counts:
         mask, logits = pair
-        logits = resize_channels(logits, mask.shape)
-        probabilities = softmax(logits)
-        judged = judge.count(mask, probabilities) if judge else None
-        return Tally.of(mask, classify(logits), probabilities), judged
+        return scoring.count(Segmentation.of(mask, resize_channels(logits, mask.shape)))
 
     for counts in map(partial(in_parallel, count), _lots(predicted)):
         yield from counts

@@ -1,39 +1,28 @@
 """Scores of a segmentation that follow from its confusion matrix.
 
 Count first, divide last: evaluation makes one int64 matrix (C, C) an image, rows truth and columns prediction. Their
-sum gives the scores of the split, the stack (N, C, C) those of each image. Every function but `confusion` and `scores`
+sum gives the scores of the split, the stack (N, C, C) those of each image. Every function but `confusion`
 takes any leading axes, so `mean_iou(stack)` is one value an image. Averages of per-batch scores are not offered,
 because they change with the batch size.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from segzoo.data.samples import outside
 from segzoo.errors import DataError
-from segzoo.plugin import IGNORE
+from segzoo.plugin import IGNORE, Metric, Score
+
+if TYPE_CHECKING:
+    from segzoo.scoring.segmentation import Segmentation
 
 Counts = npt.NDArray[np.int64]
 Scores = npt.NDArray[np.float64]
-
-DEFINITIONS: dict[str, str] = {
-    "iou": "Of a class: pixels of both truth and prediction over pixels of either, counted over all images together.",
-    "dice": "Of a class: twice the pixels of both truth and prediction over the pixels of truth plus those of "
-    "prediction, counted over all images together.",
-    "mean_iou": "The mean of IoU over the classes that occur in truth or prediction, all weighing the same.",
-    "mean_dice": "The mean of Dice over the classes that occur in truth or prediction, all weighing the same.",
-    "pixel_accuracy": "The share of labelled pixels whose predicted class is the true one, over all images together.",
-    "image_mean_iou": "The mean over images of each image's own mean IoU, taken over the classes that occur in that "
-    "image's truth or prediction.",
-    "absent_classes": "Classes without a pixel in truth or prediction; they have no score and are in no mean.",
-    "confusion": "Labelled pixels of all images, counted by true class (rows) and predicted class (columns).",
-}
-"""What each figure means, in a sentence, to be printed beside the number. Ignored pixels are in none of them."""
 
 
 def confusion(labels: npt.NDArray[Any], predictions: npt.NDArray[Any], num_classes: int) -> Counts:
@@ -93,20 +82,71 @@ def absent(counts: Counts) -> npt.NDArray[np.bool_]:
     return missing
 
 
-def scores(counts: Counts, classes: Sequence[str]) -> dict[str, Any]:
-    """All scores of one confusion matrix (C, C), ready for JSON: NaN is None, and the definitions stand beside."""
-    if counts.shape != (len(classes), len(classes)):
-        raise ValueError(f"a confusion matrix of shape {counts.shape} does not fit {len(classes)} class names")
-    figures: dict[str, Any] = {
-        "mean_iou": number(mean_iou(counts)),
-        "mean_dice": number(mean_dice(counts)),
-        "pixel_accuracy": number(pixel_accuracy(counts)),
-        "iou": dict(zip(classes, map(number, iou(counts)), strict=True)),
-        "dice": dict(zip(classes, map(number, dice(counts)), strict=True)),
-        "absent_classes": [name for name, missing in zip(classes, absent(counts), strict=True) if missing],
-        "confusion": counts.tolist(),
+class Overlap(Metric):
+    """How much of each class is in the same places in truth and prediction; counts are confusion matrices (C, C)."""
+
+    definitions: Mapping[str, Score] = {
+        "iou": Score(
+            "Of a class: pixels of both truth and prediction over pixels of either, counted over all images together.",
+            "higher",
+        ),
+        "dice": Score(
+            "Of a class: twice the pixels of both truth and prediction over the pixels of truth plus those of "
+            "prediction, counted over all images together.",
+            "higher",
+        ),
+        "mean_iou": Score(
+            "The mean of IoU over the classes that occur in truth or prediction, all weighing the same.", "higher"
+        ),
+        "mean_dice": Score(
+            "The mean of Dice over the classes that occur in truth or prediction, all weighing the same.", "higher"
+        ),
+        "pixel_accuracy": Score(
+            "The share of labelled pixels whose predicted class is the true one, over all images together.", "higher"
+        ),
+        "image_mean_iou": Score(
+            "The mean over images of each image's own mean IoU, taken over the classes that occur in that image's "
+            "truth or prediction.",
+            "higher",
+        ),
+        "absent_classes": Score(
+            "Classes without a pixel in truth or prediction; they have no score and are in no mean.", None
+        ),
+        "confusion": Score(
+            "Labelled pixels of all images, counted by true class (rows) and predicted class (columns).", None
+        ),
     }
-    return {**figures, "definitions": DEFINITIONS}
+    image_means: Mapping[str, str] = {"image_mean_iou": "mean_iou"}
+
+    def count(self, image: Segmentation, /) -> Counts:
+        """See `Metric.count`."""
+        return image.confusion
+
+    def scores(self, counts: Counts, classes: Sequence[str], /) -> dict[str, Any]:
+        """See `Metric.scores`."""
+        return {
+            "mean_iou": mean_iou(counts),
+            "mean_dice": mean_dice(counts),
+            "pixel_accuracy": pixel_accuracy(counts),
+            "iou": by_class(classes, iou(counts)),
+            "dice": by_class(classes, dice(counts)),
+            "absent_classes": [name for name, missing in zip(classes, absent(counts), strict=True) if missing],
+            "confusion": counts.tolist(),
+        }
+
+    def image_scores(self, counts: Counts, classes: Sequence[str], /) -> dict[str, Any]:
+        """See `Metric.image_scores`."""
+        ious = iou(counts)
+        return {"mean_iou": mean(ious), "iou": by_class(classes, ious)}
+
+
+def by_class(classes: Sequence[str], values: npt.NDArray[Any]) -> dict[str, Any]:
+    """Values (C,) by the names of their classes.
+
+    Raises:
+        ValueError: if there are not as many of both.
+    """
+    return dict(zip(classes, values.tolist(), strict=True))
 
 
 def number(value: npt.ArrayLike) -> float | None:

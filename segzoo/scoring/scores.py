@@ -1,123 +1,151 @@
-"""The counts of an image or a split, and the scores that follow from them."""
+"""The metrics by which a run is scored, and what they make of an image and of a split."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from segzoo.errors import PluginError
-from segzoo.scoring import boundary, calibration, overlap
-from segzoo.scoring.overlap import Counts, Scores, number
+from segzoo.scoring.boundary import Boundary, Hausdorff
+from segzoo.scoring.calibration import Calibration
+from segzoo.scoring.overlap import Overlap, mean, number
 
 if TYPE_CHECKING:
-    from segzoo.plugin import Judge
+    from segzoo.plugin import Metric, Score
+    from segzoo.scoring.segmentation import Segmentation
 
-DEFINITIONS = overlap.DEFINITIONS | boundary.DEFINITIONS | calibration.DEFINITIONS
-"""The definition of each score; a dataset's judge adds the definitions of its scores."""
+Counts = tuple[Any, ...]
+"""What each metric counts."""
+
+METRICS: tuple[Metric, ...] = (Overlap(), Boundary(), Hausdorff(), Calibration())
+"""What every run is scored by."""
+DEFINITIONS: dict[str, Score] = {name: score for metric in METRICS for name, score in metric.definitions.items()}
+"""The scores of every run by name; a dataset's own metric adds its scores."""
+KEYS = (
+    "mean_iou",
+    "mean_dice",
+    "pixel_accuracy",
+    "iou",
+    "dice",
+    "absent_classes",
+    "confusion",
+    "definitions",
+    "mean_boundary_iou",
+    "boundary_iou",
+    "mean_hd95",
+    "hd95",
+    "hd95_images",
+    "expected_calibration_error",
+    "image_mean_iou",
+    "dataset_scores",
+)
+"""The keys that come first in `metrics.json`, in this order; all others follow as the metrics give them."""
 
 
 @dataclass(frozen=True)
-class Tally:
-    """The counts of an image, or the sums of those of many; C is the number of classes."""
+class Scoring:
+    """How the images of a split are scored."""
 
-    confusion: Counts
-    """Pixels by true and predicted class, (C, C)."""
-    bands: Counts
-    """See `boundary.band_counts`, (C, 2)."""
-    distances: Scores
-    """95 % Hausdorff distances, (C, 2): their sum over the images that have one, and how many those are."""
-    reliability: Scores
-    """See `calibration.reliability`, (3, BINS)."""
+    classes: Sequence[str]
+    """The names of the classes."""
+    own: Metric | None = None
+    """That of the dataset."""
 
-    @classmethod
-    def none(cls, num_classes: int) -> Self:
-        """The counts of no image, to begin a sum with."""
-        square, pairs = np.zeros((num_classes, num_classes), np.int64), np.zeros((num_classes, 2))
-        return cls(square, pairs.astype(np.int64), pairs, np.zeros((3, calibration.BINS)))
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """All metrics, that of the dataset last."""
+        return (*METRICS, self.own) if self.own else METRICS
 
-    @classmethod
-    def of(cls, mask: npt.NDArray[Any], predictions: npt.NDArray[Any], probabilities: npt.NDArray[np.float32]) -> Self:
-        """The counts of one image, from its mask (H, W), the predicted classes (H, W) and probabilities (H, W, C)."""
-        num_classes = probabilities.shape[-1]
-        distances = boundary.hd95(mask, predictions, num_classes)
-        return cls(
-            overlap.confusion(mask, predictions, num_classes),
-            boundary.band_counts(mask, predictions, num_classes),
-            np.stack([np.nan_to_num(distances), ~np.isnan(distances)], axis=1),
-            calibration.reliability(mask, predictions, probabilities.max(-1)),
-        )
+    def count(self, image: Segmentation) -> Counts:
+        """The counts of an image."""
+        return tuple(metric.count(image) for metric in self.metrics)
 
-    def __add__(self, other: Self) -> Self:
-        return type(self)(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
+    def add(self, counts: Counts, others: Counts) -> Counts:
+        """The counts of both together."""
+        return tuple(metric.add(*both) for metric, *both in zip(self.metrics, counts, others, strict=True))
 
-    def iou(self) -> Scores:
-        """IoU of each class, (C,)."""
-        return overlap.iou(self.confusion)
+    def summed(self, counts: Iterable[Counts]) -> tuple[Counts, list[dict[str, Any]]]:
+        """The counts of all images together, of which there is one at least, and the scores of each."""
+        total, rows = None, []
+        for of_image in counts:
+            rows.append(self.image_scores(of_image))
+            total = self.add(total, of_image) if total else of_image
+        return total or (), rows
 
-    def boundary_iou(self) -> Scores:
-        """Boundary IoU of each class, (C,)."""
-        return boundary.boundary_iou(self.bands)
+    def image_scores(self, counts: Counts) -> dict[str, Any]:
+        """The scores of one image as a row of a table, those of a class as `NAME_CLASS`; NaN where there is none.
 
-    def hd95(self) -> Scores:
-        """The mean 95 % Hausdorff distance of each class in pixels, (C,)."""
-        return overlap.ratio(self.distances[:, 0], self.distances[:, 1])
+        Raises:
+            PluginError: if the dataset's metric does not say what it defines, or names a score as another is named.
+        """
+        row: dict[str, Any] = {}
+        for metric, count in zip(self.metrics, counts, strict=True):
+            scores = metric.image_scores(count, self.classes)
+            if metric is self.own:
+                require_defined(metric, scores, of_image=True)
+            row |= flat({name: value for name, value in scores.items() if metric.definitions[name].better})
+        return row
 
-    def calibration_error(self) -> Scores:
-        """The expected calibration error."""
-        return calibration.expected_calibration_error(self.reliability)
+    def split_scores(self, counts: Counts, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """The scores of all images together, from the sum of their counts and the row of each.
 
+        They are ready for JSON: NaN is None, and what each means and which way is better stand beside.
 
-def image_scores(tally: Tally, classes: Sequence[str]) -> dict[str, Any]:
-    """The scores of one image as a row of a table; NaN where there is none."""
-
-    def by_class(name: str, values: Scores) -> dict[str, Any]:
-        return {f"{name}_{label}": value for label, value in zip(classes, values, strict=True)}
-
-    ious, bands, distances = tally.iou(), tally.boundary_iou(), tally.hd95()
-    return {
-        "mean_iou": overlap.mean(ious),
-        **by_class("iou", ious),
-        **by_class("boundary_iou", bands),
-        "mean_boundary_iou": overlap.mean(bands),
-        **by_class("hd95", distances),
-        "mean_hd95": overlap.mean(distances),
-        "expected_calibration_error": tally.calibration_error(),
-    }
+        Raises:
+            PluginError: if the dataset's metric does not say what it defines, or names a score as another is named.
+        """
+        scores: dict[str, Any] = {}
+        for metric, count in zip(self.metrics, counts, strict=True):
+            given = metric.scores(count, self.classes)
+            if metric is self.own:
+                require_defined(metric, given)
+            figures = {**given, **_means(metric, rows)}
+            ready = {name: _ready(metric.definitions[name], value) for name, value in figures.items()}
+            scores |= {"dataset_scores": ready} if metric is self.own else ready
+        defined = {name: score for metric in self.metrics for name, score in metric.definitions.items()}
+        scores["definitions"] = {name: score.definition for name, score in defined.items()}
+        scores["better"] = {name: score.better for name, score in defined.items() if score.better}
+        return {key: scores[key] for key in KEYS if key in scores} | scores
 
 
-def split_scores(tally: Tally, classes: Sequence[str]) -> dict[str, Any]:
-    """The scores of all images together, ready for JSON: NaN is None, and the definitions stand beside."""
-
-    def by_class(values: Scores) -> dict[str, float | None]:
-        return dict(zip(classes, map(number, values), strict=True))
-
-    bands, distances = tally.boundary_iou(), tally.hd95()
-    return {
-        **overlap.scores(tally.confusion, classes),
-        "mean_boundary_iou": number(overlap.mean(bands)),
-        "boundary_iou": by_class(bands),
-        "mean_hd95": number(overlap.mean(distances)),
-        "hd95": by_class(distances),
-        "hd95_images": dict(zip(classes, tally.distances[:, 1].astype(int).tolist(), strict=True)),
-        "expected_calibration_error": number(tally.calibration_error()),
-        "definitions": DEFINITIONS,
-    }
+def flat(scores: Mapping[str, Any]) -> dict[str, Any]:
+    """Scores in a single row, those of a class as `NAME_CLASS`."""
+    row: dict[str, Any] = {}
+    for name, value in scores.items():
+        if isinstance(value, Mapping):
+            row |= {f"{name}_{label}": of_class for label, of_class in value.items()}
+        else:
+            row[name] = value
+    return row
 
 
-def own_scores(judge: Judge, counts: Sequence[Any]) -> dict[str, float]:
-    """The scores that the dataset's judge gives these images.
+def require_defined(metric: Metric, scores: Mapping[str, Any], of_image: bool = False) -> None:
+    """Raise a PluginError unless a dataset's metric gives the scores that it defines, of an image perhaps fewer.
 
-    Raises:
-        PluginError: if it does not say what it defines, or gives a figure of its own the name of one of segzoo's.
+    None of them may have the name of another figure.
     """
-    scores = {name: float(value) for name, value in judge.scores(counts).items()}
-    if scores.keys() != judge.definitions.keys():
-        defined, given = (", ".join(names) or "none" for names in (judge.definitions, scores))
-        raise PluginError(f"the dataset's judge defines the scores {defined}, but gives {given}")
-    if taken := scores.keys() & {"id", *DEFINITIONS}:
-        raise PluginError(f"the dataset's judge has a score '{min(taken)}', which is the name of another figure")
-    return scores
+    wanted = [name for name in metric.definitions if name not in metric.image_means]
+    if not set(scores) <= set(wanted) or not (of_image or set(wanted) <= set(scores)):
+        defined, given = (", ".join(names) or "none" for names in (wanted, scores))
+        raise PluginError(f"the dataset's metric defines the scores {defined}, but gives {given}")
+    if taken := metric.definitions.keys() & {"id", *DEFINITIONS}:
+        raise PluginError(f"the dataset's metric has a score '{min(taken)}', which is the name of another figure")
+
+
+def _means(metric: Metric, rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """The scores that are means over images, from the row of each image."""
+    if unknown := [of for of in metric.image_means.values() if of not in rows[0]]:
+        raise PluginError(f"a metric has the mean over images of '{unknown[0]}', which is no score of an image")
+    return {name: float(mean(np.array([row[of] for row in rows]))) for name, of in metric.image_means.items()}
+
+
+def _ready(score: Score, value: Any) -> Any:
+    """A value for JSON, where a score is None instead of NaN."""
+    if not score.better:
+        return value
+    return (
+        {label: number(of_class) for label, of_class in value.items()} if isinstance(value, Mapping) else number(value)
+    )

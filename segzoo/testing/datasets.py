@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import pickle
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import reduce
 from typing import TYPE_CHECKING
 from unittest import SkipTest
 
@@ -13,8 +14,10 @@ import numpy as np
 
 from segzoo.data.samples import outside
 from segzoo.files.cache import cache_folder
-from segzoo.plugin import IGNORE, Dataset, Judge, Samples, Split
-from segzoo.scoring.scores import own_scores
+from segzoo.networks.prediction import classify
+from segzoo.plugin import IGNORE, Dataset, Metric, Samples, Split
+from segzoo.scoring.scores import flat, require_defined
+from segzoo.scoring.segmentation import Segmentation
 from segzoo.testing.processes import elsewhere
 
 if TYPE_CHECKING:
@@ -134,51 +137,90 @@ def check_two_processes_can_read(dataset: Dataset) -> None:
 
 def check_own_scores_are_defined(dataset: Dataset) -> None:
     """A score without its definition cannot be compared to another, nor one that has the name of another figure."""
-    judge = judge_of(dataset)
-    counts = [judge.count(*image) for image in predicted(dataset)]
-    for some in (counts, *([count] for count in counts)):
-        own_scores(judge, some)
-    silent = [name for name, text in judge.definitions.items() if not text.strip()]
+    metric, classes = metric_of(dataset), classes_of(dataset)
+    counts = [metric.count(image) for image in predicted(dataset)]
+    for some in (reduce(metric.add, counts), *counts):
+        scores = metric.scores(some, classes)
+        require_defined(metric, scores)
+        require_defined(metric, metric.image_scores(some, classes), of_image=True)
+        for name in (name for name, value in scores.items() if isinstance(value, Mapping)):
+            others = [str(label) for label in scores[name] if label not in classes]
+            assert not others, f"the score '{name}' has values for {', '.join(others)}, which are no classes"
+    silent = [name for name, score in metric.definitions.items() if not score.definition.strip()]
     assert not silent, f"the scores {', '.join(silent)} say nothing of what they mean"
 
 
 def check_own_scores_follow_from_labelled_pixels(dataset: Dataset) -> None:
     """Whoever counts the same predictions again gets the same scores, whatever is predicted where the mask is 255."""
-    judge = judge_of(dataset)
+    metric = metric_of(dataset)
     images = predicted(dataset)
 
     def scores(counts: Iterable[object]) -> NDArray[np.float64]:
-        return np.array(list(judge.scores(list(counts)).values()), float)
+        return _values(dataset, reduce(metric.add, counts))
 
-    counts = [judge.count(*image) for image in images]
+    counts = [metric.count(image) for image in images]
     first = scores(counts)
     assert _same(first, scores(counts)), "scores of the same counts, asked for twice, are not the same"
     with ThreadPoolExecutor(2) as pool:
-        again = scores(pool.map(lambda image: judge.count(*image), images))
+        again = scores(pool.map(metric.count, images))
     assert _same(first, again), "the same images, counted again by two threads, have other scores"
-    others = [(mask, np.where(mask[..., None] == IGNORE, p[..., ::-1], p)) for mask, p in images]
-    changed = scores(judge.count(*image) for image in others)
+    changed = scores(metric.count(_otherwise_where_ignored(image)) for image in images)
     assert _same(first, changed), f"what is predicted where the mask is {IGNORE} changes a score"
 
 
-def judge_of(dataset: Dataset) -> Judge:
-    """The dataset's judge, if it has one."""
-    if (judge := dataset.judge()) is None:
+def check_own_counts_add_up(dataset: Dataset) -> None:
+    """Images are added one by one, after each has had its scores, and those of a split are of all its images alike."""
+    metric = metric_of(dataset)
+    counts = [metric.count(image) for image in predicted(dataset)]
+    before = [_values(dataset, count) for count in counts]
+    there, back = reduce(metric.add, counts), reduce(metric.add, reversed(counts))
+    same = all(map(_same, before, (_values(dataset, count) for count in counts)))
+    assert same, "`add` changes what it adds: the scores of an image, asked for afterwards, are others"
+    one, other = _values(dataset, there), _values(dataset, back)
+    assert np.allclose(one, other, equal_nan=True), "the same images, added in another order, have other scores"
+
+
+def metric_of(dataset: Dataset) -> Metric:
+    """The dataset's metric, if it has one."""
+    if (metric := dataset.metric()) is None:
         raise SkipTest("the dataset has no scores of its own")
-    return judge
+    return metric
 
 
-def predicted(dataset: Dataset) -> list[tuple[NDArray[np.uint8], NDArray[np.float32]]]:
-    """Masks (H, W) of some samples, a part of them ignored, and probabilities (H, W, C) that are often right."""
-    num_classes = len(dataset.describe(cache_folder()).classes)
+def classes_of(dataset: Dataset) -> tuple[str, ...]:
+    """The names of the dataset's classes."""
+    return dataset.describe(cache_folder()).classes
+
+
+def predicted(dataset: Dataset) -> list[Segmentation]:
+    """Some samples, a part of their masks ignored, with predictions that are often right."""
+    num_classes = len(classes_of(dataset))
     *_, (_, samples) = splits(dataset)
     rng, images = np.random.default_rng(0), []
     for index in looked_at(samples)[:2]:
         mask = samples[index][1].copy()
         mask[: len(mask) // 4 + 1] = IGNORE
-        chances = rng.random((*mask.shape, num_classes), np.float32) + (mask[..., None] == np.arange(num_classes))
-        images.append((mask, chances / chances.sum(-1, keepdims=True)))
+        truth = (mask[..., None] == np.arange(num_classes)).astype(np.float32)
+        chances = rng.random(truth.shape, np.float32) + truth / 2
+        images.append(_segmentation(mask, chances / chances.sum(-1, keepdims=True)))
     return images
+
+
+def _otherwise_where_ignored(image: Segmentation) -> Segmentation:
+    ignored = image.mask[..., None] == IGNORE
+    return _segmentation(image.mask, np.where(ignored, image.probabilities[..., ::-1], image.probabilities))
+
+
+def _segmentation(mask: NDArray[np.uint8], probabilities: NDArray[np.float32]) -> Segmentation:
+    return Segmentation(mask, classify(probabilities), probabilities)
+
+
+def _values(dataset: Dataset, counts: object) -> NDArray[np.float64]:
+    """The scores of these counts, without names."""
+    metric = metric_of(dataset)
+    scores = metric.scores(counts, classes_of(dataset))
+    numbers = flat({name: value for name, value in scores.items() if metric.definitions[name].better})
+    return np.array(list(numbers.values()), float)
 
 
 def _same(first: NDArray[np.float64], second: NDArray[np.float64]) -> bool:
