@@ -4,46 +4,30 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from turns import BATCH_SIZE, Pace, Training, main
 
-from segzoo.plugin import Job, Samples, Trainer
+from segzoo.plugin import Subscriber
 from segzoo.runs.config import compose
 from segzoo.runs.experiment import conduct, resolve
 
-if TYPE_CHECKING:
-    import keras
 
+class Turns(Subscriber):
+    """Tells of the steps and epochs of a run, and holds it up in between until it is its turn."""
 
-@dataclass(frozen=True)
-class PacedTrainer:
-    """A trainer that tells of its steps and epochs, and waits for its turn in between."""
+    def __init__(self, pace: Pace, precision: Mapping[str, Any]) -> None:
+        self._pace, self._precision = pace, precision
 
-    trainer: Trainer
-    pace: Pace
+    def images_done(self, count: int) -> None:
+        """Count the step."""
+        self._pace.step(count)
 
-    def fit(self, build: Callable[[], keras.Model], train: Samples, val: Samples, job: Job) -> keras.Model:
-        """See `Trainer.fit`."""
-
-        measured: dict[str, float] = {}
-
-        def advance(images: int) -> None:
-            job.advance(images)
-            self.pace.step(images)
-
-        def timed(times: Mapping[str, float]) -> None:
-            job.timed(times)
-            measured.update(times)
-
-        def report(figures: Mapping[str, float]) -> None:
-            job.report(figures)
-            self.pace.epoch({**measured, **self.trainer.model_dump(include={"precision"})})
-
-        return self.trainer.fit(build, train, val, replace(job, advance=advance, timed=timed, report=report))
+    def epoch_ended(self, figures: Mapping[str, float], times: Mapping[str, float] = {}) -> None:
+        """Wait for the next turn."""
+        self._pace.epoch({**times, **self._precision})
 
 
 def train(training: Training, pace: Pace) -> None:
@@ -63,7 +47,8 @@ def train(training: Training, pace: Pace) -> None:
     experiment = resolve(compose(None, {"model": "unet", "dataset": "oxford_pets"} | numbers, settings))
     with tempfile.TemporaryDirectory() as folder:
         os.environ["SEGZOO_CACHE"] = f"{folder}/cache"  # the first epoch prepares the images, as in a first run
-        conduct(replace(experiment, trainer=PacedTrainer(experiment.trainer, pace)), Path(folder) / "run")
+        turns = Turns(pace, experiment.trainer.model_dump(include={"precision"}))
+        conduct(experiment, Path(folder) / "run", subscribers=[turns])
 
 
 if __name__ == "__main__":

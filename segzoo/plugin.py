@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol, Self
 
@@ -34,6 +34,7 @@ __all__ = [
     "IGNORE",
     "Count",
     "Dataset",
+    "Events",
     "File",
     "Folder",
     "Info",
@@ -45,6 +46,7 @@ __all__ = [
     "Samples",
     "Score",
     "Split",
+    "Subscriber",
     "Trainer",
     "View",
 ]
@@ -311,8 +313,62 @@ class Loss(Plugin):
         return None
 
 
-def unheard(*_: object) -> None:
-    """Does nothing with what it is told."""
+class Events:
+    """What a trainer tells of a training while it happens; `job.events` passes it on to the subscribers of the run.
+
+    Every trainer sends `images_done` and `epoch_ended`, and `resumed` where it goes on with an earlier training. No
+    event needs another before it. The methods here do nothing: a job that nobody listens to has an `Events()`.
+    """
+
+    def training_started(self, images: int) -> None:
+        """An epoch trains on so many images; in the view `crop`, on so many crops. So a progress bar has an end."""
+
+    def resumed(
+        self, figures: Sequence[Mapping[str, float]], times: Sequence[Mapping[str, float]] = (), images: int = 0
+    ) -> None:
+        """The training goes on where an earlier process has left it.
+
+        Args:
+            figures: those of each epoch that is done, as `epoch_ended` was given them.
+            times: those of each of these epochs, `seconds` and `images` among them; empty if they were not kept.
+            images: images, or crops, that are done of the next epoch.
+        """
+
+    def images_done(self, count: int) -> None:
+        """A training step on so many images, or crops, is done."""
+
+    def epoch_ended(self, figures: Mapping[str, float], times: Mapping[str, float] = {}) -> None:
+        """An epoch, or the part of it that a budget has allowed, is trained and validated.
+
+        Args:
+            figures: `loss` and `val_loss` at least.
+            times: what the trainer has measured. They are kept apart, since they differ from run to run:
+                `training_seconds`, and `waiting_seconds` for the part of them that the loop waited for data; `seconds`
+                and `images` of the epoch, if the trainer knows better than the run, which measures them, too.
+        """
+
+    def message(self, text: str) -> None:
+        """There is a line of text that the user should see."""
+
+
+class Subscriber(Events):
+    """Is told of a run while it happens. Derive from it, and implement the events that you want to hear of.
+
+    Figures and times come as rows of `history.csv` and `timings.csv`: numbers of Python, with `epoch`, from 1, and with
+    the `seconds` and `images` of the epoch. Where a run goes on, `resumed` has the rows of all epochs done before.
+    Events come in the thread that trains, so training waits until a method returns.
+
+    A run does not end for an exception that a subscriber raises: it says so once, and sends it nothing more.
+    """
+
+    def run_started(self, config: Mapping[str, Any], folder: Path) -> None:
+        """The run begins, or goes on, in this folder; the configuration is the content of its `config.toml`."""
+
+    def pictures(self, paths: Sequence[Path]) -> None:
+        """These pictures of samples, PNG files, are drawn."""
+
+    def run_ended(self, metrics: Mapping[str, Any]) -> None:
+        """The run is finished, and its folder complete; the scores are the content of its `metrics.json`."""
 
 
 @dataclass(frozen=True)
@@ -330,21 +386,8 @@ class Job:
     seed: int
     folder: Path
     """The run's folder, for checkpoints."""
-    report: Callable[[Mapping[str, float]], None]
-    """To be called at the end of each epoch with its figures, `loss` and `val_loss` at least."""
-    advance: Callable[[int], None]
-    """To be called after each training step with its number of images; in the view `crop`, of crops."""
-    counted: Callable[[int], None] = unheard
-    """To be called before the first step, and before `restored`, with the number of images, or of crops, that an epoch
-    trains on."""
-    timed: Callable[[Mapping[str, float]], None] = unheard
-    """To be called before `report` with the times of the epoch, which are kept apart: `training_seconds`, and
-    `waiting_seconds` for the part of them that the loop waited for data."""
-    restored: Callable[[Sequence[Mapping[str, float]], Sequence[Mapping[str, float]], int], None] = unheard
-    """To be called before the first step where training goes on: with the figures and the times of the epochs that are
-    done, `seconds` and `images` among the times, and with the number of images that are done of the next."""
-    say: Callable[[str], None] = unheard
-    """To be called with a line that the user should see."""
+    events: Events = field(default_factory=Events)
+    """To be told of each step and each epoch."""
     cache: Path | None = None
     """Where `segzoo.training.pipeline.prepare` keeps what does not fit in memory."""
     resume: bool = False

@@ -10,7 +10,7 @@ import tensorflow as tf
 from segzoo.errors import ConfigError
 from segzoo.networks.frame import Frame
 from segzoo.networks.prediction import classify, predict
-from segzoo.plugin import IGNORE, Job
+from segzoo.plugin import IGNORE, Events, Job
 from segzoo.scoring.overlap import confusion, mean_iou
 from segzoo.training.batches import order
 from segzoo.training.pipeline import prepare
@@ -46,8 +46,8 @@ def linear_network():
     return keras.Model(inputs, keras.layers.Conv2D(CLASSES, 1, kernel_initializer="glorot_uniform")(inputs))
 
 
-class Recorder:
-    """A run's ears."""
+class Recorder(Events):
+    """A job, and the events that the trainer sends."""
 
     def __init__(self, folder, epochs=3, seed=0, frame=None, resume=False):
         self.rows, self.times, self.images, self.counts, self.said, self.earlier = [], [], [], [], [], None
@@ -58,18 +58,26 @@ class Recorder:
             epochs,
             seed,
             folder,
-            self.rows.append,
-            self.images.append,
-            counted=self.counts.append,
-            timed=self.times.append,
-            restored=self.restored,
-            say=self.said.append,
+            events=self,
             cache=folder / "cache",
             resume=resume,
         )
 
-    def restored(self, figures, times, images):
+    def training_started(self, images):
+        self.counts.append(images)
+
+    def resumed(self, figures, times=(), images=0):
         self.earlier = (figures, times, images)
+
+    def images_done(self, count):
+        self.images.append(count)
+
+    def epoch_ended(self, figures, times=None):
+        self.rows.append(figures)
+        self.times.append(times)
+
+    def message(self, text):
+        self.said.append(text)
 
     def fit(self, build=linear_network, train=None, val=None, **options):
         options = {"precision": "float32"} | options  # the same on any machine

@@ -11,7 +11,7 @@ from keras import layers
 
 from segzoo.errors import ConfigError, PluginError, TrainingError
 from segzoo.networks.frame import Frame
-from segzoo.plugin import Job
+from segzoo.plugin import Events, Job
 from segzoo.runs import experiment
 from segzoo.runs.config import compose
 from segzoo_keras import KerasTrainer, precision
@@ -116,16 +116,19 @@ def test_to_decide_without_a_gpu_takes_no_tensorflow():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-class Training:
-    """A training on a few drawn shapes, and what it told."""
+class Training(Events):
+    """A training on a few drawn shapes, and the figures of its epochs."""
 
     def __init__(self, folder, build, loss=None, epochs=2, images=6, **options):
         self.rows = []
         data = Shapes(size=16, train=images, val=2, test=1)
         frame = Frame((16, 16), stride=2)
-        job = Job(loss or CrossEntropy(), CLASSES, frame, epochs, 0, folder, self.rows.append, lambda images: None)
+        job = Job(loss or CrossEntropy(), CLASSES, frame, epochs, 0, folder, events=self)
         splits = data.open(folder, "train"), data.open(folder, "val")
         self.model = KerasTrainer(**options).fit(build, *splits, job)
+
+    def epoch_ended(self, figures, times=None):
+        self.rows.append(figures)
 
 
 def unet():
@@ -238,7 +241,7 @@ def test_pixel_values_stay_apart_in_bfloat16(tmp_path):
         ids = ("ramp",)
 
     ramp = Ramp([(np.arange(768, dtype=np.uint8).reshape(16, 16, 3), np.zeros((16, 16), np.uint8))])
-    job = Job(CrossEntropy(), CLASSES, Frame((16, 16)), 1, 0, tmp_path, lambda row: None, lambda images: None)
+    job = Job(CrossEntropy(), CLASSES, Frame((16, 16)), 1, 0, tmp_path)
     KerasTrainer(precision="mixed_bfloat16").fit(build, ramp, ramp, job)
     assert len(seen[0]) == 256
 

@@ -13,6 +13,7 @@ from test_keras_trainer import CROPS, Blocks, Recorder, Unequal, linear_network,
 
 import segzoo
 from segzoo.errors import ConfigError, SegzooError
+from segzoo.plugin import Events
 from segzoo.processes.terminal import Bar
 from segzoo.runs import experiment
 from segzoo.training import checkpoints
@@ -45,15 +46,14 @@ class EndedError(Exception):
 
 
 class Stopping(Recorder):
-    """Ears of a run that ends after so many steps."""
+    """A job whose process ends after so many steps."""
 
     def __init__(self, folder, steps, **facts):
         super().__init__(folder, **facts)
         self.steps = steps
-        self.job = replace(self.job, advance=self.advance)
 
-    def advance(self, images):
-        self.images.append(images)
+    def images_done(self, count):
+        super().images_done(count)
         if len(self.images) == self.steps:
             raise EndedError
 
@@ -202,7 +202,7 @@ def saved_at(monkeypatch):
     return found
 
 
-class Clock:
+class Clock(Events):
     """A clock that only moves when told: by so many seconds with each step, and with each checkpoint."""
 
     def __init__(self, monkeypatch, step, save):
@@ -218,10 +218,10 @@ class Clock:
 
     def fit(self, folder, epochs, **options):
         recorder = Recorder(folder, epochs)
-        recorder.job = replace(recorder.job, advance=self.advance)
+        recorder.job = replace(recorder.job, events=self)
         recorder.fit(**options)
 
-    def advance(self, images):
+    def images_done(self, count):
         self.now += self.step
 
 
@@ -245,10 +245,9 @@ def test_quick_epochs_of_a_large_network_are_not_all_saved(tmp_path, monkeypatch
     assert found == [(4, 0), (9, 0), (10, 0)]
 
 
-def test_nothing_saved_is_said_and_training_begins_at_the_beginning(tmp_path, unbroken):
+def test_where_nothing_is_saved_training_begins_at_the_beginning(tmp_path, unbroken):
     recorder = Recorder(tmp_path, resume=True)
     assert weights(recorder.fit(dropout_network, batch_size=2)) == unbroken[1]
-    assert recorder.said == [f"nothing is saved in {tmp_path}: beginning at the beginning"]
     assert recorder.earlier is None
 
 
@@ -496,7 +495,7 @@ def test_a_disk_that_fills_ends_in_one_message_and_loses_nothing(tmp_path, alway
 def test_two_processes_do_not_work_in_one_folder(tmp_path, monkeypatch):
     refused = []
 
-    def meanwhile(experiment, folder, resume):
+    def meanwhile(experiment, folder, *options):
         with pytest.raises(ConfigError, match=f"another process is at work in {folder.path}") as error:
             run(folder.path, resume=True)
         refused.append(error)

@@ -90,6 +90,18 @@ FOUND = {
     wrong.StandsStill: {"check_loss_falls"},
     wrong.LastWeights: {"check_best_weights_are_left"},
     wrong.ReportsTwice: {"check_history_has_one_row_an_epoch"},
+    wrong.ReportsNoValLoss: {
+        "check_best_weights_are_left",
+        "check_crops_are_heeded",
+        "check_history_has_one_row_an_epoch",
+    },
+    wrong.ReportsNothing: {
+        "check_best_weights_are_left",
+        "check_crops_are_heeded",
+        "check_history_has_one_row_an_epoch",
+        "check_loss_falls",
+        "check_steps_end_the_training",
+    },
     wrong.CountsNothing: {"check_history_has_one_row_an_epoch", "check_steps_end_the_training"},
     wrong.DeafToSteps: {"check_steps_end_the_training"},
     wrong.ResizesAll: {"check_crops_are_heeded"},

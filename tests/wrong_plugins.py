@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 from pydantic import ConfigDict, Field
 
-from segzoo.plugin import IGNORE, Count, Dataset, Info, Loss, Metric, Model, Score, Trainer
+from segzoo.plugin import IGNORE, Count, Dataset, Events, Info, Loss, Metric, Model, Score, Trainer
 
 
 class RightLoss(Loss):
@@ -728,46 +728,106 @@ class StandsStill(RightTrainer):
         return KerasTrainer(learning_rate=1e-12).fit(build, train, val, job)
 
 
+class Passing(Events):
+    """Passes the steps and epochs of a training on; here stands what mistakes are made with them."""
+
+    def __init__(self, events):
+        self.events = events
+
+    def images_done(self, count):
+        self.events.images_done(count)
+
+    def epoch_ended(self, figures, times=None):
+        self.events.epoch_ended(figures, times or {})
+
+
+class ValLosses(Passing):
+    """Puts others in place of the validation's losses."""
+
+    def __init__(self, events, losses):
+        super().__init__(events)
+        self.losses = losses
+
+    def epoch_ended(self, figures, times=None):
+        super().epoch_ended(dict(figures, val_loss=self.losses.pop(0)))
+
+
+class Rows(Events):
+    """Keeps what is reported."""
+
+    def __init__(self):
+        self.rows = []
+
+    def epoch_ended(self, figures, times=None):
+        self.rows.append(figures)
+
+
 class LastWeights(RightTrainer):
     """Gives back the network as it is after the last epoch."""
 
     def fit(self, build, train, val, job):
         # Without a validation of its own, the trainer takes the epoch that trains best, which is the last one.
-        losses = [row["val_loss"] for row in rows_of(build, train, val, job)]
-        ears = replace(job, report=lambda row: job.report(dict(row, val_loss=losses.pop(0))))
-        return super().fit(build, train, train, ears)
+        reported = Rows()
+        super().fit(build, train, val, replace(job, events=reported))
+        losses = [row["val_loss"] for row in reported.rows]
+        return super().fit(build, train, train, replace(job, events=ValLosses(job.events, losses)))
 
 
-def rows_of(build, train, val, job):
-    """What a training would report."""
-    rows = []
-    RightTrainer().fit(build, train, val, replace(job, report=rows.append, advance=lambda images: None))
-    return rows
+class Twice(Passing):
+    """Each epoch ends twice."""
+
+    def epoch_ended(self, figures, times=None):
+        super().epoch_ended(figures)
+        super().epoch_ended(figures)
 
 
 class ReportsTwice(RightTrainer):
     """Reports every epoch twice."""
 
     def fit(self, build, train, val, job):
-        def report(row):
-            job.report(row)
-            job.report(row)
+        return super().fit(build, train, val, replace(job, events=Twice(job.events)))
 
-        return super().fit(build, train, val, replace(job, report=report))
+
+class OnlyLoss(Passing):
+    """Drops the validation's loss."""
+
+    def epoch_ended(self, figures, times=None):
+        super().epoch_ended({"loss": figures["loss"]})
 
 
 class ReportsNoValLoss(RightTrainer):
-    """Keeps the validation's loss for itself, but in the last epoch."""
+    """Keeps the validation's loss for itself."""
 
     def fit(self, build, train, val, job):
-        return super().fit(build, train, val, replace(job, report=lambda row: job.report({"loss": row["loss"]})))
+        return super().fit(build, train, val, replace(job, events=OnlyLoss(job.events)))
+
+
+class NoEpochs(Passing):
+    """No epoch ever ends."""
+
+    def epoch_ended(self, figures, times=None):
+        return
+
+
+class ReportsNothing(RightTrainer):
+    """Trains, and says nothing of its epochs."""
+
+    def fit(self, build, train, val, job):
+        return super().fit(build, train, val, replace(job, events=NoEpochs(job.events)))
+
+
+class NoSteps(Passing):
+    """No step is ever done."""
+
+    def images_done(self, count):
+        return
 
 
 class CountsNothing(RightTrainer):
     """Does not tell the progress bar."""
 
     def fit(self, build, train, val, job):
-        return super().fit(build, train, val, replace(job, advance=lambda images: None))
+        return super().fit(build, train, val, replace(job, events=NoSteps(job.events)))
 
 
 class DeafToSteps(RightTrainer):

@@ -83,7 +83,7 @@ class Keeper:
         self._model, self._job = model, job
         # Not the weights: those leave out the states of Dropout's random numbers.
         self._variables = {"model": model.variables, "optimizer": optimizer.variables}
-        self._store = Checkpoints(job.folder / "checkpoints", job.say)
+        self._store = Checkpoints(job.folder / "checkpoints", job.events.message)
         self._circumstances = {"data": data, "precision": keras.config.dtype_policy().name, **machine()}
         size = sum(math.prod(v.shape) * 4 for group in self._variables.values() for v in group)
         self._cost, self._since, self._saved = size / BYTES_PER_SECOND, perf_counter(), (-1, -1)
@@ -99,7 +99,6 @@ class Keeper:
             return Progress()
         state = self._store.load()
         if state is None:
-            self._job.say(f"nothing is saved in {self._job.folder}: beginning at the beginning")
             return Progress()
         facts, arrays = state
         self._compare(facts["circumstances"])
@@ -152,7 +151,7 @@ class Keeper:
             )
         pairs = [(name, earlier.get(name), value) for name, value in now.items()]
         if changed := [f"{name} {then}, now {value}" for name, then, value in pairs if then != value]:
-            self._job.say(f"the result will not be the same to the bit: {'; '.join(changed)}")
+            self._job.events.message(f"the result will not be the same to the bit: {'; '.join(changed)}")
 
 
 def values(variables: Iterable[keras.Variable]) -> Iterator[NDArray[Any]]:

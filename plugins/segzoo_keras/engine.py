@@ -27,7 +27,7 @@ def fit(options: KerasTrainer, build: Callable[[], keras.Model], train: Samples,
     check_backend()
     train_set = prepare(train, job.frame, job.loss, job.cache)
     val_set = prepare(val, job.frame, job.loss, job.cache)
-    job.counted(train_set.per_epoch)
+    job.events.training_started(train_set.per_epoch)
     with clean_state(job.seed, options.precision):
         model = with_pixels(build_network(build, options.precision), options.pixels, train_set)
         optimizer = make_optimizer(options)
@@ -37,7 +37,7 @@ def fit(options: KerasTrainer, build: Callable[[], keras.Model], train: Samples,
         keeper = Keeper(model, optimizer, job, f"{train_set.fingerprint} {val_set.fingerprint}")
         progress = keeper.begin()
         if progress.epoch or progress.step:
-            job.restored(tuple(progress.figures), tuple(progress.times), progress.images)
+            job.events.resumed(tuple(progress.figures), tuple(progress.times), progress.images)
         steps = math.ceil(train_set.per_epoch / options.batch_size)
         while progress.step or not progress.complete(job, steps):  # an epoch that has begun is validated
             loss = train_epoch(train_step, train_set, options, job, progress, keeper)
@@ -46,8 +46,7 @@ def fit(options: KerasTrainer, build: Callable[[], keras.Model], train: Samples,
             start = perf_counter()
             figures = {"loss": loss} | validate(predict_step, val_set, options, job)
             progress.end_epoch(figures, perf_counter() - start)
-            job.timed(progress.times[-1])
-            job.report(progress.figures[-1])
+            job.events.epoch_ended(figures, progress.times[-1])
             keeper.end_epoch(progress, figures["val_loss"])
         keeper.finish(progress)
 
@@ -140,7 +139,7 @@ def train_epoch(
         if not math.isfinite(loss):
             raise TrainingError(diverged(f"the loss became {loss} in epoch {progress.epoch + 1}", options))
         progress.end_step(loss, len(batch.images), ready - start, perf_counter() - start)
-        job.advance(len(batch.images))
+        job.events.images_done(len(batch.images))
         keeper.end_step(progress)
         start = perf_counter()
     return progress.loss / progress.images

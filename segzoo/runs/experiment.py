@@ -23,13 +23,15 @@ from segzoo.files.filenames import file_names
 from segzoo.networks.build import build_network
 from segzoo.networks.frame import Frame
 from segzoo.networks.prediction import classify, predicted
-from segzoo.plugin import Dataset, Info, Job, Loss, Model, Samples, Split, Trainer, View
+from segzoo.plugin import Dataset, Events, Info, Job, Loss, Model, Samples, Split, Subscriber, Trainer, View
 from segzoo.processes.terminal import Bar, chatter_to, messages_to, note
 from segzoo.reporting.pictures import comparison
 from segzoo.runs.config import RunConfig, compose
+from segzoo.runs.events import RunEvents
 from segzoo.runs.finished import Run, open_run
 from segzoo.runs.folder import RunFolder, run_folder
 from segzoo.runs.manifest import manifest
+from segzoo.runs.progress import RunProgress
 from segzoo.runs.tables import History
 from segzoo.scoring.evaluation import evaluate
 from segzoo.scoring.scores import Counts, Scoring
@@ -76,6 +78,7 @@ def run(
     leave_out: Sequence[str] | None = None,
     out: Path | None = None,
     resume: bool = False,
+    subscribers: Sequence[Subscriber] = (),
 ) -> Run:
     """Train a network on a dataset and score it; what `segzoo run` does.
 
@@ -89,6 +92,8 @@ def run(
     With `resume`, the run in `out` goes on where it was when its process ended. Its options may be left out or
     repeated, but not changed, except for `epochs`.
 
+    The `subscribers` are told what happens; a run that is finished already sends nothing.
+
     Raises:
         SegzooError: if a name, an option, the data or the folder does not do; before there is anything to show or to go
             on from, nothing is left behind then.
@@ -96,7 +101,7 @@ def run(
     budget = {"epochs": epochs, "steps": steps, "seconds": seconds}
     numbers = budget | {"image_size": image_size, "view": view, "seed": seed, "leave_out": leave_out}
     names = {"model": model, "dataset": dataset, "trainer": trainer, "loss": loss}
-    return conduct(plan(config, names | numbers, settings or {}, out, resume), out, resume)
+    return conduct(plan(config, names | numbers, settings or {}, out, resume), out, resume, subscribers)
 
 
 def plan(
@@ -157,11 +162,13 @@ def resolve(config: RunConfig) -> Experiment:
     return Experiment(full, model, dataset, trainer, loss, info, epochs, Frame.around(image_size, model, view))
 
 
-def conduct(experiment: Experiment, out: Path | None = None, resume: bool = False) -> Run:
+def conduct(
+    experiment: Experiment, out: Path | None = None, resume: bool = False, subscribers: Sequence[Subscriber] = ()
+) -> Run:
     """Train, score and draw, into a new folder or, with `resume`, into that of a run that has stopped."""
     name = f"{experiment.config.model.name}-{experiment.config.dataset.name}"
     plugins = (experiment.model, experiment.dataset, experiment.trainer, experiment.loss)
-    packages = {type(plugin).__module__.partition(".")[0] for plugin in plugins}
+    packages = {type(logging).__module__.partition(".")[0] for logging in (*plugins, *subscribers)}
     with run_folder(out, name, resume) as folder:
         if folder.finished and folder.read_config().epochs == experiment.epochs:
             note(f"the run in {folder.path} is finished; to train it longer, add --epochs")
@@ -169,29 +176,32 @@ def conduct(experiment: Experiment, out: Path | None = None, resume: bool = Fals
         folder.manifest.unlink(missing_ok=True)
         folder.write_config(experiment.config)
         with chatter_to(folder.log), messages_to(folder.log, packages):
-            return _conduct(experiment, folder, resume)
+            return _conduct(experiment, folder, resume, subscribers)
 
 
-def _conduct(experiment: Experiment, folder: RunFolder, resume: bool) -> Run:
+def _conduct(experiment: Experiment, folder: RunFolder, resume: bool, subscribers: Sequence[Subscriber]) -> Run:
     splits = _open(experiment)
     folder.write_splits({split: samples.ids for split, samples in splits.items()})
     scored: Split = "test" if "test" in splits else "val"
     # Training reads and checks the other splits; errors in this split are reported before the training, too.
     prints: dict[str, str] = {scored: splits[scored].fingerprint()} if scored == "test" else {}
-    history = History(folder, experiment.epochs)
     with Bar(None) as bar:
-        model = _train(experiment, splits, folder, history, bar, resume)
-        if line := history.waiting():
-            bar.line(line)
+        events = RunEvents((History(), RunProgress(bar, len(splits[scored]))), subscribers, resume)
+        events.run_started(experiment.config.table(), folder.path)
+        model = _train(experiment, splits, folder.path, events, resume)
         with atomic_file(folder.model) as path:
             model.save(path)
         prints |= {split: splits[split].fingerprint() for split in ("train", "val")}
         pairs = ResizedSamples(splits[scored], experiment.frame.resized_to)
-        drawing = _drawing(experiment, splits[scored], predicted(model, experiment.frame, pairs), folder)
+        pictures = _pictures(splits[scored].ids, folder)
+        drawing = _drawing(experiment, splits[scored], predicted(model, experiment.frame, pairs), pictures)
         _score(experiment, drawing, splits[scored].ids, scored, folder, bar)
+    events.pictures([*pictures.values()])
     facts = manifest(experiment.config.seed, prints) | {"dataset": asdict(experiment.info)}
     folder.write_manifest(facts)
-    return open_run(folder.path)
+    finished = open_run(folder.path)
+    events.run_ended(finished.metrics)
+    return finished
 
 
 def _open(experiment: Experiment) -> dict[Split, CheckedSamples]:
@@ -227,55 +237,23 @@ def _checked(experiment: Experiment, split: Split, samples: Samples, kept: Seque
 
 
 def _train(
-    experiment: Experiment,
-    splits: Mapping[Split, CheckedSamples],
-    folder: RunFolder,
-    history: History,
-    bar: Bar,
-    resume: bool,
+    experiment: Experiment, splits: Mapping[Split, CheckedSamples], folder: Path, events: Events, resume: bool
 ) -> keras.Model:
-    def report(figures: Mapping[str, float]) -> None:
-        bar.line(history.add(figures))
-
-    def timed(times: Mapping[str, float]) -> None:
-        history.times = times
-
-    def restored(figures: Sequence[Mapping[str, float]], times: Sequence[Mapping[str, float]], images: int) -> None:
-        bar.line(history.restore(figures, times, images))
-        bar.start_at(round(sum(row.get("images", 0) for row in times)) + images)
-
-    def counted(images: int) -> None:
-        # The number of images in a budget of steps or seconds is not known.
-        if experiment.epochs and not (config.steps or config.seconds):
-            bar.expect(experiment.epochs * images + len(splits.get("test", splits["val"])))
-
-    def advance(images: int) -> None:
-        history.images += images
-        bar.advance(images, f"epoch {history.place(len(history.rows) + 1)}")
-
-    info, config, name = experiment.info, experiment.config, experiment.config.model.name
-
-    def build() -> keras.Model:
-        return build_network(experiment.model, name, experiment.frame, info.channels, len(info.classes))
-
+    info, config, classes = experiment.info, experiment.config, len(experiment.info.classes)
     job = Job(
         loss=experiment.loss,
-        num_classes=len(info.classes),
+        num_classes=classes,
         frame=experiment.frame,
         epochs=experiment.epochs,
         seed=config.seed,
-        folder=folder.path,
-        report=report,
-        advance=advance,
-        counted=counted,
-        timed=timed,
-        restored=restored,
-        say=bar.line,
+        folder=folder,
+        events=events,
         cache=cache_folder(),
         resume=resume,
         steps=config.steps,
         seconds=config.seconds,
     )
+    build = partial(build_network, experiment.model, config.model.name, experiment.frame, info.channels, classes)
     return experiment.trainer.fit(build, splits["train"], splits["val"], job)
 
 
@@ -300,19 +278,22 @@ def _score(
     folder.write_metrics(facts | scoring.split_scores(total, rows))
 
 
+def _pictures(ids: Sequence[str], folder: RunFolder) -> dict[int, Path]:
+    """The samples of which pictures are drawn, spread evenly, and the file of each."""
+    chosen = np.linspace(0, len(ids) - 1, min(PICTURES, len(ids))).round().astype(int).tolist()
+    names = file_names(ids[index] for index in chosen)
+    return {index: folder.samples / f"{names[ids[index]]}.png" for index in chosen}
+
+
 def _drawing(
-    experiment: Experiment, samples: CheckedSamples, predictions: Iterable[Predicted], folder: RunFolder
+    experiment: Experiment, samples: CheckedSamples, predictions: Iterable[Predicted], pictures: Mapping[int, Path]
 ) -> Iterator[Predicted]:
     """The same predictions; of some of the samples pictures are drawn when their predictions pass."""
-    folder.samples.mkdir(exist_ok=True)
-    chosen = np.linspace(0, len(samples) - 1, min(PICTURES, len(samples))).round().astype(int).tolist()
-    names = file_names(samples.ids[index] for index in chosen)
 
     def passing(index: int, prediction: Predicted) -> Predicted:
-        if index in chosen:
-            path = folder.samples / f"{names[samples.ids[index]]}.png"
+        if index in pictures:
             # Read again, since the image may have been kept resized, and those to be drawn may be large.
-            _draw(path, samples[index][0], prediction, experiment.info.classes)
+            _draw(pictures[index], samples[index][0], prediction, experiment.info.classes)
         return prediction
 
     return map(passing, count(), predictions)  # which, unlike a loop, holds on to no logits
@@ -320,6 +301,7 @@ def _drawing(
 
 def _draw(path: Path, image: NDArray[Any], prediction: Predicted, classes: Sequence[str]) -> None:
     mask, logits = prediction
+    path.parent.mkdir(exist_ok=True)
     picture = comparison(image, mask, classify(resize_channels(logits, mask.shape)), classes)
     with atomic_file(path) as part:
         picture.save(part, "PNG")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import random
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from segzoo.defaults import DEFAULTS, TRAINED_ON
 from segzoo.files.cache import cache_folder
 from segzoo.networks.build import clean_state
 from segzoo.networks.frame import Frame
-from segzoo.plugin import Dataset, Job, Loss, Samples, Split, Trainer
+from segzoo.plugin import Dataset, Events, Job, Loss, Samples, Split, Trainer
 from segzoo.training.pipeline import prepare
 
 if TYPE_CHECKING:
@@ -30,8 +31,8 @@ IMAGES = 96
 
 
 @dataclass
-class Training:
-    """A training and what the trainer reported during it."""
+class Training(Events):
+    """A training and the events that the trainer sent during it."""
 
     epochs: int | None = 2
     steps: int | None = None
@@ -53,11 +54,25 @@ class Training:
                 epochs=self.epochs,
                 seed=self.seed,
                 folder=Path(folder),
-                report=lambda row: self.rows.append(dict(row)),
-                advance=self.images.append,
+                events=self,
                 steps=self.steps,
             )
             return trainer.fit(small_network, self.samples("train"), self.samples("val"), job)
+
+    def epoch_ended(self, figures: Mapping[str, float], times: Mapping[str, float] = {}) -> None:
+        """Keep the figures."""
+        self.rows.append(dict(figures))
+
+    def images_done(self, count: int) -> None:
+        """Keep the number."""
+        self.images.append(count)
+
+    def reported(self, figure: str) -> list[float]:
+        """This figure of each epoch."""
+        assert self.rows, "epoch_ended was never called: no epoch has figures"
+        for row in self.rows:
+            assert figure in row, f"epoch_ended was given only {', '.join(row)}; it needs loss and val_loss"
+        return [row[figure] for row in self.rows]
 
     def samples(self, split: Split) -> Samples:
         """The samples of a split; where there are crops to be cut, images that are larger than these."""
@@ -130,7 +145,7 @@ def check_loss_falls(trainer: Trainer) -> None:
     """A trainer that does not make the loss smaller trains nothing."""
     training = Training(epochs=8)
     training.fit(trainer)
-    losses = [row["loss"] for row in training.rows]
+    losses = training.reported("loss")
     rounded = [round(loss, 4) for loss in losses]
     assert losses[-1] < 0.95 * losses[0], f"8 epochs on `{TRAINED_ON}` had the losses {rounded}"
 
@@ -139,7 +154,7 @@ def check_best_weights_are_left(trainer: Trainer) -> None:
     """The network that is saved and scored is that of the epoch with the lowest val_loss, not the last one."""
     training = Training(epochs=6, contrary=True)
     network = training.fit(trainer)
-    losses = [row["val_loss"] for row in training.rows]
+    losses = training.reported("val_loss")
     left = training.val_loss(network)
     rounding = 0.005 * min(losses)  # a trainer may validate in 16 bits, of which bfloat16 keeps two or three digits
     assert abs(left - min(losses)) <= 0.2 * (max(losses) - min(losses)) + rounding, (
@@ -152,13 +167,11 @@ def check_history_has_one_row_an_epoch(trainer: Trainer) -> None:
     """Curves and the progress bar are drawn from what the trainer reports."""
     training = Training()
     training.fit(trainer)
-    assert len(training.rows) == 2, f"2 epochs, but {len(training.rows)} reports"
-    for row in training.rows:
-        numbers = [row.get("loss"), row.get("val_loss")]
-        assert None not in numbers, f"an epoch's report has only {', '.join(row)}; it needs loss and val_loss"
-        assert np.isfinite(np.array(numbers, float)).all(), f"an epoch's losses are {numbers}"
+    losses = [training.reported(figure) for figure in ("loss", "val_loss")]
+    assert len(training.rows) == 2, f"of 2 epochs, epoch_ended was called {len(training.rows)} times"
+    assert np.isfinite(np.array(losses, float)).all(), f"the losses of the epochs are {losses}"
     seen = sum(training.images)
-    assert seen == 2 * IMAGES, f"in 2 epochs of {IMAGES} images, advance() was told of {seen}"
+    assert seen == 2 * IMAGES, f"in 2 epochs of {IMAGES} images, images_done was told of {seen}"
 
 
 def check_steps_end_the_training(trainer: Trainer) -> None:
@@ -166,14 +179,14 @@ def check_steps_end_the_training(trainer: Trainer) -> None:
     training = Training(epochs=None, steps=2)
     training.fit(trainer)
     steps = len(training.images)
-    assert steps == 2, f"of a job of 2 steps and any number of epochs, advance() was told of {steps} steps"
-    assert training.rows, "of a job of 2 steps, no epoch was reported, not even one cut short"
+    assert steps == 2, f"of a job of 2 steps and any number of epochs, images_done was called for {steps}"
+    assert training.rows, "of a job of 2 steps, epoch_ended was never called, not even for an epoch cut short"
 
 
 def check_crops_are_heeded(trainer: Trainer) -> None:
     """In the view `crop`, images of any size are trained on and validated as they are; resizing would lose detail."""
     training = Training(epochs=6, frame=Frame((SIDE, SIDE), view="crop"))
-    left, losses = training.val_loss(training.fit(trainer)), [row["val_loss"] for row in training.rows]
+    left, losses = training.val_loss(training.fit(trainer)), training.reported("val_loss")
     assert abs(left - min(losses)) <= 0.05 * min(losses), (
         f"of whole images at their own size, the network given back has val_loss {left:.4f}, but the epochs had "
         f"{[round(loss, 4) for loss in losses]}"

@@ -45,12 +45,12 @@ class Quick(Trainer):
         kept = job.folder / "checkpoints" / "epochs.json"
         rows = json.loads(kept.read_text()) if job.resume and kept.exists() else []
         if rows:
-            job.restored(rows, [{}] * len(rows), 0)
+            job.events.resumed(rows)
         while len(rows) < job.epochs:
             rows.append({"loss": 1 / (len(rows) + 1 + job.seed), "val_loss": 0.5})
-            job.say(f"training epoch {len(rows)}")
-            job.advance(len(train))
-            job.report(rows[-1])
+            job.events.message(f"training epoch {len(rows)}")
+            job.events.images_done(len(train))
+            job.events.epoch_ended(rows[-1])
             kept.parent.mkdir(exist_ok=True)
             kept.write_text(json.dumps(rows))
             happen(job.folder, build)

@@ -1,0 +1,119 @@
+"""The events of a run, on their way from the trainer and the run to the subscribers."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from segzoo.errors import PluginError
+from segzoo.plugin import Subscriber
+
+
+class RunEvents(Subscriber):
+    """Sends each event to all subscribers, with figures and times completed to rows of the run's tables.
+
+    An exception in a required subscriber ends the run. In another it ends only what this subscriber is sent.
+    """
+
+    def __init__(self, required: Iterable[Subscriber], others: Iterable[Subscriber] = (), resume: bool = False) -> None:
+        self._required, self._others = tuple(required), list(others)
+        self._trainer, self._folder = "", Path()
+        self._awaits_resumed = resume
+        self._epochs, self._images, self._since = 0, 0, perf_counter()
+
+    def run_started(self, config: Mapping[str, Any], folder: Path) -> None:
+        """See `Subscriber.run_started`."""
+        self._trainer, self._folder = config["trainer"]["name"], folder
+        self._send("run_started", config, folder)
+
+    def training_started(self, images: int) -> None:
+        """See `Events.training_started`."""
+        self._send("training_started", images)
+
+    def resumed(
+        self, figures: Sequence[Mapping[str, float]], times: Sequence[Mapping[str, float]] = (), images: int = 0
+    ) -> None:
+        """See `Events.resumed`.
+
+        Raises:
+            PluginError: if there are not as many rows of times as of figures, or a value is no number.
+        """
+        times = times or [{}] * len(figures)
+        if len(times) != len(figures):
+            raise PluginError(
+                f"trainer '{self._trainer}' goes on after {len(figures)} epochs, with the times of {len(times)}"
+            )
+        self._awaits_resumed = False
+        self._epochs, self._images, self._since = len(figures), images, perf_counter()
+        rows, times_rows = (
+            [{"epoch": epoch} | self._numbers(row) for epoch, row in enumerate(table, 1)] for table in (figures, times)
+        )
+        self._send("resumed", rows, times_rows, images)
+
+    def images_done(self, count: int) -> None:
+        """See `Events.images_done`."""
+        self._tell_if_anew()
+        self._images += count
+        self._send("images_done", count)
+
+    def epoch_ended(self, figures: Mapping[str, float], times: Mapping[str, float] = {}) -> None:
+        """See `Events.epoch_ended`.
+
+        Raises:
+            PluginError: if a value is no number.
+        """
+        self._tell_if_anew()
+        now = perf_counter()
+        measured = {"seconds": now - self._since, "images": self._images}
+        self._epochs, self._images, self._since = self._epochs + 1, 0, now
+        epoch: dict[str, float] = {"epoch": self._epochs}
+        self._send("epoch_ended", epoch | self._numbers(figures), epoch | measured | self._numbers(times))
+
+    def message(self, text: str) -> None:
+        """See `Events.message`."""
+        self._send("message", text)
+
+    def pictures(self, paths: Sequence[Path]) -> None:
+        """See `Subscriber.pictures`."""
+        self._send("pictures", paths)
+
+    def run_ended(self, metrics: Mapping[str, Any]) -> None:
+        """See `Subscriber.run_ended`."""
+        self._send("run_ended", metrics)
+
+    def _tell_if_anew(self) -> None:
+        if self._awaits_resumed:
+            self._awaits_resumed = False
+            self.message(f"nothing is saved in {self._folder}: beginning at the beginning")
+
+    def _numbers(self, row: Mapping[str, Any]) -> dict[str, float]:
+        return {name: self._number(name, value) for name, value in row.items()}
+
+    def _number(self, name: str, value: Any) -> float:
+        """A number of Python, also of a number of NumPy or TensorFlow."""
+        try:
+            # Not float(value), which would take a text, too.
+            return value if isinstance(value, int) else float(value.__float__())
+        except (AttributeError, TypeError, ValueError) as error:
+            raise PluginError(f"trainer '{self._trainer}' reports {name} = {value!r}, which is no number") from error
+
+    def _send(self, event: str, *facts: Any) -> None:
+        for subscriber in self._required:
+            getattr(subscriber, event)(*facts)
+        for subscriber in tuple(self._others):
+            try:
+                getattr(subscriber, event)(*facts)
+            except Exception as error:
+                self._drop(subscriber, event, error)
+
+    def _drop(self, subscriber: Subscriber, event: str, error: Exception) -> None:
+        self._others = [other for other in self._others if other is not subscriber]
+        name = type(subscriber).__name__
+        logging.getLogger(type(subscriber).__module__).error("%s failed in %s", name, event, exc_info=error)
+        problem = f"{type(error).__name__}: {error}"
+        text = f"warning: {name} failed in {event} ({problem}) and gets no more events of this run"
+        for required in self._required:
+            required.message(text)
