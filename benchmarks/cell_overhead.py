@@ -21,6 +21,7 @@ from segzoo.benchmarking.cells import Task, attempt
 from segzoo.benchmarking.definition import parse
 from segzoo.benchmarking.plan import Plan, decide
 from segzoo.files.cache import cache_folder
+from segzoo.runs.folder import RunFolder
 
 DEFINITION = {
     "models": [{"name": "unet", "filters": 4, "depth": 2}],
@@ -37,11 +38,11 @@ def main(words: Sequence[str] | None = None) -> None:
 
     plan = decide(parse(DEFINITION, Path(__file__)))
     with tempfile.TemporaryDirectory() as folder:
-        config = Path(folder, "config.toml")
-        config.write_text(plan.config(plan.cells()[0]).to_toml(), "utf-8")
+        files = RunFolder(Path(folder))
+        files.write_config(plan.config(plan.cells()[0]))
         turns = {
-            "`segzoo run`": lambda: seconds(lambda: bare_run(config)),
-            "the same as a cell": lambda: seconds(lambda: cell(plan, config)),
+            "`segzoo run`": lambda: seconds(lambda: bare_run(files.config)),
+            "the same as a cell": lambda: seconds(lambda: cell(plan, files.config)),
         }
         interleaved(turns, 1)
         times = interleaved(turns, rounds)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from segzoo.errors import DISTRIBUTION
-from segzoo.runs.manifest import manifest
+from segzoo.runs.manifest import environment
 
 Figure = TypeVar("Figure")
 
@@ -55,7 +55,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def origin(packages: Sequence[str], *more: str) -> str:
     """Command, commit, date, machine and versions: what must stand beside every number."""
-    facts = manifest(0, {})
+    facts = environment()
     machine, versions = facts["machine"], facts["versions"]
     words = [f".../{Path(word).name}" if Path(word).is_absolute() else word for word in sys.argv[1:]]
     command = shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *words])

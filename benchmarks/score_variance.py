@@ -10,7 +10,6 @@ that finds a difference there is wrong. `significance.py` simulates benchmarks t
 from __future__ import annotations
 
 import argparse
-import csv
 import math
 from collections.abc import Iterator, Sequence
 from itertools import combinations
@@ -21,6 +20,7 @@ from measure import origin, table
 from numpy.typing import NDArray
 
 from segzoo.benchmarking.significance import difference
+from segzoo.runs.finished import open_run
 
 Scores = NDArray[np.float64]
 
@@ -48,10 +48,7 @@ def arguments(words: Sequence[str] | None) -> argparse.Namespace:
 
 def scores(runs: Sequence[Path]) -> Scores:
     """The mean IoU (runs, images) of all images that have one."""
-    rows = []
-    for run in runs:
-        with (run / "images.csv").open(encoding="utf-8", newline="") as file:
-            rows.append({line["id"]: float(line["mean_iou"] or "nan") for line in csv.DictReader(file)})
+    rows = [open_run(run).image_scores() for run in runs]
     found = np.array([[values[image] for image in rows[0]] for values in rows])
     return found[:, ~np.isnan(found).any(axis=0)]
 

@@ -9,7 +9,6 @@ its own, whose start-up is counted.
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
 import tempfile
@@ -21,7 +20,11 @@ import numpy as np
 import tomli_w
 from measure import origin, spread, table
 
-from segzoo.files.tables import csv_text
+from segzoo.benchmarking.cells import Record
+from segzoo.networks.frame import Frame
+from segzoo.plugin import Info
+from segzoo.runs.config import compose
+from segzoo.runs.folder import RunFolder
 from segzoo.runs.manifest import manifest
 from segzoo.scoring.overlap import Overlap
 
@@ -45,7 +48,8 @@ def main(words: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
         write_definition(out, counts, seeds)
-        facts = manifest(0, {split: split for split in ("train", "val", "test")})
+        info, frame = Info(CLASSES, 3, ("train", "val", "test")), Frame((64, 64))
+        facts = manifest(0, {split: split for split in info.splits}, info, frame)
         for i, (dataset, model, seed) in enumerate(cells):
             write_cell(out / "cells" / dataset / model / f"seed-{seed}", seed, options.images, i, facts)
         figures = [measured(out) for _ in range(options.rounds)]
@@ -79,31 +83,28 @@ def write_definition(out: Path, counts: dict[str, list[str]], seeds: list[int]) 
 def write_cell(folder: Path, seed: int, images: int, draw: int, facts: dict[str, object]) -> None:
     """The folder of a finished cell, without its network and its pictures."""
     folder.mkdir(parents=True)
+    files = RunFolder(folder)
     rng = np.random.default_rng(draw)
     columns = [f"{score}_{name}" for score in BY_IMAGE for name in CLASSES]
     values = rng.random((images, 1 + len(columns)))
     rows = [
         {"id": f"{i}", "mean_iou": row[0], **dict(zip(columns, row[1:], strict=True))} for i, row in enumerate(values)
     ]
-    (folder / "images.csv").write_text(csv_text(rows), "utf-8")
     epochs = [
         {"epoch": i, "seconds": 9.5, "images": 400, "training_seconds": 8.0, "waiting_seconds": 0.1} for i in (1, 2, 3)
     ]
-    (folder / "timings.csv").write_text(csv_text(epochs), "utf-8")
-    choices = {
-        kind: {"name": name} for kind, name in {"model": "unet", "dataset": "shapes", "trainer": "keras"}.items()
-    }
-    config = {"epochs": 3, "image_size": [64, 64], "seed": seed, **choices, "loss": {"name": "dice"}}
-    (folder / "config.toml").write_text(tomli_w.dumps(config), "utf-8")
+    words = {"model": "unet", "dataset": "shapes", "epochs": 3, "image_size": (64, 64), "seed": seed}
+    files.write_config(compose(words=words))
+    files.write_images(rows)
+    files.write_history([{"epoch": row["epoch"], "loss": 0.5} for row in epochs], epochs)
     split = {"split": "test", "selected_on_this_split": False, "images": images}
     figures = Overlap().scores(rng.integers(1, 10**6, (len(CLASSES), len(CLASSES))), CLASSES)
     figures |= {name: float(figures[name]) for name in ("mean_iou", "mean_dice", "pixel_accuracy")}
     of_images = {"image_mean_iou": float(values[:, 0].mean())}
     of_images |= {"definitions": {name: score.definition for name, score in Overlap.definitions.items()}}
-    cell = {"status": "done", "reason": None, "command": f"segzoo run --config {folder}/config.toml"}
-    cell |= {"seconds": 40.0, "peak_memory_bytes": 10**9, "threads": 2, "attempts": 1}
-    for name, content in {"metrics": split | figures | of_images, "manifest": facts, "cell": cell}.items():
-        (folder / f"{name}.json").write_text(json.dumps(content), "utf-8")
+    files.write_metrics(split | figures | of_images)
+    files.write_manifest(facts)
+    Record("done", None, f"segzoo run --config {files.config}", 40.0, 10**9, 2, 1).write(folder)
 
 
 def measured(out: Path) -> tuple[float, float]:

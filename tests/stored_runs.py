@@ -35,6 +35,10 @@ def write_run(
     prints = {"test": f"{data}-test", "train": f"{data}-train", "val": f"{data}-val"}
     facts = {"command": "segzoo run", "finished": f"2030-01-0{1 + seed}T00:00:00+00:00", "seed": seed}
     facts |= {"dataset_fingerprint": prints, "machine": MACHINE, "python": "3.12.1", "commit": None}
+    size = config["image_size"]
+    facts["dataset"] = {"classes": list(classes), "channels": 3, "splits": ["train", "val", "test"], "image_size": size}
+    facts["dataset"] |= {"epochs": 3, "view": "resize", "range": None}
+    facts["network"] = {"image_size": size, "stride": 1, "offset": 0, "margin": 0, "view": "resize"}
     write(folder / "manifest.json", facts | {"versions": {"keras": "3.12", "segmentation-zoo": "0.1.0", "zlib": "1"}})
     if times:
         epochs = [{"seconds": s, "images": 40, "training_seconds": s / 2, "waiting_seconds": s / 8} for s in (9, 2, 4)]

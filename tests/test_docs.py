@@ -14,7 +14,7 @@ import sysconfig
 import tomllib
 import venv
 from contextlib import redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -34,6 +34,7 @@ from segzoo.cli import facts
 from segzoo.errors import DISTRIBUTION
 from segzoo.files.tables import csv_text
 from segzoo.inspection import findings
+from segzoo.networks.prediction import predict
 from segzoo.runs.config import compose
 
 ROOT = Path(__file__).parent.parent
@@ -436,6 +437,27 @@ def test_the_dataset_of_the_page_that_downloads_does_so_once(packages, tmp_path,
     assert server.ranges == [None]
     assert [len(leaves.open(cache, split)) for split in ("train", "val", "test")] == [8, 1, 1]
     assert leaves.open(cache, "val")[0][0].shape == (4, 5, 3)
+
+
+KERAS_PAGE = "docs/how-to/use-a-network-in-plain-keras.md"
+
+
+def test_the_lines_for_plain_keras_need_no_segzoo_and_give_its_logits_to_the_bit(tmp_path):
+    """Also of a network that has an offset and loses a margin, and at a size that it was not trained at."""
+    settings = SMALL | {"model.depth": 3, "model.padding": "valid", "model.batch_norm": False}
+    out = tmp_path / "runs" / "unet-shapes"
+    run = segzoo.run("unet", "shapes", settings=settings, epochs=1, image_size=(20, 24), out=out)
+    sizes = ((20, 24), (37, 50))
+    image = np.random.default_rng(0).integers(0, 256, (61, 45, 3)).astype(np.uint8)
+    np.save(tmp_path / "image.npy", image)
+    code = "import sys; sys.modules['segzoo'] = None\n" + next(blocks_of(KERAS_PAGE)).text
+    code += f"np.savez('logits', *(predict(np.load('image.npy'), size) for size in {sizes}))"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, capture_output=True)
+    assert min(run.frame.offset, run.frame.margin) > 0
+    network = run.network()
+    for size, logits in zip(sizes, np.load(tmp_path / "logits.npz").values(), strict=True):
+        expected = predict(network, replace(run.frame, image_size=size), [image])[0]
+        np.testing.assert_array_equal(logits, expected)
 
 
 def test_the_network_of_the_readme_trains(packages, tmp_path, monkeypatch):

@@ -11,10 +11,13 @@ import pytest
 import tensorflow as tf
 
 from segzoo.benchmarking import timing
+from segzoo.benchmarking.cells import Record
 from segzoo.benchmarking.timing import BATCH, DEFINITIONS, Network, Times, load, measure, time_rounds
 from segzoo.errors import SegzooError
 from segzoo.runs.config import compose
 from segzoo.runs.experiment import resolve
+from segzoo.runs.folder import RunFolder
+from segzoo.runs.manifest import manifest
 
 SMALL = {"dataset.size": 16, "dataset.train": 4, "dataset.val": 2, "dataset.test": 2}
 
@@ -24,9 +27,12 @@ def cell(out, model, settings, label=None, status="done", seed=0):
     folder = out / "cells" / "shapes" / (label or model) / f"seed-{seed}"
     folder.mkdir(parents=True)
     words = {"model": model, "dataset": "shapes", "image_size": (16, 16)}
-    config = resolve(compose(None, words, SMALL | settings)).config
-    (folder / "config.toml").write_text(config.to_toml())
-    (folder / "cell.json").write_text(json.dumps({"status": status}))
+    experiment, files = resolve(compose(None, words, SMALL | settings)), RunFolder(folder)
+    files.write_config(experiment.config)
+    scored = {"split": "test", "selected_on_this_split": False, "images": 2}
+    files.write_metrics(scored | {"iou": dict.fromkeys(experiment.info.classes, 0.5), "definitions": {}})
+    files.write_manifest(manifest(seed, {}, experiment.info, experiment.frame))
+    Record(status, None, "segzoo run", 1.0, None, 2, 1).write(folder)
     return folder
 
 

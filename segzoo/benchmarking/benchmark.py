@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from segzoo import registry
 from segzoo.benchmarking import plan as plans
 from segzoo.benchmarking import timing
-from segzoo.benchmarking.cells import Task, read_record
+from segzoo.benchmarking.cells import Task, folder_of, read_record
+from segzoo.benchmarking.costs import TIMING
 from segzoo.benchmarking.definition import read_definition
 from segzoo.benchmarking.plan import Cell, Plan, decide, read_plan
 from segzoo.benchmarking.progress import CellsBar
@@ -28,8 +29,6 @@ from segzoo.runs.folder import RunFolder
 
 if TYPE_CHECKING:
     from segzoo.benchmarking.tables import Benchmark
-
-TIMING = "timing.json"
 
 
 def benchmark(
@@ -111,7 +110,7 @@ def _matched(plan: Plan, out: Path) -> Plan:
 
 
 def _run_cells(plan: Plan, out: Path, jobs: int, dask: str | None, retry: bool) -> None:
-    cells = {cell: out / "cells" / str(cell) for cell in plan.cells()}
+    cells = {cell: folder_of(out, cell) for cell in plan.cells()}
     records = {cell: read_record(folder) for cell, folder in cells.items()}
     kept = ("done",) if retry else ("done", "failed")
     left = [cell for cell, record in records.items() if record is None or record.status not in kept]
@@ -143,7 +142,7 @@ def _task(plan: Plan, cell: Cell, folder: Path) -> Task:
 
 def _time(plan: Plan, out: Path) -> None:
     """Measure the speed of the networks, unless it is known for all that have a finished run."""
-    records = {cell: read_record(out / "cells" / str(cell)) for cell in plan.cells()}
+    records = {cell: read_record(folder_of(out, cell)) for cell in plan.cells()}
     done = {(cell.dataset, cell.model) for cell, record in records.items() if record and record.status == "done"}
     if done <= _timed(out):
         return

@@ -98,6 +98,16 @@ class CellResult:
         return self.run.threads if self.run else None
 
 
+def folder_of(out: Path, cell: Cell) -> Path:
+    """The folder of a cell in that of its benchmark."""
+    return out / "cells" / str(cell)
+
+
+def cell_folders(out: Path) -> list[Path]:
+    """The folders of all cells that have begun, by dataset, model and seed."""
+    return sorted(path.parent for path in out.glob(f"cells/*/*/seed-*/{FILE}"))
+
+
 def read_record(folder: Path) -> Record | None:
     """The record in the folder of a cell; None if it has not begun, or the file is damaged."""
     try:
@@ -118,7 +128,7 @@ def read_results(out: Path, plan: Plan) -> list[CellResult]:
 
 
 def _read_result(out: Path, cell: Cell) -> CellResult:
-    folder = out / "cells" / str(cell)
+    folder = folder_of(out, cell)
     record = read_record(folder)
     command = record.command if record else ""
     if record and record.status == "done":

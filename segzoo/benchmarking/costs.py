@@ -16,6 +16,8 @@ from segzoo.runs.finished import Run
 
 LATENCY = ("latency_p50_ms", "latency_p95_ms", "throughput_images_per_s", "throughput_batch")
 """What the timing phase measures of a model."""
+TIMING = "timing.json"
+"""What the timing phase writes into the folder of a benchmark."""
 AMOUNTS = ("training_seconds_per_epoch", "training_images_per_s", "waiting_share", "peak_memory_bytes", *LATENCY)
 """Figures of a model over its seeds."""
 DEFINITIONS: dict[str, str] = {
@@ -60,7 +62,7 @@ class Timing:
 def read_timing(out: Path) -> Timing:
     """The results of the timing phase of the benchmark in a folder."""
     try:
-        table = json.loads((out / "timing.json").read_text("utf-8"))
+        table = json.loads((out / TIMING).read_text("utf-8"))
     except (OSError, ValueError):
         table = {}
     return Timing(table if isinstance(table, dict) else {})

@@ -26,14 +26,15 @@ from typing import Any
 import numpy as np
 import psutil
 
+from segzoo.benchmarking.cells import cell_folders, read_record
+from segzoo.benchmarking.costs import TIMING
+from segzoo.benchmarking.plan import FILE
 from segzoo.errors import ConfigError, PluginError, SegzooError
 from segzoo.files.atomic import write_text
 from segzoo.networks import cost
-from segzoo.networks.build import build_network, clean_state
 from segzoo.processes.terminal import note, quiet
-from segzoo.runs.experiment import resolve
-from segzoo.runs.folder import RunFolder
-from segzoo.runs.manifest import manifest
+from segzoo.runs.finished import open_run
+from segzoo.runs.manifest import environment
 
 ROUNDS = 10
 SECONDS = 20.0
@@ -108,7 +109,7 @@ def measure(
         note(f"timing the networks of {dataset}: {', '.join(models)}")
         datasets[dataset] = _compared(models, rounds, baseline, seconds)
     return {
-        "machine": manifest(0, {})["machine"],
+        "machine": environment()["machine"],
         "threads": threads,
         "rounds": rounds,
         "definitions": DEFINITIONS,
@@ -119,10 +120,10 @@ def measure(
 def finished(out: Path) -> dict[str, dict[str, Path]]:
     """A finished run of each model on each dataset in a benchmark's folder."""
     folders: dict[str, dict[str, Path]] = {}
-    for path in sorted(out.glob("cells/*/*/seed-*/cell.json")):
-        if json.loads(path.read_text("utf-8"))["status"] == "done":
-            dataset, model = path.parts[-4:-2]
-            folders.setdefault(dataset, {}).setdefault(model, path.parent)
+    for folder in cell_folders(out):
+        if (record := read_record(folder)) and record.status == "done":
+            dataset, model = folder.parts[-3:-1]
+            folders.setdefault(dataset, {}).setdefault(model, folder)
     return folders
 
 
@@ -140,7 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with quiet():
             folders, baseline = finished(options.out), definition["baseline"]
             measured = measure(folders, options.rounds, definition["threads"], baseline, options.seconds)
-        write_text(options.out / "timing.json", json.dumps(measured, indent=2, allow_nan=False) + "\n")
+        write_text(options.out / TIMING, json.dumps(measured, indent=2, allow_nan=False) + "\n")
     except SegzooError as error:
         print(f"segzoo: {error}", file=sys.stderr)
         sys.exit(2)
@@ -151,7 +152,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _definition(out: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads((out / "benchmark.toml").read_text("utf-8"))
+        return tomllib.loads((out / FILE).read_text("utf-8"))
     except OSError as error:
         raise ConfigError(
             f"there is no benchmark in {out}: name the folder of one, as `segzoo benchmark` does"
@@ -214,21 +215,22 @@ def _loaded(label: str, folder: Path, left_out: dict[str, str], copies: int = 1)
 
 
 def load(folder: Path) -> Network:
-    """The network of a run's folder, built from its configuration and warmed up.
+    """The network of a finished run, built from its configuration and warmed up.
 
     Raises:
-        SegzooError: if a plugin is no longer there, or no longer makes a network of these options.
+        SegzooError: if its plugin is no longer there, or no longer makes a network of these options.
     """
-    experiment = resolve(RunFolder(folder).read_config())
-    name, frame, info = experiment.config.model.name, experiment.frame, experiment.info
-    with clean_state(experiment.config.seed):
-        built = build_network(experiment.model, name, frame, info.channels, len(info.classes))
-    shape = (*frame.input_size, info.channels)
+    run = open_run(folder)
+    built, shape = run.build(), (*run.frame.input_size, run.info.channels)
     functions = {count: cost.traced(built, (count, *shape)) for count in (1, BATCH)}
     single, batch = (_call(function, count, shape) for count, function in functions.items())
     single(), batch()  # the first call allocates, and arranges weights for the processor
     return Network(
-        {"parameters": cost.parameters(built), "flops": _flops(functions[1], name), "input_shape": list(shape)},
+        {
+            "parameters": cost.parameters(built),
+            "flops": _flops(functions[1], run.config.model.name),
+            "input_shape": list(shape),
+        },
         single,
         batch,
     )

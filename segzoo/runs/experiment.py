@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -23,6 +23,7 @@ from segzoo.files.filenames import file_names
 from segzoo.networks.build import build_network
 from segzoo.networks.frame import Frame
 from segzoo.networks.prediction import classify, predicted
+from segzoo.networks.saved import save
 from segzoo.plugin import Dataset, Events, Info, Job, Loss, Model, Samples, Split, Subscriber, Trainer, View
 from segzoo.processes.terminal import Bar, chatter_to, messages_to, note
 from segzoo.reporting.pictures import comparison
@@ -190,15 +191,14 @@ def _conduct(experiment: Experiment, folder: RunFolder, resume: bool, subscriber
         events.run_started(experiment.config.table(), folder.path)
         model = _train(experiment, splits, folder.path, events, resume)
         with atomic_file(folder.model) as path:
-            model.save(path)
+            save(model, path)
         prints |= {split: splits[split].fingerprint() for split in ("train", "val")}
         pairs = ResizedSamples(splits[scored], experiment.frame.resized_to)
         pictures = _pictures(splits[scored].ids, folder)
         drawing = _drawing(experiment, splits[scored], predicted(model, experiment.frame, pairs), pictures)
         _score(experiment, drawing, splits[scored].ids, scored, folder, bar)
     events.pictures([*pictures.values()])
-    facts = manifest(experiment.config.seed, prints) | {"dataset": asdict(experiment.info)}
-    folder.write_manifest(facts)
+    folder.write_manifest(manifest(experiment.config.seed, prints, experiment.info, experiment.frame))
     finished = open_run(folder.path)
     events.run_ended(finished.metrics)
     return finished

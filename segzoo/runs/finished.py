@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
+from segzoo import registry
 from segzoo.errors import DISTRIBUTION, ConfigError, suggestion
+from segzoo.plugin import Info, Model
 from segzoo.runs.config import RunConfig
 from segzoo.runs.folder import RunFolder
 from segzoo.scoring.scores import DEFINITIONS
+
+if TYPE_CHECKING:
+    import keras
+
+    from segzoo.networks.frame import Frame
 
 COUNTS = tuple(name for name, score in DEFINITIONS.items() if not score.better)
 """Figures of the metrics that are no scores."""
@@ -65,11 +72,11 @@ class Run:
     """A finished run: what it was made of, its scores, and its network."""
 
     folder: Path
-    config: RunConfig
+    config: RunConfig = field(repr=False)
     """Every option of the run."""
-    metrics: dict[str, Any]
+    metrics: dict[str, Any] = field(repr=False)
     """The scores of the scored split, as in `metrics.json`."""
-    manifest: dict[str, Any]
+    manifest: dict[str, Any] = field(repr=False)
     """Where, when and with what the run was made, as in `manifest.json`."""
 
     @property
@@ -86,6 +93,58 @@ class Run:
     def timings(self) -> list[dict[str, float]]:
         """What was measured of the time of each epoch, in seconds, and its images."""
         return self.files.read_timings()
+
+    @cached_property
+    def info(self) -> Info:
+        """What the dataset said of itself."""
+        table = self._fact("dataset")
+        with self.files.reading(self.files.manifest):
+            return TypeAdapter(Info).validate_python(table)
+
+    @cached_property
+    def frame(self) -> Frame:
+        """What of an image the network sees, and where its prediction lies."""
+        from segzoo.networks.frame import Frame
+
+        table = self._fact("network")
+        with self.files.reading(self.files.manifest):
+            return TypeAdapter(Frame).validate_python({entry.name: table[entry.name] for entry in fields(Frame)})
+
+    def network(self) -> keras.Model:
+        """The trained network: float32 pixel values 0..255 (B, H, W, C) to logits (B, H - 2 margin, W - 2 margin, n).
+
+        H and W are `stride * k + offset` of the `frame` for a whole k from 1 on. Needs neither the dataset nor, if the
+        network consists of Keras' own layers, its plugin.
+
+        Raises:
+            DataError: if the file is missing or damaged.
+            PluginError: if the plugin is needed, but is missing, or makes another network now.
+        """
+        from segzoo.networks.saved import load
+
+        return load(self.files.model, self.build)
+
+    def build(self) -> keras.Model:
+        """The network as its plugin builds it, with the weights that it began with: images in [-1, 1] to logits.
+
+        Raises:
+            PluginError: if the plugin is missing, or does not make a network of these options.
+        """
+        from segzoo.networks.build import build_network, clean_state
+
+        name, options = self.config.model.name, self.config.model.options
+        model = registry.create(Model, name, options)
+        with clean_state(self.seed):
+            return build_network(model, name, self.frame, self.info.channels, len(self.info.classes))
+
+    def _fact(self, key: str) -> dict[str, Any]:
+        if key not in self.manifest:
+            raise ConfigError(
+                f"the run in {self.folder} is of an earlier version of segzoo, whose {self.files.manifest.name} has no "
+                f"'{key}'; {self.files.again}"
+            )
+        table: dict[str, Any] = self.manifest[key]
+        return table
 
     @cached_property
     def splits(self) -> dict[str, tuple[str, ...]]:

@@ -113,8 +113,9 @@ class RunFolder:
     def read_splits(self) -> dict[str, tuple[str, ...]]:
         """The ids of the samples of each split."""
         splits: dict[str, list[str]] = {}
-        for row in self._dicts(self.splits):
-            splits.setdefault(row["split"], []).append(row["id"])
+        with self.reading(self.splits):
+            for row in self._dicts(self.splits):
+                splits.setdefault(row["split"], []).append(row["id"])
         return {split: tuple(ids) for split, ids in splits.items()}
 
     def write_splits(self, ids: Mapping[Split, Sequence[str]]) -> None:
@@ -186,9 +187,8 @@ class RunFolder:
     def _dicts(self, path: Path) -> Iterator[dict[str, str]]:
         rows = self._rows(path)
         names = next(rows, [])
-        with self.reading(path):
-            for row in rows:
-                yield dict(zip(names, row, strict=True))
+        for row in rows:
+            yield dict(zip(names, row, strict=True))
 
     def _epochs(self, path: Path) -> list[dict[str, float]]:
         if not path.exists():

@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import distributions
 from pathlib import Path
@@ -14,16 +15,51 @@ from typing import Any
 
 import psutil
 
+from segzoo.networks.frame import Frame
+from segzoo.plugin import Info
 from segzoo.processes.processors import processor, threads
 
+SIZES = (
+    "Legal heights and widths of the network's input are stride * k + offset with k = 1, 2, 3 …; the output has margin "
+    "pixels less on each side. input_size is the smallest legal size whose output covers image_size. An image of "
+    "image_size lies in the middle of it, with (input - image) // 2 rows above and columns on the left, and is "
+    "mirrored outwards without repeating the outermost pixels, as numpy.pad does with mode='reflect'. Of the output, "
+    "what lies on the image is its prediction. Images of other sizes get through the network in the same way, unless "
+    "its input shape is fixed."
+)
+RESIZED = (
+    "Images are resized to image_size by Pillow: uint8 of three channels by Image.fromarray(image).resize((width, "
+    "height), Image.Resampling.BILINEAR); else each channel by itself as float32 in the same way, then rounded by "
+    "numpy.rint. The logits are resized to the image, each class by itself as float32 in the same way. The class of a "
+    "pixel is that of its largest logit after that. What has the size already is left as it is."
+)
+CROPS = (
+    "Images are not resized. Tiles of image_size cover an image: along a side that is longer than the tile there are "
+    "n = 1 + ceil((side - tile) / (tile // 2)), of which those of i = 0 to n - 1 begin at round(i * (side - tile) / "
+    "(n - 1)); a shorter side lies in the middle of the tile. Around a tile the network sees the pixels of the image, "
+    "mirrored beyond its border. The logits of tiles are averaged, "
+    "each pixel weighted by its distance from the nearest border of the tile in rows times that in columns, from 1 on. "
+    "The class of a pixel is that of its largest logit after that."
+)
+PIXELS = "float32, 0 to 255; values of 16 bits times 255 / 65535"
 
-def manifest(seed: int, fingerprints: Mapping[str, str]) -> dict[str, Any]:
-    """Command, time, seed, dataset fingerprints by split, machine, versions and commit, ready for JSON."""
+
+def manifest(seed: int, fingerprints: Mapping[str, str], info: Info, frame: Frame) -> dict[str, Any]:
+    """The content of `manifest.json`; the fingerprints are those of the dataset, by split."""
     return {
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "seed": seed,
         "dataset_fingerprint": dict(fingerprints),
+        "dataset": asdict(info),
+        "network": _use(frame),
+        **environment(),
+    }
+
+
+def environment() -> dict[str, Any]:
+    """The machine, and the versions of what a result comes from, ready for JSON."""
+    return {
         "machine": _machine(),
         "python": platform.python_version(),
         "versions": {dist.name: dist.version for dist in sorted(distributions(), key=lambda d: d.name.lower())},
@@ -31,7 +67,14 @@ def manifest(seed: int, fingerprints: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
+def _use(frame: Frame) -> dict[str, Any]:
+    """What has to be known to use the trained network without segzoo."""
+    texts = {"pixels": PIXELS, "sizes": SIZES, "resizing": CROPS if frame.view == "crop" else RESIZED}
+    return {**asdict(frame), "input_size": frame.input_size, **texts}
+
+
 def _machine() -> dict[str, Any]:
+    """The computer, ready for JSON."""
     return {
         "platform": platform.platform(),
         "processor": processor(),

@@ -1,0 +1,121 @@
+"""Trained networks in the files of Keras, also those that Keras alone could not read again."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile, ZipFile
+
+from segzoo.errors import DataError, PluginError, SegzooError
+from segzoo.networks.build import clean_state
+from segzoo.plugin_errors import summary
+
+if TYPE_CHECKING:
+    import keras
+
+STAND_IN = "segzoo>Network"
+"""What the network is called in a configuration in which a plugin builds it."""
+
+
+def save(model: keras.Model, path: Path) -> None:
+    """Save a network as Keras does, also where classes in it cannot tell how they were made: `load` will not ask."""
+    silent = []
+    for layer in _layers(model):
+        if not _configurable(layer):
+            layer.get_config = dict
+            silent.append(layer)
+    try:
+        model.save(path)
+    finally:
+        for layer in silent:
+            del layer.get_config
+
+
+def _layers(model: Any) -> Iterator[Any]:
+    """Those of a model and the model, each after those that it consists of."""
+    for layer in getattr(model, "layers", ()):
+        yield from _layers(layer)
+    yield model
+
+
+def _configurable(layer: Any) -> bool:
+    try:
+        layer.get_config()
+    except NotImplementedError:
+        return False
+    return True
+
+
+def load(path: Path, build: Callable[[], keras.Model]) -> keras.Model:
+    """The network of a `.keras` file, uncompiled, with its weights.
+
+    Keras can build what consists of its own layers. Of a network with classes that Keras does not know, as those that
+    inherit from `keras.Model`, only what the trainer has put around it is built from the file: `build` makes the
+    network itself, and the weights are those of the file.
+
+    Raises:
+        DataError: if the file is missing or damaged.
+        PluginError: if `build` raises one, or makes another network than that of the file.
+    """
+    import keras
+
+    config = _config(path)
+    with clean_state():
+        try:
+            return keras.saving.load_model(path, compile=False)
+        except Exception:  # of whatever kind: Keras cannot build the network by itself
+            network = build()
+        try:
+            model = keras.saving.deserialize_keras_object(
+                _with_stand_in(config, type(network).__name__), {STAND_IN: _stand_in(network)}
+            )
+            with warnings.catch_warnings():
+                warnings.filterwarnings("error", "Skipping nested container")  # it would keep new weights
+                model.load_weights(path)
+        except SegzooError:
+            raise
+        except Exception as error:
+            raise PluginError(
+                f"{path} holds another network than its plugin builds today: install the version of the plugin that "
+                f"the run was made with ({summary(error)})"
+            ) from error
+    return model
+
+
+def _config(path: Path) -> dict[str, Any]:
+    try:
+        with ZipFile(path) as archive:
+            config: dict[str, Any] = json.loads(archive.read("config.json"))
+    except OSError as error:
+        raise DataError(f"cannot read the network {path}: {(error.strerror or str(error)).lower()}") from error
+    except (BadZipFile, KeyError, ValueError) as error:
+        raise DataError(f"the network {path} is damaged ({error})") from error
+    return config
+
+
+def _with_stand_in(config: dict[str, Any], class_name: str) -> dict[str, Any]:
+    """The configuration of a model in which the network, of that class, is a stand-in: a layer of it, or all of it."""
+
+    def replaced(node: dict[str, Any]) -> dict[str, Any]:
+        names = {"module": None, "class_name": STAND_IN, "registered_name": STAND_IN}
+        return {**node, **names, "config": {}, "build_config": None}
+
+    layers = config["config"].get("layers", [])
+    if not any(layer["class_name"] == class_name for layer in layers):
+        return replaced(config)
+    chosen = [replaced(layer) if layer["class_name"] == class_name else layer for layer in layers]
+    return {**config, "config": {**config["config"], "layers": chosen}, "compile_config": None}
+
+
+def _stand_in(network: keras.Model) -> type:
+    """What Keras makes the network of, in place of its class."""
+
+    class StandIn:
+        @classmethod
+        def from_config(cls, config: dict[str, Any]) -> keras.Model:
+            return network
+
+    return StandIn
