@@ -138,6 +138,46 @@ def test_other_classes_and_other_splits_are_other_data(tmp_path):
         segzoo.compare([one, other])
 
 
+def test_which_way_a_score_is_better_is_known_of_runs_that_do_not_say_it(tmp_path):
+    one, other = write_run(tmp_path / "a", IMAGES), write_run(tmp_path / "b", IMAGES, seed=1)
+    change(one / "metrics.json", dataset_scores={"area": 0.5}, mean_hd95=2.5)
+    change(other / "metrics.json", dataset_scores={"error": 0.5}, better={"mean_iou": "higher", "error": "lower"})
+    better = segzoo.compare([one, other]).row()["better"]
+    assert (better["mean_iou"], better["mean_hd95"], better["error"]) == ("higher", "lower", "lower")
+    assert "area" not in better
+
+
+def test_figures_of_a_dataset_that_are_no_scores_are_in_no_table(tmp_path):
+    one, other = write_run(tmp_path / "a", IMAGES), write_run(tmp_path / "b", IMAGES, seed=1)
+    for run in (one, other):
+        scores = json.loads((run / "metrics.json").read_text())
+        own = {"rims": {"ring": 0.25, "sky": None}, "objects": 7, "list": ["a"]}
+        definitions = scores["definitions"] | dict.fromkeys(own, "Its own.")
+        better = dict.fromkeys(["mean_iou", "mean_dice", "pixel_accuracy", "image_mean_iou", "iou", "dice"], "higher")
+        change(run / "metrics.json", dataset_scores=own, definitions=definitions, better=better | {"rims": "lower"})
+    scores = segzoo.compare([one, other]).ranking[0].scores
+    assert scores["rims_ring"].mean == 0.25
+    assert not {"objects", "list", "rims_sky"} & scores.keys()
+
+
+def test_what_runs_of_an_earlier_version_lack_is_said_and_the_rest_compared(tmp_path, command):
+    runs = [write_run(tmp_path / "old", IMAGES), write_run(tmp_path / "new", better(0.1), seed=1)]
+    runs += [write_run(tmp_path / "wide", better(0.2), filters=8)]
+    for run in runs[1:]:
+        change(run / "metrics.json", mean_hd95=2.5, hd95={"ring": 2.5, "sky": None})
+    done = command("compare", *runs, "--out", tmp_path / "out")
+    line = f"The runs in {runs[0]} have no hd95, mean_hd95: they were scored by an earlier version of segzoo"
+    assert line in done.out
+    assert f"`segzoo run --config {runs[0]}/config.toml` repeats the run" in done.out
+    table = read(tmp_path / "out" / "results.csv")
+    assert [row["mean_hd95"] for row in table] == ["", "2.5", "2.5"]
+    assert "mean HD95, pixels" in done.out
+    assert "2.5000" in done.out
+    assert "have no" not in command("compare", *runs[1:]).out
+    older = [write_run(tmp_path / f"older{seed}", IMAGES, seed=seed) for seed in range(2)]
+    assert "have no" not in command("compare", *older).out
+
+
 def test_scores_of_other_definitions_are_refused_and_new_ones_are_not(tmp_path):
     one, other = write_run(tmp_path / "a", IMAGES), write_run(tmp_path / "b", IMAGES, seed=1)
     scores = json.loads((other / "metrics.json").read_text())
@@ -219,7 +259,11 @@ def test_the_command_prints_tables_with_definitions(tmp_path, command):
     assert re.fullmatch(r"\[\+0\.0\d{3}, \+0\.5\d{3}\]", line[2])
     assert line[3:] == ("0.021", "+3.00", "0.250")
     assert ("unet filters=8", "3", "30", "25") in rows
-    assert "these trained weights only" in done.out.replace("trained\n", "trained ")
+    assert "only and says nothing" not in done.out
+    defined = command("compare", *runs, "--definitions").out
+    assert defined.startswith(done.out)
+    assert "\nwilcoxon_p: Wilcoxon's signed-rank test over images" in defined
+    assert "\nmean_iou: The mean of IoU over the classes" in defined
 
 
 def test_the_command_prints_json_that_names_the_runs(tmp_path, command):

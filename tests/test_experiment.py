@@ -3,6 +3,7 @@
 import csv
 import json
 import random
+import re
 import subprocess
 import sys
 import tomllib
@@ -105,11 +106,29 @@ def test_a_dataset_s_own_scores_stand_beside_the_others(install, tmp_path, comma
     shown = command("run", "unet", "measured", *small, "--out", out)
     scores = json.loads((out / "metrics.json").read_text())
     each = [float(row["bright"]) for row in rows(out / "images.csv")]
+    shares = {f"shares_{name}": value for name, value in scores["dataset_scores"].pop("shares").items()}
+    assert shares.keys() == {f"shares_{name}" for name in scores["iou"]} <= rows(out / "images.csv")[0].keys()
+    assert sum(shares.values()) == pytest.approx(1)
     assert scores["dataset_scores"] == pytest.approx(dict.fromkeys(("bright", "image_bright"), sum(each) / 3))
-    assert scores["better"]["bright"] == "higher"
+    assert (scores["better"]["bright"], scores["better"]["shares"]) == ("higher", "lower")
     assert scores["definitions"]["bright"].startswith("The share of pixels")
     assert shown.code == 0, shown.err
-    assert f"bright {scores['dataset_scores']['bright']:.4f}" in shown.out
+    printed = [re.split(r"\s*[│┃]\s*", line.strip("│┃ ")) for line in shown.out.splitlines()]
+    assert printed[2] == ["class", "IoU", "Dice", "boundary IoU", "HD95", "shares"]
+    assert printed[4][::5] == ["background", f"{shares['shares_background']:.4f}"]
+    assert printed[-8][:2] == ["mean", f"{scores['mean_iou']:.4f}"]
+    assert [line for (line,) in printed[-6:]] == [
+        "The mean is over the classes that have a score, all weighing the same.",
+        f"pixel accuracy {scores['pixel_accuracy']:.4f}",
+        f"expected calibration error {scores['expected_calibration_error']:.4f}",
+        f"bright {scores['dataset_scores']['bright']:.4f}",
+        f"image bright {scores['dataset_scores']['image_bright']:.4f}",
+        f"results in {out}",
+    ]
+    defined = command("run", "--resume", "--definitions", "--out", out).out
+    assert defined.startswith(shown.out.removesuffix(f"results in {out}\n"))
+    assert "\nhd95: Of a class: the 95 % Hausdorff distance" in defined
+    assert "\nshares: The share of pixels that are of a class, in truth. Lower is better.\n" in defined
 
 
 def test_the_manifest_says_where_the_numbers_come_from(done):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from segzoo.errors import PluginError
 from segzoo.plugin import IGNORE, Metric, Score
 from segzoo.scoring import boundary, calibration, overlap
-from segzoo.scoring.scores import DEFINITIONS, KEYS, METRICS, Scoring
+from segzoo.scoring.scores import DEFINITIONS, KEYS, METRICS, Scoring, explained, gain, title
 from segzoo.scoring.segmentation import Segmentation
 
 CLASSES = ("ground", "cat", "dog")
@@ -111,6 +111,17 @@ def test_the_confusion_matrix_is_counted_once_for_all_metrics(monkeypatch):
     monkeypatch.setattr(overlap, "confusion", lambda *image: asked.append(1) or real(*image))
     Scoring(CLASSES).count(Segmentation(*perfect(num_classes=3)))
     assert asked == [1]
+
+
+def test_a_gain_is_less_of_what_is_better_low():
+    assert gain("mean_iou", 0.5) == gain("hd95", -0.5) == 0.5
+
+
+def test_titles_and_definitions_as_a_reader_sees_them():
+    titles = {"mean_boundary_iou": "mean boundary IoU", "dice": "Dice", "hd95": "HD95", "rand_score": "rand score"}
+    assert {name: title(name) for name in titles} == titles
+    assert explained("Pixels.", "lower") == "Pixels. Lower is better."
+    assert explained("Pixels.", "higher") == explained("Pixels.", None) == "Pixels."
 
 
 class Constant(Metric):

@@ -15,7 +15,7 @@ from segzoo.benchmarking.costs import Timing
 from segzoo.benchmarking.plan import Cell
 from segzoo.benchmarking.ranking import RankedModel, rank
 from segzoo.benchmarking.result_files import write_results
-from segzoo.benchmarking.runs import require_same_data, require_same_definitions, unlike
+from segzoo.benchmarking.runs import lacking, require_same_data, require_same_definitions, unlike
 from segzoo.benchmarking.tables import Results
 from segzoo.errors import ConfigError, suggestion
 from segzoo.files.atomic import atomic_folder
@@ -44,7 +44,7 @@ class Comparison(Results):
 
     def facts(self) -> list[str]:
         """In what the runs differ though they are compared."""
-        return unlike(self.runs)
+        return unlike(self.runs) + lacking(self.runs)
 
     def notes(self, dataset: str, model: str) -> list[str]:
         """None: labels tell all options."""

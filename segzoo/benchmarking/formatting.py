@@ -6,25 +6,19 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from segzoo.benchmarking.ranking import RankedModel
+from segzoo.benchmarking.ranking import COMPARED, RANKED, RankedModel
 from segzoo.benchmarking.significance import Difference, Interval
+from segzoo.scoring.scores import gain, title
 
 LEVEL = 0.05
 """A difference with a smaller p counts as real."""
 NAMES = {
-    "iou": "IoU",
-    "dice": "Dice",
-    "boundary_iou": "boundary IoU",
     "hd95": "HD95, pixels",
-    "mean_iou": "mean IoU",
-    "mean_dice": "mean Dice",
-    "image_mean_iou": "image mean IoU",
-    "mean_boundary_iou": "mean boundary IoU",
     "mean_hd95": "mean HD95, pixels",
     "expected_calibration_error": "calibration error",
     "wilcoxon_p": "Wilcoxon p, these weights only",
 }
-"""Headings of scores and of what tests tell, where their names do not do."""
+"""Headings of scores and of what tests tell, where their titles do not do."""
 COSTS: dict[str, tuple[str, float]] = {
     "parameters": ("parameters", 1),
     "flops": ("GFLOPs an image", 1e-9),
@@ -42,12 +36,12 @@ NONE = "-"
 
 def heading(name: str) -> str:
     """What a figure is called in tables to read, by its name in data."""
-    return COSTS[name][0] if name in COSTS else NAMES.get(name, name.replace("_", " "))
+    return COSTS[name][0] if name in COSTS else NAMES.get(name, title(name))
 
 
 def ranked_rows(models: Sequence[RankedModel]) -> list[list[str]]:
-    """Mean IoU of each model, and where that puts it beside the baseline."""
-    header = ["model", "seeds", heading("mean_iou"), "95 % interval", "beside the baseline"]
+    """The score that models are ranked by, and where its images put each model beside the baseline."""
+    header = ["model", "seeds", heading(RANKED), "95 % interval", "beside the baseline"]
     return [header, *(_ranked(model) for model in models)]
 
 
@@ -58,9 +52,9 @@ def difference_rows(models: Sequence[RankedModel]) -> list[list[str]]:
 
 
 def score_rows(models: Sequence[RankedModel]) -> list[list[str]]:
-    """The scores of splits but mean IoU, mean and standard deviation over seeds."""
-    names = dict.fromkeys(name for model in models for run in model.runs[:1] for name in run.overall)
-    names.pop("mean_iou", None)
+    """All other scores of splits, mean and standard deviation over seeds."""
+    names = dict.fromkeys(name for model in models for run in model.runs for name in run.overall)
+    names.pop(RANKED, None)
     rows = [[model.label, *(spread(model.scores.get(name)) for name in names)] for model in models]
     return [["model", *map(heading, names)], *(rows if names else [])]
 
@@ -88,7 +82,7 @@ def _cost(name: str, value: float | None) -> str:
 
 
 def _ranked(model: RankedModel) -> list[str]:
-    known = model.scores.get("mean_iou")
+    known = model.scores.get(RANKED)
     interval = between(known.low, known.high) if known else NONE
     return [model.label, str(len(model.runs)), spread(known), interval, verdict(model)]
 
@@ -104,7 +98,7 @@ def verdict(model: RankedModel) -> str:
         return model.note
     if model.p >= LEVEL:
         return "not told apart"
-    return "better" if model.difference.mean > 0 else "worse"
+    return "better" if gain(COMPARED, model.difference.mean) > 0 else "worse"
 
 
 def spread(interval: Interval | None) -> str:

@@ -20,6 +20,7 @@ from segzoo.benchmarking.tables import Results
 from segzoo.reporting.pages import markdown
 from segzoo.runs.config import Choice
 from segzoo.runs.finished import FACTS, Run
+from segzoo.scoring.scores import explained
 
 STATISTICS = ("mean", "sd", "low, high", "df", "p_unadjusted")
 AMOUNTS = ("seconds", "attempts", "threads", "input_shape", "throughput_batch")
@@ -45,13 +46,17 @@ def leaderboard(results: Results) -> str:
         threads=_distinct(str(cell.threads) for cell in cells if cell.threads),
         versions=_distinct(run.versions for run in runs),
         level=LEVEL,
-        definitions=[
-            (heading(name), name, text) for name, text in results.definitions.items() if name not in ELSEWHERE
-        ],
+        definitions=[(heading(name), name, text) for name, text in explanations(results).items()],
         sections=[_section(results, dataset, ranking) for dataset, ranking in results.sections.items()],
         undone=_undone(results),
         commands=_commands(results),
     )
+
+
+def explanations(results: Results) -> dict[str, str]:
+    """What each figure on the page means, and where less of it is better."""
+    texts = {name: text for name, text in results.definitions.items() if name not in ELSEWHERE}
+    return {name: explained(text, results.better.get(name)) for name, text in texts.items()}
 
 
 def _section(results: Results, dataset: str, ranking: Sequence[RankedModel]) -> dict[str, Any]:

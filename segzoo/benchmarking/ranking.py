@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,12 +13,15 @@ from segzoo.benchmarking.significance import Difference, Interval, difference, h
 from segzoo.errors import ConfigError
 from segzoo.runs.finished import Run
 from segzoo.scoring.overlap import number
+from segzoo.scoring.scores import gain
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-COMPARED = "image_mean_iou"
-"""The score whose differences are tested: the mean of what `images.csv` calls `mean_iou`."""
+RANKED = "mean_iou"
+"""The score by which models are ordered; that of each image is tested."""
+COMPARED = f"image_{RANKED}"
+"""The score whose differences are tested: the mean of what `images.csv` calls like the other."""
 ONE_SEED = "no test: one seed"
 FEW_IMAGES = "no test: fewer than two images with scores of both"
 DEFINITIONS: dict[str, str] = {
@@ -76,7 +80,7 @@ def rank(entries: Mapping[str, Sequence[Run]], baseline: str) -> list[RankedMode
     Raises:
         ConfigError: if runs on the same data have scores of other images.
     """
-    ids = list(entries[baseline][0].image_scores()) if entries[baseline] else []
+    ids = list(entries[baseline][0].image_scores(RANKED)) if entries[baseline] else []
     reference = _matrix(entries[baseline], ids)
     notes = {label: _untested(label, entries, baseline) for label in entries}
     differences = {
@@ -90,7 +94,7 @@ def rank(entries: Mapping[str, Sequence[Run]], baseline: str) -> list[RankedMode
         RankedModel(label, tuple(runs), _intervals(runs), differences.get(label), adjusted.get(label), notes[label])
         for label, runs in entries.items()
     ]
-    return sorted(rows, key=lambda row: -row.scores["mean_iou"].mean if "mean_iou" in row.scores else 1.0)
+    return sorted(rows, key=lambda row: -gain(RANKED, row.scores[RANKED].mean) if RANKED in row.scores else math.inf)
 
 
 def _untested(label: str, entries: Mapping[str, Sequence[Run]], baseline: str) -> str:
@@ -114,7 +118,7 @@ def _matrix(runs: Sequence[Run], ids: Sequence[str]) -> NDArray[np.float64]:
     """The mean IoU of each image, (runs, images), NaN where an image has none."""
     rows = np.empty((len(runs), len(ids)))
     for run, row in zip(runs, rows, strict=True):
-        scores = run.image_scores()
+        scores = run.image_scores(RANKED)
         if scores.keys() != set(ids):
             raise ConfigError(
                 f"{run.files.images} has {len(scores):,} images, and they are not the {len(ids):,} of the "

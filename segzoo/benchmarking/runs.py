@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from segzoo.errors import ConfigError
 from segzoo.runs.finished import Run
+from segzoo.scoring.scores import DEFINITIONS
 
 
 def require_same_data(runs: Sequence[Run], remedy: str) -> None:
@@ -61,3 +62,27 @@ def unlike(runs: Sequence[Run]) -> list[str]:
     return [
         f"Not all runs were {what}." for what, values in facts.items() if any(value != values[0] for value in values)
     ]
+
+
+def lacking(runs: Sequence[Run]) -> list[str]:
+    """Scores that some of the runs do not have, since a version of segzoo before these scores made them, as sentences.
+
+    A dataset's own scores are not among them.
+    """
+    had = [run.overall.keys() | run.by_class.keys() for run in runs]
+    names = [name for name in DEFINITIONS if any(name in scores for scores in had)]
+    groups: dict[tuple[str, ...], list[Run]] = {}
+    for run, scores in zip(runs, had, strict=True):
+        groups.setdefault(tuple(name for name in names if name not in scores), []).append(run)
+    return [
+        f"{_folders(old)} have no {', '.join(missing)}: they were scored by an earlier version of segzoo, and are left "
+        f"out where these scores are shown. {old[0].files.again}."
+        for missing, old in groups.items()
+        if missing
+    ]
+
+
+def _folders(runs: Sequence[Run]) -> str:
+    """The folders of runs as text, the first ones only if there are many."""
+    more = f" and {len(runs) - 3} more" if runs[3:] else ""
+    return f"The runs in {', '.join(str(run.folder) for run in runs[:3])}{more}"

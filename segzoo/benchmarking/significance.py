@@ -47,7 +47,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Difference:
-    """How much better a model is than the baseline; larger scores are better. What is not known is NaN, or p None."""
+    """How far a model's scores are above the baseline's. What is not known is NaN, or p None."""
 
     mean: float
     """The model's mean score over images and seeds less that of the baseline."""

@@ -14,7 +14,7 @@ from segzoo.benchmarking.cells import CellResult, read_results
 from segzoo.benchmarking.costs import Timing, read_timing
 from segzoo.benchmarking.plan import FILE, Plan, read_plan
 from segzoo.benchmarking.ranking import RankedModel, rank
-from segzoo.benchmarking.runs import require_same_data, require_same_definitions
+from segzoo.benchmarking.runs import lacking, require_same_data, require_same_definitions
 from segzoo.errors import ConfigError
 from segzoo.runs.config import read_table
 from segzoo.runs.finished import Run
@@ -78,6 +78,11 @@ class Results(ABC):
         texts += [ranking.DEFINITIONS, costs.DEFINITIONS, self.timing.table.get("definitions", {})]
         return {name: sentence for text in texts for name, sentence in text.items()}
 
+    @property
+    def better(self) -> dict[str, str]:
+        """Which way each score is better, `higher` or `lower`."""
+        return {name: better for run in self.runs for name, better in run.better.items()}
+
     def row(self) -> dict[str, Any]:
         """All of it, ready for JSON; what depends on the speed of the machine is below `timings`."""
         rows = [(dataset, model) for dataset, ranked in self.sections.items() for model in ranked]
@@ -87,6 +92,7 @@ class Results(ABC):
             "rows": [{"dataset": dataset, **model.row(), **self.size(dataset, model.label)} for dataset, model in rows],
             "cells": self.results,
             "definitions": self.definitions,
+            "better": self.better,
             "timings": {
                 "rows": [
                     {"dataset": dataset, "model": model.label, **self.costs(dataset, model.label)}
@@ -112,11 +118,10 @@ class Benchmark(Results):
         return self.ranking
 
     def facts(self) -> list[str]:
-        """How the widths of the networks came to be."""
+        """How the widths of the networks came to be, and which scores some of the cells do not have."""
         matched = self.plan.definition.match == "parameters"
-        return [
-            f"Widths: {'chosen so that the parameters are as many as the baseline has' if matched else 'as given'}."
-        ]
+        widths = "chosen so that the parameters are as many as the baseline has" if matched else "as given"
+        return [f"Widths: {widths}.", *lacking(self.runs)]
 
     def notes(self, dataset: str, model: str) -> list[str]:
         """The width that was chosen for a model, and what is to be known of it."""

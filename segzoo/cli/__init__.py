@@ -14,12 +14,12 @@ import typer
 from segzoo.cli import data
 from segzoo.cli.benchmark import benchmark
 from segzoo.cli.compare import compare
-from segzoo.cli.shared import AsJson, Settings, interruptible, options_of
+from segzoo.cli.scores import print_scores
+from segzoo.cli.shared import AsJson, Definitions, Settings, interruptible, options_of
 from segzoo.defaults import DEFAULTS
 from segzoo.errors import DISTRIBUTION, OTHER_DISTRIBUTION, ConfigError, SegzooError, suggestion
 
 if TYPE_CHECKING:
-    from segzoo.runs.finished import Run
     from segzoo.testing import Outcome
 
 app = typer.Typer(
@@ -139,6 +139,7 @@ def run(
         Path | None, typer.Option(help="A new folder for the results.  \\[default: runs/MODEL-DATASET]")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out where it has stopped.")] = False,
+    definitions: Definitions = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the whole configuration and stop.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -160,7 +161,7 @@ def run(
     if as_json:
         print(json.dumps({"folder": str(result.folder), **result.metrics}, indent=2))
     else:
-        _print_scores(result)
+        print_scores(result, definitions)
 
 
 @app.command()
@@ -201,36 +202,6 @@ def _size(text: str | None) -> tuple[int, int] | None:
     if len(sides) > 2 or not all(side.isdecimal() and int(side) > 0 for side in sides):
         raise ConfigError(f"--image-size {text}: write a side, as in 160, or height x width, as in 160x224")
     return int(sides[0]), int(sides[-1])
-
-
-def _print_scores(run: Run) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    scores = run.metrics
-    split = f"{scores['split']} split, {scores['images']} images"
-    if scores["selected_on_this_split"]:
-        split += ", on which the best epoch was chosen too"
-    table = Table(title=split, title_justify="left")
-    for heading in ("class", "IoU", "Dice", "boundary IoU", "HD95"):
-        table.add_column(heading, justify="left" if heading == "class" else "right")
-    columns = ("iou", "dice", "boundary_iou", "hd95")
-    for name in scores["iou"]:
-        table.add_row(name, *(_number(scores[column][name]) for column in columns))
-    table.add_section()
-    table.add_row("mean", *(_number(scores[f"mean_{column}"]) for column in columns))
-    console = Console(highlight=False, markup=False, soft_wrap=True)
-    console.print(table)
-    others = {name: scores[name] for name in ("pixel_accuracy", "expected_calibration_error")}
-    for name, value in (others | scores.get("dataset_scores", {})).items():
-        console.print(f"{name.replace('_', ' ')} {_number(value)}")
-    for name in ("iou", "dice", "boundary_iou", "hd95", "mean_iou"):
-        console.print(f"{name}: {scores['definitions'][name]}", style="dim")
-    console.print(f"results in {run.folder}")
-
-
-def _number(value: float | None) -> str:
-    return "none" if value is None else f"{value:.4f}"
 
 
 def _facts_text(facts: dict[str, Any]) -> str:

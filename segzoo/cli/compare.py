@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from segzoo.cli.shared import AsJson
+from segzoo.cli.shared import AsJson, Definitions
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from segzoo.benchmarking.ranking import RankedModel
     from segzoo.benchmarking.tables import Results
 
-DEFINED = ("mean_iou", "image_mean_iou", "difference", "p", "effect_size", "wilcoxon_p", "training_seconds_per_epoch")
-"""The figures whose definitions are printed below the tables."""
 WIDEST = 1000
 """Columns of the terminal for which no table is folded."""
 
@@ -35,10 +33,12 @@ def compare(
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write the tables, all scores and a page into this new folder.")
     ] = None,
+    definitions: Definitions = False,
     as_json: AsJson = False,
 ) -> None:
     """Compare finished runs: means over seeds, and which differences are real."""
     from segzoo.benchmarking.comparison import compare as compare_runs
+    from segzoo.benchmarking.leaderboard import explanations
 
     comparison = compare_runs(runs, baseline=baseline, different_data=different_data, out=out)
     if as_json:
@@ -47,8 +47,8 @@ def compare(
     print_results(comparison)
     for line in comparison.facts():
         print(line)
-    for name in DEFINED:
-        print(f"{name}: {comparison.definitions[name]}")
+    for name, text in explanations(comparison).items() if definitions else ():
+        print(f"{name}: {text}")
     if out:
         print(f"results in {out}")
 

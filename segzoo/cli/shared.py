@@ -12,6 +12,7 @@ import typer
 from segzoo.errors import ConfigError
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Definitions = Annotated[bool, typer.Option("--definitions", help="Print what the figures mean, too.")]
 Settings = Annotated[
     list[str], typer.Option("--set", metavar="KEY=VALUE", help="An option of a plugin, as in model.filters=16.")
 ]

@@ -24,6 +24,8 @@ METRICS: tuple[Metric, ...] = (Overlap(), Boundary(), Hausdorff(), Calibration()
 """What every run is scored by."""
 DEFINITIONS: dict[str, Score] = {name: score for metric in METRICS for name, score in metric.definitions.items()}
 """The scores of every run by name; a dataset's own metric adds its scores."""
+WORDS = {"iou": "IoU", "dice": "Dice", "hd95": "HD95"}
+"""Words in the names of scores that are written otherwise in a text."""
 KEYS = (
     "mean_iou",
     "mean_dice",
@@ -109,6 +111,21 @@ class Scoring:
         scores["definitions"] = {name: score.definition for name, score in defined.items()}
         scores["better"] = {name: score.better for name, score in defined.items() if score.better}
         return {key: scores[key] for key in KEYS if key in scores} | scores
+
+
+def title(name: str) -> str:
+    """What a score is called in a text, such as `mean boundary IoU`."""
+    return " ".join(WORDS.get(word, word) for word in name.split("_"))
+
+
+def explained(definition: str, better: str | None) -> str:
+    """A definition that says so where less is better."""
+    return f"{definition} Lower is better." if better == "lower" else definition
+
+
+def gain(name: str, difference: float) -> float:
+    """A difference in one of the scores of every run, positive where it is for the better."""
+    return -difference if DEFINITIONS[name].better == "lower" else difference
 
 
 def flat(scores: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ class Bright(Metric):
 
     definitions: ClassVar = {
         "bright": Score("The share of pixels that are no background, in truth.", "higher"),
+        "shares": Score("The share of pixels that are of a class, in truth.", "lower"),
         "image_bright": Score("The mean over images of the share.", "higher"),
     }
     image_means: ClassVar = {"image_bright": "bright"}
@@ -19,7 +20,8 @@ class Bright(Metric):
         return image.confusion.sum(1)
 
     def scores(self, counts, classes):
-        return {"bright": counts[1:].sum() / counts.sum()}
+        shares = counts / counts.sum()
+        return {"bright": shares[1:].sum(), "shares": dict(zip(classes, shares, strict=True))}
 
 
 class Measured(Dataset):
