@@ -27,7 +27,7 @@ from stored_runs import write_benchmark, write_cell, write_run, write_timing
 
 import segzoo
 import segzoo.benchmarking.result_files
-from segzoo import cli, errors, plugin, registry
+from segzoo import cli, errors, plugin, registry, testing
 from segzoo.benchmarking.definition import read_definition
 from segzoo.benchmarking.plan import decide
 from segzoo.cli import facts
@@ -396,7 +396,13 @@ def test_the_package_of_the_page_is_listed_and_trains(packages, tmp_path):
 
     listed = json.loads(program("list", "--json"))
     mine = {(row["kind"], row["name"]) for row in listed if row["distribution"] == "segzoo-tinynet"}
-    assert mine == {("model", "tinynet"), ("loss", "edge"), ("dataset", "photos"), ("dataset", "leaves")}
+    assert mine == {
+        ("model", "tinynet"),
+        ("loss", "edge"),
+        ("dataset", "photos"),
+        ("dataset", "leaves"),
+        ("trainer", "loop"),
+    }
     assert not [row["problem"] for row in listed if row["distribution"] == "segzoo-tinynet" and row["problem"]]
     tiny = ("--set", "dataset.size=16", "--set", "dataset.train=8", "--set", "dataset.test=2", "--epochs", "1")
     assert "results in runs/tinynet-shapes" in program("run", "tinynet", "shapes", *tiny)
@@ -416,6 +422,20 @@ def test_the_loss_and_the_dataset_of_the_page_train(packages, tmp_path, monkeypa
     assert (result.metrics["split"], result.metrics["images"]) == ("test", 1)
     assert np.sum(result.metrics["confusion"]) == 18 * 21
     assert 0 <= result.metrics["dataset_scores"]["cover_error"] <= 1
+
+
+def test_the_trainer_of_the_page_passes_all_checks_and_trains(packages, tmp_path, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(packages[PLUGIN_PAGE])
+    outcomes = testing.run_checks(testing.find("trainers/loop"))
+    assert [(outcome.check, outcome.message) for outcome in outcomes if outcome.result != "passed"] == []
+    options = {"settings": SMALL | {"trainer.batch_size": 4}, "trainer": "loop", "out": tmp_path / "run"}
+    for _ in range(2):
+        result = segzoo.run("unet", "shapes", steps=3, resume=True, **options)
+        result.files.manifest.unlink()
+    assert [row["epoch"] for row in result.history] == [1, 2]
+    assert [row["images"] for row in result.timings] == [8, 4]
+    line = f"nothing is saved in {tmp_path / 'run'}: beginning at the beginning\n"
+    assert capsys.readouterr().err.count(line) == 2
 
 
 def test_the_dataset_of_the_page_that_downloads_does_so_once(packages, tmp_path, cache, monkeypatch):
