@@ -376,7 +376,10 @@ class Job:
     """What a run asks of a trainer, beyond the network and the samples."""
 
     loss: Loss
+    """To be made small: called with labels, logits and weights of a batch, it gives a value for each image, whose mean
+    a training step goes by. `val_loss` is its mean over the validation images."""
     num_classes: int
+    """Channels of the logits."""
     frame: Frame
     """What of images of any size the network sees, and how its output maps back; see `segzoo.networks.frame`."""
     epochs: int | None
@@ -384,8 +387,9 @@ class Job:
     end the training. What comes first counts, and the epoch that it cuts short is validated and reported as any other.
     """
     seed: int
+    """Decides every random draw: first weights, dropout, the order of the images."""
     folder: Path
-    """The run's folder, for checkpoints."""
+    """The folder of the run, in which the trainer may keep what it goes on from, below `checkpoints`."""
     events: Events = field(default_factory=Events)
     """To be told of each step and each epoch."""
     cache: Path | None = None

@@ -1,5 +1,6 @@
 """The README and the documentation: their code runs, their commands and links are valid, and nothing is missing."""
 
+import ast
 import hashlib
 import inspect
 import io
@@ -14,7 +15,7 @@ import sysconfig
 import tomllib
 import venv
 from contextlib import redirect_stdout
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -347,6 +348,13 @@ def test_every_interface_and_every_error_is_in_the_reference():
         assert f"::: segzoo.errors.{name}\n" in page or not issubclass(cls, errors.SegzooError)
     for name in segzoo.__all__:
         assert f"::: {getattr(segzoo, name).__module__}.{name}\n" in page
+
+
+def test_every_field_of_a_job_is_explained():
+    (body,) = [node.body for node in ast.parse(inspect.getsource(plugin.Job)).body]
+    pairs = [(field.target.id, after) for field, after in pairwise(body) if isinstance(field, ast.AnnAssign)]
+    explained = [name for name, after in pairs if isinstance(after, ast.Expr)]
+    assert explained == [field.name for field in fields(plugin.Job)]
 
 
 def test_every_finding_is_on_the_page_that_tells_of_them():
