@@ -1,6 +1,7 @@
 """Scores of one image and of many, by the same code, and those of a dataset's own."""
 
 import json
+from itertools import chain
 
 import numpy as np
 import pytest
@@ -73,7 +74,8 @@ def test_scores_of_an_image_are_those_of_a_split_of_it_alone(case):
 def test_the_columns_of_an_image():
     row = scored(perfect(), classes=("a", "b"))[1][0]
     names = "mean_iou iou_a iou_b boundary_iou_a boundary_iou_b mean_boundary_iou hd95_a hd95_b mean_hd95"
-    assert list(row) == [*names.split(), "expected_calibration_error"]
+    later = [(f"mean_{name}", f"{name}_a", f"{name}_b") for name in ("precision", "recall", "specificity")]
+    assert list(row) == [*names.split(), "expected_calibration_error", *chain(*later)]
     assert (row["mean_iou"], row["mean_boundary_iou"], row["mean_hd95"]) == (1, 1, 0)
     assert row["expected_calibration_error"] == 0
 

@@ -12,6 +12,7 @@ from segzoo.errors import PluginError
 from segzoo.scoring.boundary import Boundary, Hausdorff
 from segzoo.scoring.calibration import Calibration
 from segzoo.scoring.overlap import Overlap, mean, number
+from segzoo.scoring.rates import Rates
 
 if TYPE_CHECKING:
     from segzoo.plugin import Metric, Score
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 Counts = tuple[Any, ...]
 """What each metric counts."""
 
-METRICS: tuple[Metric, ...] = (Overlap(), Boundary(), Hausdorff(), Calibration())
+METRICS: tuple[Metric, ...] = (Overlap(), Boundary(), Hausdorff(), Calibration(), Rates())
 """What every run is scored by."""
 DEFINITIONS: dict[str, Score] = {name: score for metric in METRICS for name, score in metric.definitions.items()}
 """The scores of every run by name; a dataset's own metric adds its scores."""
