@@ -28,6 +28,18 @@ class PluginError(SegzooError):
     """A plugin that cannot be loaded, or breaks the interface it promised."""
 
 
+class PluginRaisedError(PluginError):
+    """An exception that code of a plugin raised."""
+
+    def __init__(self, message: str, exception: BaseException) -> None:
+        super().__init__(message, exception)
+        self.exception = exception
+        """What was raised, with its traceback; TensorFlow forgets the cause of an error."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
 class DataError(SegzooError):
     """Images, masks or archives that are missing, unreadable or wrong."""
 

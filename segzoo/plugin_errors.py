@@ -1,7 +1,7 @@
 """Exceptions that plugins raise, as errors that name the plugin, what was called and the line in the plugin's code.
 
 Every method of a plugin that belongs to its interface is guarded when its class is made, so whoever calls it need not
-think of it. The original exception stays the cause of the error, for its traceback.
+think of it. The error keeps the original exception, for its traceback.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
-from segzoo.errors import PluginError, SegzooError
+from segzoo.errors import PluginError, PluginRaisedError, SegzooError
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -35,7 +35,7 @@ COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class Calling:
-    """A block that runs code of a plugin: an exception in it becomes a PluginError.
+    """A block that runs code of a plugin: an exception in it becomes a PluginRaisedError.
 
     Errors of segzoo, Ctrl-C, a full disk and a lack of memory pass as they are. Where the code of another plugin
     raised the exception, the error names that plugin.
@@ -50,7 +50,7 @@ class Calling:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         if isinstance(error, Exception | SystemExit) and not (isinstance(error, SegzooError) or outside(error)):
-            raise PluginError(explanation(self.plugin, self.what, error)) from error
+            raise PluginRaisedError(explanation(self.plugin, self.what, error), error) from error
 
 
 def guard(plugin: type[Plugin], interfaces: Sequence[type[Plugin]]) -> None:
@@ -66,7 +66,7 @@ def guard(plugin: type[Plugin], interfaces: Sequence[type[Plugin]]) -> None:
 
 
 def guarded(method: Callable[..., Any], name: str, may_be_none: bool = False) -> Callable[..., Any]:
-    """The method, its exceptions turned into PluginErrors; so is a result of None where it must not be."""
+    """The method, its exceptions turned into PluginRaisedErrors; so is a result of None where it must not be."""
 
     @wraps(method)
     def call(self: Any, *arguments: Any, **keywords: Any) -> Any:
@@ -104,7 +104,7 @@ def explanation(plugin: type[Plugin], what: str, error: BaseException) -> str:
 
 def summary(error: BaseException) -> str:
     """The type of an exception and its text, in a line."""
-    text = shorten(COLOURS.sub("", str(error)), 300, placeholder=" …")
+    text = shorten(COLOURS.sub("", str(error)), 500, placeholder=" …")
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
@@ -113,12 +113,18 @@ def title(plugin: type[Plugin]) -> str:
     return plugin.registered or f"{plugin.kind} {plugin.__name__}"
 
 
+def with_line(error: BaseException) -> str:
+    """A summary of an exception, with the last line in the code of any plugin that it passed."""
+    line = next((line for _, line in _plugin_lines(error)), "")
+    return f"{summary(error)}{f' ({line})' if line else ''}"
+
+
 def line_in(package: str, error: BaseException) -> str:
     """The last line of a package that an exception passed, as `segzoo_mynet/net.py:31`; empty if it passed none."""
     return next((f"{_shown(file, package)}:{line}" for file, line in _lines(error) if _lies_in(file, package)), "")
 
 
-def _plugin_lines(error: BaseException, likely: type[Plugin]) -> Iterator[tuple[type[Plugin], str]]:
+def _plugin_lines(error: BaseException, likely: type[Plugin] | None = None) -> Iterator[tuple[type[Plugin], str]]:
     """The lines in the code of plugins that an exception passed, the innermost first, each with its plugin.
 
     In a package of several plugins it is the likely one, or else that whose module the line is in.
@@ -129,7 +135,7 @@ def _plugin_lines(error: BaseException, likely: type[Plugin]) -> Iterator[tuple[
             at_home = [
                 plugin for plugin in owners if getattr(sys.modules.get(plugin.__module__), "__file__", "") == file
             ]
-            owner = likely if likely in owners else (at_home or owners)[0]
+            owner = likely if likely and likely in owners else (at_home or owners)[0]
             yield owner, f"{_shown(file, _package(owner))}:{line}"
 
 

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -100,7 +101,9 @@ def test_a_cell_that_fails_is_a_row_with_its_reason(tmp_path, untimed, command):
     assert done.code == 1
     reasons = {model: record(out, model, 3)["reason"] for model in models}
     assert reasons["refuse"] == "the loss became nan in epoch 1"
-    assert reasons["crash"] == "it crashed: KeyError: 'a key'"
+    crash = r"trainer 'quick' of segzoo-test-lab: `fit` raised KeyError: 'a key' \(segzoo_test_lab.py:\d+\); the trace"
+    assert re.match(crash, reasons["crash"])
+    assert "KeyError: 'a key'" in (out / "cells/shapes/crash/seed-3/log.txt").read_text("utf-8")
     assert reasons["fault"] == "it crashed: SIGSEGV"
     assert reasons["swell"] == "out of memory: MemoryError: "
     assert reasons["bloat"] == "out of memory: MemoryError: a tensor"

@@ -41,7 +41,7 @@ def dropout_network():
     return keras.Model(inputs, keras.layers.Conv2D(4, 1)(x))
 
 
-class EndedError(Exception):
+class EndedError(BaseException):
     """The end of a process that nobody has killed."""
 
 

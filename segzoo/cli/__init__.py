@@ -17,7 +17,14 @@ from segzoo.cli.compare import compare
 from segzoo.cli.scores import print_scores
 from segzoo.cli.shared import AsJson, Definitions, Settings, interruptible, options_of
 from segzoo.defaults import DEFAULTS
-from segzoo.errors import DISTRIBUTION, OTHER_DISTRIBUTION, ConfigError, SegzooError, suggestion
+from segzoo.errors import (
+    DISTRIBUTION,
+    OTHER_DISTRIBUTION,
+    ConfigError,
+    PluginRaisedError,
+    SegzooError,
+    suggestion,
+)
 
 if TYPE_CHECKING:
     from segzoo.testing import Outcome
@@ -43,7 +50,8 @@ def main(arguments: list[str] | None = None) -> None:
         app(words)
     except SegzooError as error:
         if len(words) < len(arguments):
-            traceback.print_exc()
+            raised = error.exception if isinstance(error, PluginRaisedError) else error
+            traceback.print_exception(raised)
         print(f"segzoo: {error}", file=sys.stderr)
         sys.exit(2)
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, overload
 import numpy as np
 
 from segzoo.errors import ConfigError, DataError, PluginError, SegzooError
-from segzoo.plugin import IGNORE, Info, Samples, Split
+from segzoo.plugin import IGNORE, Dataset, Info, Samples, Split
+from segzoo.plugin_errors import Calling
 from segzoo.processes.threads import in_parallel
 
 if TYPE_CHECKING:
@@ -33,13 +34,17 @@ class CheckedSamples:
     """See `Dataset.stamp`."""
     files: Callable[[], Sequence[tuple[Path, ...]]] = tuple
     """See `Dataset.files`; asked for only when a sample is wrong."""
+    dataset: type[Dataset] = Dataset
+    """Whose samples they are, for messages."""
     _digests: dict[int, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if len(self.source) == 0:
+        with Calling(self.dataset, f"looking at the split '{self.split}'"):
+            count, different = len(self.source), len(set(self.ids))
+        if count == 0:
             raise DataError(f"the split '{self.split}' has no images")
-        if len(set(self.ids)) != len(self.source):
-            raise PluginError(f"the split '{self.split}' has {len(self.source)} samples, but not as many different ids")
+        if different != count:
+            raise PluginError(f"the split '{self.split}' has {count} samples, but not as many different ids")
 
     @property
     def ids(self) -> Sequence[str]:
@@ -50,7 +55,8 @@ class CheckedSamples:
         return len(self.source)
 
     def __getitem__(self, index: int, /) -> tuple[NDArray[Any], NDArray[np.uint8]]:
-        image, mask = self.source[index]
+        with Calling(self.dataset, f"reading sample '{self.ids[index]}' of the split '{self.split}'"):
+            image, mask = self.source[index]
         if wrong := fault(image, mask, self.info, f"'{self.ids[index]}' of the split '{self.split}'"):
             raise type(wrong.error)(f"{wrong.error}{self._of_files(index)}")
         self._digests[index] = hashlib.sha256(repr(image.shape).encode() + image.tobytes() + mask.tobytes()).hexdigest()

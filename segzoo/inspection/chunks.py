@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from segzoo.errors import SegzooError
 from segzoo.plugin import Split
+from segzoo.plugin_errors import with_line
 
 
 class Chunk(NamedTuple):
@@ -34,4 +35,4 @@ def without_warnings() -> Iterator[None]:
 
 def error_text(error: Exception) -> str:
     """What an error says, in words for the user."""
-    return str(error) if isinstance(error, SegzooError) else f"{type(error).__name__}: {error}"
+    return str(error) if isinstance(error, SegzooError) else with_line(error)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from segzoo import registry
-from segzoo.errors import ConfigError, DataError, PluginError, SegzooError
+from segzoo.errors import ConfigError, DataError, PluginError, PluginRaisedError, SegzooError
 from segzoo.files.cache import cache_folder
 from segzoo.inspection.chunks import Chunk, error_text
 from segzoo.plugin import Dataset, Info, Samples, Split
@@ -102,8 +102,10 @@ def recording_problems(opened: OpenedDataset, split: Split | None) -> Iterator[N
     """Add an error of the block to the problems of a dataset, unless options or the plugin are wrong."""
     try:
         yield
-    except (ConfigError, PluginError):
-        raise
+    except (ConfigError, PluginError) as error:
+        if not isinstance(error, PluginRaisedError):
+            raise
+        opened.problems.append(Problem(split, error))
     except Exception as error:  # plugins raise anything over what they meet in folders
         opened.problems.append(Problem(split, error))
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from segzoo.errors import PluginError
+from segzoo.errors import PluginError, PluginRaisedError
 from segzoo.networks.frame import Frame
 from segzoo.plugin import Model
 from segzoo.plugin_errors import Calling, summary, title
@@ -52,10 +52,10 @@ def build_network(model: Model, name: str, frame: Frame, channels: int, num_clas
     images = "x".join(map(str, (*frame.input_size, channels)))
     try:
         network, output = _build(model, frame, channels, num_classes)
-    except PluginError as error:
+    except PluginRaisedError as error:
         if not _takes_another_size(model, frame, channels, num_classes):
             raise
-        size, why = "x".join(map(str, frame.image_size)), summary(error.__cause__ or error)
+        size, why = "x".join(map(str, frame.image_size)), summary(error.exception)
         raise PluginError(
             f"model '{name}' cannot take {images}, made of image size {size}; try another --image-size ({why})"
         ) from error

@@ -25,6 +25,7 @@ from segzoo.networks.frame import Frame
 from segzoo.networks.prediction import classify, predicted
 from segzoo.networks.saved import save
 from segzoo.plugin import Dataset, Events, Info, Job, Loss, Model, Samples, Split, Subscriber, Trainer, View
+from segzoo.plugin_errors import Calling
 from segzoo.processes.terminal import Bar, chatter_to, messages_to, note
 from segzoo.reporting.pictures import comparison
 from segzoo.runs.config import RunConfig, compose
@@ -215,7 +216,8 @@ def _open(experiment: Experiment) -> dict[Split, CheckedSamples]:
     for line in dataset.notes(cache):
         note(line)
     opened = {split: dataset.open(cache, split) for split in info.splits}
-    kept = remaining({split: samples.ids for split, samples in opened.items()}, experiment.config.leave_out or ())
+    with Calling(type(dataset), "naming its samples"):
+        kept = remaining({split: samples.ids for split, samples in opened.items()}, experiment.config.leave_out or ())
     if experiment.config.leave_out:
         totals = {split: len(samples) for split, samples in opened.items()}
         counts = [f"{total - len(kept[split]):,} of {total:,} in '{split}'" for split, total in totals.items()]
@@ -232,8 +234,10 @@ def _checked(experiment: Experiment, split: Split, samples: Samples, kept: Seque
         files = dataset.files(cache, split)
         return [files[index] for index in kept] if files else ()
 
-    chosen = samples if len(kept) == len(samples) else Subset(samples, kept)
-    return CheckedSamples(chosen, experiment.info, split, label, partial(dataset.stamp, cache, split), files)
+    chosen = Subset(samples, kept) if config.leave_out else samples
+    return CheckedSamples(
+        chosen, experiment.info, split, label, partial(dataset.stamp, cache, split), files, type(dataset)
+    )
 
 
 def _train(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tomllib
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from segzoo.errors import ConfigError, SegzooError
+from segzoo.errors import ConfigError, PluginRaisedError, SegzooError
 from segzoo.files.atomic import leftovers, write_text
 from segzoo.files.locking import LOCK, alone
 from segzoo.files.tables import csv_rows, csv_text
@@ -204,7 +205,8 @@ class RunFolder:
 def run_folder(out: Path | None, name: str, resume: bool) -> Iterator[RunFolder]:
     """The folder of a run: `out`, which is new unless the run resumes in it; else the next free name below `runs`.
 
-    Gone again if the run fails before it has anything to show.
+    Gone again if the run fails before it has anything to show. The traceback of a plugin's exception is added to its
+    log; if the folder is gone, the log is beside it, as `NAME.failed.txt`.
 
     Raises:
         ConfigError: if it holds something else, cannot be written, or another process works in it.
@@ -212,16 +214,37 @@ def run_folder(out: Path | None, name: str, resume: bool) -> Iterator[RunFolder]
     folder = RunFolder(_make(out, resume) if out else _next_free(Path("runs"), name))
     with alone(folder.path):
         begun = folder.begun
-        for path in leftovers(folder.path):
-            path.unlink()
+        for path in [*leftovers(folder.path), _failed(folder)]:
+            path.unlink(missing_ok=True)
         try:
             yield folder
-        except (SegzooError, KeyboardInterrupt) as error:
-            if not begun and _names(folder.path) <= _early(folder):
-                shutil.rmtree(folder.path)
-            elif isinstance(error, KeyboardInterrupt):
-                raise KeyboardInterrupt(f"to go on, repeat the command with --resume --out {folder.path}") from None
+        except KeyboardInterrupt:
+            if _removed(folder, begun):
+                raise
+            raise KeyboardInterrupt(f"to go on, repeat the command with --resume --out {folder.path}") from None
+        except PluginRaisedError as error:
+            log = folder.log.read_text("utf-8", "replace") if folder.log.exists() else ""
+            removed = _removed(folder, begun)
+            kept = _failed(folder) if removed else folder.log
+            with kept.open("a", encoding="utf-8") as file:  # a benchmark holds the log of a cell open
+                file.write((log if removed else "") + "".join(traceback.format_exception(error.exception)))
+            raise PluginRaisedError(f"{error}; the traceback is in {kept}", error.exception) from error
+        except SegzooError:
+            _removed(folder, begun)
             raise
+
+
+def _removed(folder: RunFolder, begun: bool) -> bool:
+    """Remove the folder of a run that has nothing to show nor to go on from; returns whether it is removed."""
+    if begun or not _names(folder.path) <= _early(folder):
+        return False
+    shutil.rmtree(folder.path)
+    return True
+
+
+def _failed(folder: RunFolder) -> Path:
+    """The log of a run whose folder was removed."""
+    return folder.path.with_name(f"{folder.path.name}.failed.txt")
 
 
 def _early(folder: RunFolder) -> set[str]:
