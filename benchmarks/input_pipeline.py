@@ -18,7 +18,7 @@ from article import BATCH_SIZE, Pets, split
 from measure import interleaved, origin, ratios, seconds, spread, table
 
 from segzoo.networks.frame import Frame
-from segzoo.training.batches import Arrays, order
+from segzoo.training.batches import Arrays
 from segzoo.training.pipeline import prepare
 from segzoo_oxford_pets import OxfordPets
 from segzoo_unet import UNet
@@ -69,7 +69,7 @@ def decoded(root: Path, val_size: int, size: tuple[int, int]) -> Arrays:
 
 
 def segzoo_epoch(data: Arrays, epoch: int) -> None:
-    for _ in data.batches(BATCH_SIZE, order(len(data), 0, epoch)):
+    for _ in data.batches(BATCH_SIZE, data.epoch(0, epoch)):
         pass
 
 

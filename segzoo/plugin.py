@@ -416,4 +416,6 @@ class Trainer(Plugin):
         `build` makes the network anew, from images in [-1, 1] to logits; it is called under the precision policy or the
         distribution strategy that the trainer wants. Every random draw is a function of (job.seed, epoch, sample), and
         Keras' global state is left as it was found.
+
+        Samples that a run gives have an attribute `identity`; see `segzoo.training.Identity`.
         """

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from segzoo.networks.frame import Frame
 from segzoo.plugin import IGNORE, Loss
+from segzoo.training.batches import Picks
 from segzoo.training.pipeline import prepare
 from segzoo_losses import BorderWeightedCrossEntropy
 
@@ -45,6 +46,11 @@ def native(samples=None, frame=None, loss=None, cache=None):
     return prepare(samples or Sized(), frame or Frame(CROP, view="crop"), loss, cache)
 
 
+def rows(picks):
+    """Sample, row and column of each pick."""
+    return [(index, *corner) for index, corner in zip(picks.samples.tolist(), picks.corners.tolist(), strict=True)]
+
+
 seeds = st.integers(0, 2**32 - 1)
 
 
@@ -52,9 +58,9 @@ seeds = st.integers(0, 2**32 - 1)
 def test_each_sample_has_as_many_crops_an_epoch_as_have_its_pixels_and_they_lie_in_it(seed, epoch):
     data = native()
     picks = data.epoch(seed, epoch)
-    assert np.bincount(picks[:, 0]).tolist() == [5, 2, 1, 1, 2, 2, 12]  # 40 * 30 / (16 * 16) is 4.7, and so on
+    assert np.bincount(picks.samples).tolist() == [5, 2, 1, 1, 2, 2, 12]  # 40 * 30 / (16 * 16) is 4.7, and so on
     assert len(picks) == data.per_epoch == 25
-    for index, top, left in picks.tolist():
+    for index, top, left in rows(picks):
         for start, side, crop in zip((top, left), SIZES[index], CROP, strict=True):
             if side >= crop:
                 assert 0 <= start <= side - crop
@@ -64,15 +70,42 @@ def test_each_sample_has_as_many_crops_an_epoch_as_have_its_pixels_and_they_lie_
 
 @given(seeds, st.integers(0, 1000))
 def test_a_crop_is_a_function_of_seed_epoch_and_sample_alone(seed, epoch):
-    few, many = native(Sized(SIZES[:4])).epoch(seed, epoch), native().epoch(seed, epoch)
-    assert sorted(few.tolist()) == sorted(pick for pick in many.tolist() if pick[0] < 4)
+    few, many = (rows(data.epoch(seed, epoch)) for data in (native(Sized(SIZES[:4])), native()))
+    assert sorted(few) == sorted(pick for pick in many if pick[0] < 4)
+
+
+def test_crops_are_cut_where_they_were_before():
+    assert rows(native().epoch(1, 2))[:4] == [(5, 13, -3), (6, 44, 2), (3, 0, 0), (6, 12, 1)]
+
+
+@pytest.mark.parametrize("frame", [Frame(CROP), Frame(CROP, view="crop")])
+def test_a_pick_has_a_seed_that_depends_on_seed_epoch_and_sample_alone(frame):
+    def seeds(data, seed=3, epoch=4):
+        picks = data.epoch(seed, epoch)
+        return sorted(zip(rows(picks), picks.seeds.tolist(), strict=True))
+
+    few, many = native(Sized(SIZES[:4]), frame), native(frame=frame)
+    assert seeds(few) == [pick for pick in seeds(many) if pick[0][0] < 4]
+    assert seeds(many) == seeds(native(frame=frame))
+    values = [{value for _, value in seeds(many, *when)} for when in ((3, 4), (3, 5), (4, 4))]
+    assert len(set.union(*values)) == 3 * many.per_epoch
+
+
+def test_batches_of_picks_are_parts_of_them():
+    data = native()
+    picks = data.epoch(0, 1)
+    together = data.batch(picks)
+    apart = list(data.batches(4, picks))
+    assert [len(batch.images) for batch in apart] == [4] * 6 + [1]
+    for array, others in zip(together, zip(*apart, strict=True), strict=True):
+        np.testing.assert_array_equal(array, np.concatenate(others))
 
 
 def test_crops_differ_between_epochs_seeds_and_samples_and_reach_all_places():
     data = native(Sized([(24, 20)] * 40))
-    epochs = np.stack([data.epoch(0, epoch) for epoch in range(50)])
+    epochs = np.array([rows(data.epoch(0, epoch)) for epoch in range(50)])
     assert len({epoch.tobytes() for epoch in epochs}) == 50
-    assert data.epoch(1, 0).tolist() != data.epoch(0, 0).tolist()
+    assert rows(data.epoch(1, 0)) != rows(data.epoch(0, 0))
     assert epochs.shape == (50, 80, 3)
     pairs = [[tuple(pick[1:]) for pick in epochs[0] if pick[0] == index] for index in range(40)]
     assert sum(first == second for first, second in pairs) < 5  # of 45 places
@@ -91,7 +124,7 @@ def test_a_batch_holds_crops_with_their_surroundings_and_ignores_those(frame):
     assert batch.images.shape == (25, *frame.input_size, 2)
     assert batch.labels.shape == batch.weights.shape == (25, *frame.output_size)
     assert [array.dtype for array in batch] == [np.float32, np.int32, np.float32]
-    for (index, top, left), seen, labels, weights in zip(picks.tolist(), *batch, strict=True):
+    for (index, top, left), seen, labels, weights in zip(rows(picks), *batch, strict=True):
         image, mask = samples[index]
         before = [(a - b) // 2 for a, b in zip(frame.input_size, frame.image_size, strict=True)]
         around = np.pad(image, ((99, 99), (99, 99), (0, 0)), mode="reflect")
@@ -116,7 +149,7 @@ def test_border_weights_are_those_of_the_whole_mask():
         ids = ("one",)
 
     data = native(One([(np.zeros((40, 40, 1), np.uint8), mask)]), loss=loss)
-    picks = np.array([[0, 1, 2]])
+    picks = Picks(np.array([0]), np.array([[1, 2]]), np.array([3], np.uint64))
     np.testing.assert_array_equal(data.batch(picks).weights[0], loss.weight_map(mask)[1:17, 2:18])
     assert not np.allclose(loss.weight_map(mask)[1:17, 2:18], loss.weight_map(mask[1:17, 2:18]))
 

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -10,7 +11,8 @@ import numpy as np
 import psutil
 import pytest
 
-from segzoo.data.samples import CheckedSamples
+from segzoo.data.resizing import resize_image
+from segzoo.data.samples import CheckedSamples, Identity
 from segzoo.errors import SegzooError
 from segzoo.files.stamps import stamp_of
 from segzoo.networks.frame import Frame
@@ -21,7 +23,7 @@ from segzoo.training.pipeline import prepare
 INFO = Info(("a", "b", "c"), 3, ("train", "val"))
 FRAME = Frame((6, 5))
 CROPS = Frame((6, 5), view="crop")
-FIRST = {FRAME: 1, CROPS: 1 + store.PROBES}
+FIRST = {FRAME: 1, CROPS: store.PROBES}
 """Samples that are decoded to know what is coming."""
 
 
@@ -57,7 +59,7 @@ def no_memory(monkeypatch):
 
 
 def checked(source, stamp="one", label="numbered-train"):
-    return CheckedSamples(source, INFO, "train", label, lambda: stamp)
+    return CheckedSamples(source, INFO, "train", Identity(label, lambda: stamp))
 
 
 def decoded(cache, add=0, count=20, frame=FRAME, **facts):
@@ -66,8 +68,9 @@ def decoded(cache, add=0, count=20, frame=FRAME, **facts):
     samples = checked(source, **facts)
     data = prepare(samples, frame, None, cache)
     expected = prepare(Numbered(count, add), frame)
-    for found, right in ((data.images, expected.images), (data.masks, expected.masks)):
-        np.testing.assert_array_equal(list(found), list(right))
+    for found, right in zip(data.kept, expected.kept, strict=True):
+        for array, expected_array in zip(found, right, strict=True):
+            np.testing.assert_array_equal(array, expected_array)
     assert data.fingerprint == expected.fingerprint
     before = sum(source.decoded)
     assert samples.fingerprint() == CheckedSamples(Numbered(count, add), INFO, "train").fingerprint()
@@ -86,8 +89,8 @@ def test_what_was_decoded_once_is_found_again(tmp_path, frame, name):
 
 def test_the_pixels_lie_in_a_file(tmp_path):
     data = prepare(checked(Numbered()), FRAME, None, tmp_path)
-    assert isinstance(data.images, np.memmap)
-    assert isinstance(data.masks, np.memmap)
+    assert isinstance(data.kept.images.flat, np.memmap)
+    assert isinstance(data.kept.masks.flat, np.memmap)
 
 
 def test_crops_of_any_size_are_of_the_same_files(tmp_path):
@@ -110,10 +113,59 @@ def test_other_samples_are_prepared_anew(tmp_path, change, frame):
     assert decoded(tmp_path, frame=frame, **change) <= FIRST[frame] + disk_cache.PROBES
 
 
+class Brighter:
+    """Samples as a trainer might change them, with the identity that it is told."""
+
+    def __init__(self, samples, by, identity):
+        self.samples, self.by, self.ids, self.identity = samples, by, samples.ids, identity
+
+    def __len__(self):
+        return len(self.samples)
+
+    def __getitem__(self, index):
+        image, mask = self.samples[index]
+        return image + np.uint8(self.by), mask
+
+
+@pytest.mark.parametrize("frame", [FRAME, CROPS])
+def test_what_a_trainer_makes_of_samples_is_found_again_beside_the_samples(tmp_path, frame):
+    def brighter(by):
+        samples = checked(Numbered())
+        data = prepare(Brighter(samples, by, Identity.of(samples).changed(f"brighter-{by}")), frame, None, tmp_path)
+        for index, (image, _) in enumerate(data.kept):
+            expected = Numbered()[index][0] + np.uint8(by)
+            np.testing.assert_array_equal(image, resize_image(expected, frame.resized_to or expected.shape[:2]))
+        before = sum(samples.source.decoded)
+        assert samples.fingerprint() == checked(Numbered()).fingerprint()
+        assert sum(samples.source.decoded) == before
+        return before
+
+    plain = decoded(tmp_path, frame=frame)
+    assert [brighter(1), brighter(2)] == [plain, plain]
+    assert max(decoded(tmp_path, frame=frame), brighter(1), brighter(2)) <= FIRST[frame] + disk_cache.PROBES
+    assert len(list((tmp_path / "prepared").iterdir())) == 3
+
+
+@pytest.mark.parametrize("frame", [FRAME, CROPS])
+def test_changed_samples_that_pretend_to_be_the_same_are_not_mixed_up_with_them(tmp_path, frame):
+    decoded(tmp_path, frame=frame)
+    samples = checked(Numbered())
+    data = prepare(Brighter(samples, 1, samples.identity), frame, None, tmp_path)
+    assert data.fingerprint == prepare(Brighter(Numbered(), 1, None), frame).fingerprint
+
+
+def test_changed_samples_without_an_identity_are_prepared_into_files_without_a_name(tmp_path):
+    data = prepare(Brighter(checked(Numbered()), 1, None), FRAME, None, tmp_path)
+    assert isinstance(data.kept.images.flat, np.memmap)
+    assert not list((tmp_path / "prepared").iterdir())
+
+
 @pytest.mark.parametrize("frame", [FRAME, CROPS])
 def test_a_label_that_is_no_class_is_found_before_anything_is_kept(tmp_path, frame):
     source = Numbered()
-    samples = CheckedSamples(source, Info(("a", "b"), 3, ("train",)), "train", "numbered-train", lambda: "one")
+    samples = CheckedSamples(
+        source, Info(("a", "b"), 3, ("train",)), "train", Identity("numbered-train", lambda: "one")
+    )
     with pytest.raises(SegzooError, match="labels that are no class: 2"):
         prepare(samples, frame, None, tmp_path)
     assert not [path for path in tmp_path.rglob("*") if path.suffix in (".raw", ".part", ".json")]
@@ -131,17 +183,17 @@ def test_files_that_are_missing_or_cut_are_made_again(tmp_path, name, size, fram
 
 def test_who_reads_the_old_files_keeps_them(tmp_path):
     old = prepare(checked(Numbered()), FRAME, None, tmp_path)
-    before = old.images.tolist()
+    before = old.kept.images.flat.tolist()
     prepare(checked(Numbered(add=9), stamp="two"), FRAME, None, tmp_path)
-    assert old.images.tolist() == before
+    assert old.kept.images.flat.tolist() == before
 
 
 @pytest.mark.parametrize("stamped", [True, False])
 def test_maps_of_a_loss_and_samples_without_a_stamp_leave_no_file(tmp_path, stamped):
     samples = checked(Numbered(), stamp="one" if stamped else "")
     data = prepare(samples, FRAME, Weighted(), tmp_path)
-    np.testing.assert_array_equal(data.maps, prepare(Numbered(), FRAME, Weighted()).maps)
-    assert isinstance(data.maps, np.memmap)
+    np.testing.assert_array_equal(list(data.maps), list(prepare(Numbered(), FRAME, Weighted()).maps))
+    assert isinstance(data.maps.flat, np.memmap)
     arrays = [path.name for path in tmp_path.rglob("*.raw")]
     assert sorted(arrays) == (["images.raw", "masks.raw"] if stamped else [])
 
@@ -152,21 +204,32 @@ def test_a_disk_that_fills_with_images_of_unknown_sizes_is_one_message(tmp_path,
         images.write(b"some")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(store.NativeStore, "write", filling)
+    monkeypatch.setattr(store.Store, "write", filling)
     with pytest.raises(SegzooError, match=r"the disk of .*prepared.* is full: make room"):
         prepare(checked(Numbered(), stamp), CROPS, None, tmp_path)
     assert not [path for path in tmp_path.rglob("*") if path.suffix in (".raw", ".part", ".json")]
 
 
 @pytest.mark.parametrize("stamp", ["one", ""])
-def test_a_full_disk_is_one_message(tmp_path, monkeypatch, stamp):
+def test_a_disk_without_room_is_one_message_before_images_are_read(tmp_path, monkeypatch, stamp):
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage._replace(free=100))
+    samples = checked(Numbered(), stamp)
+    with pytest.raises(
+        SegzooError, match=r"the disk of .*prepared.* is too full: 2,400 bytes are needed, 100 are free"
+    ):
+        prepare(samples, FRAME, None, tmp_path)
+    assert sum(samples.source.decoded) == FIRST[FRAME]
+    assert not [path for path in tmp_path.rglob("*") if path.suffix in (".raw", ".part", ".json")]
+
+
+def test_a_disk_that_is_full_for_the_weights_of_a_loss_is_one_message(tmp_path, monkeypatch):
     def full(descriptor, start, size):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "posix_fallocate", full, raising=False)
-    with pytest.raises(SegzooError, match=r"the disk of .*prepared.* is full: [0-9,]+ bytes are needed"):
-        prepare(checked(Numbered(), stamp), FRAME, None, tmp_path)
-    assert not [path for path in tmp_path.rglob("*") if path.suffix in (".raw", ".part", ".json")]
+    with pytest.raises(SegzooError, match=r"the disk of .*prepared.* is full: 2,400 bytes are needed"):
+        prepare(checked(Numbered()), FRAME, Weighted(), tmp_path)
 
 
 def test_a_file_system_that_cannot_reserve_room_will_do(tmp_path, monkeypatch):
@@ -174,8 +237,8 @@ def test_a_file_system_that_cannot_reserve_room_will_do(tmp_path, monkeypatch):
         raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
 
     monkeypatch.setattr(os, "posix_fallocate", unsupported, raising=False)
-    assert decoded(tmp_path) == 21
-    assert decoded(tmp_path, stamp="") == 21
+    data = prepare(checked(Numbered()), FRAME, Weighted(), tmp_path)
+    np.testing.assert_array_equal(data.maps[19], Weighted().weight_map(data.kept.masks[19]))
 
 
 def test_a_stamp_of_files_shows_every_change(tmp_path):
@@ -203,7 +266,7 @@ import psutil
 from segzoo.networks.frame import Frame
 from segzoo.training.pipeline import prepare
 from segzoo.plugin import Info
-from segzoo.data.samples import CheckedSamples
+from segzoo.data.samples import CheckedSamples, Identity
 
 psutil.virtual_memory = lambda: SimpleNamespace(available=10)
 decoded, turns = [], count()
@@ -223,9 +286,10 @@ class Samples:
         return np.full((9, 8, 3), index, np.uint8), np.full((9, 8), index % 3, np.uint8)
 
 
-samples = CheckedSamples(Samples(), Info(("a", "b", "c"), 3, ("train",)), "train", "numbered-train", lambda: "one")
+identity = Identity("numbered-train", lambda: "one")
+samples = CheckedSamples(Samples(), Info(("a", "b", "c"), 3, ("train",)), "train", identity)
 data = prepare(samples, Frame((6, 5)), None, Path(sys.argv[1]))
-assert [int(image[0, 0, 0]) for image in data.images] == list(range(40))
+assert [int(image[0, 0, 0]) for image in data.kept.images] == list(range(40))
 print(len(decoded), data.fingerprint)
 """
 

@@ -20,7 +20,7 @@ import psutil
 import pytest
 from serving import Server, ranged
 
-from segzoo.data.samples import CheckedSamples
+from segzoo.data.samples import CheckedSamples, Identity
 from segzoo.errors import SegzooError
 from segzoo.files import download
 from segzoo.files.archives import unpack
@@ -120,10 +120,10 @@ class Numbered:
 
 def prepared(cache, version):
     """Prepares images on the disk, and compares all of them."""
-    samples = CheckedSamples(Numbered(version), INFO, "train", "numbered", lambda: f"version {version}")
+    samples = CheckedSamples(Numbered(version), INFO, "train", Identity("numbered", lambda: f"version {version}"))
     data = prepare(samples, Frame((32, 32)), None, cache)
-    assert isinstance(data.images, np.memmap)
-    for index, (image, mask) in enumerate(zip(data.images, data.masks, strict=True)):
+    assert not data.kept.in_memory
+    for index, (image, mask) in enumerate(data.kept):
         assert (image == 7 * index + version).all()
         assert (mask == (index + version) % 3).all()
 

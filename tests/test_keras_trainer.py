@@ -86,7 +86,7 @@ class Recorder(Events):
 
 def val_loss(model, recorder, samples):
     data = prepare(samples, recorder.job.frame)
-    images, labels, weights = data.batch(np.arange(len(data)))
+    images, labels, weights = data.batch(data.epoch(0, 0))
     return float(np.mean(recorder.job.loss(labels, model(images), weights)))
 
 

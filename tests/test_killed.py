@@ -73,10 +73,12 @@ main(arguments)
 """
 
 BUILDING = [
-    ("segzoo.training.store:resize_image", 5),  # half of the cache is built
+    (
+        "segzoo.training.store:Store.decode_alike",
+        9,
+    ),  # some samples of the second split are in files
     ("segzoo.training.disk_cache:write_text", 2),  # the second split has its arrays, but is not declared whole
 ]
-APPENDING = ("segzoo.training.store:Store.decode_alike", 9)  # some samples are in the files, and no note of them
 TRAINING = [
     ("segzoo_keras.checkpoint:Progress.end_step", 1),  # the first step, nothing saved
     ("segzoo.training.checkpoints:_write", 6),  # the second checkpoint is half written
@@ -144,7 +146,7 @@ def names(folder):
     [
         ("unet", "enough", [*TRAINING, MIDDLE]),
         ("unet-dropout", "full", BUILDING + TRAINING + ENDING),
-        ("unet-crops", "full", [APPENDING, *BUILDING[1:], *TRAINING, *ENDING[:3]]),
+        ("unet-crops", "full", [*BUILDING, *TRAINING, *ENDING]),
         ("dense_unet", "enough", [TRAINING[1], MIDDLE]),
     ],
 )

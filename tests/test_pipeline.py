@@ -47,9 +47,15 @@ class Weighted(Loss):
         return np.where(mask == 1, np.float32(2), np.float32(1))
 
 
+def in_order(data):
+    """An epoch's picks in the order of the samples."""
+    picks = data.epoch(0, 0)
+    return picks[np.argsort(picks.samples)]
+
+
 def test_batches_hold_each_sample_once_in_the_order_given():
     data = prepare(Numbered(7), Frame((6, 6), stride=4), Plain())
-    batches = list(data.batches(3, np.array([6, 5, 4, 3, 2, 1, 0])))
+    batches = list(data.batches(3, in_order(data)[::-1]))
     assert [len(batch.images) for batch in batches] == [3, 3, 1]
     assert [int(image[0, 0, 0]) for batch in batches for image in batch.images] == [6, 5, 4, 3, 2, 1, 0]
     first = batches[0]
@@ -59,13 +65,15 @@ def test_batches_hold_each_sample_once_in_the_order_given():
 
 
 def test_the_frame_weighs_nothing():
-    batch = prepare(Numbered(1), Frame((6, 6), stride=4), Plain()).batch([0])
+    data = prepare(Numbered(1), Frame((6, 6), stride=4), Plain())
+    batch = data.batch(data.epoch(0, 0))
     assert (batch.labels == IGNORE).sum() == 64 - 36
     np.testing.assert_array_equal(batch.weights, batch.labels != IGNORE)
 
 
 def test_a_loss_with_a_weight_map_weighs_pixels():
-    batch = prepare(Numbered(2), Frame((6, 6), stride=4), Weighted()).batch([0, 1])
+    data = prepare(Numbered(2), Frame((6, 6), stride=4), Weighted())
+    batch = data.batch(in_order(data))
     assert batch.weights[0].sum() == 36
     assert batch.weights[1].sum() == 72
 
@@ -83,8 +91,8 @@ def test_arrays_that_do_not_fit_lie_in_a_file(monkeypatch):
 
     monkeypatch.setattr(psutil, "virtual_memory", lambda: type("Memory", (), {"available": 10})())
     data = prepare(Numbered(5), Frame((6, 6)), Plain())
-    assert isinstance(data.images, np.memmap)
-    assert [int(image[0, 0, 0]) for image in data.batch([4, 2]).images] == [4, 2]
+    assert isinstance(data.kept.images.flat, np.memmap)
+    assert [int(image[0, 0, 0]) for image in data.batch(in_order(data)[np.array([4, 2])]).images] == [4, 2]
 
 
 def test_equal_pixels_have_equal_fingerprints():

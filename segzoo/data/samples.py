@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, overload
 
@@ -22,21 +22,49 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
+class Identity:
+    """What tells the samples of a split from all others without decoding them.
+
+    By it, what is prepared of samples that do not fit in memory is found again in the cache. The samples that a run
+    gives to a trainer have an attribute `identity`. A trainer that wraps them, to change or to choose among them, gives
+    its samples an attribute of that name, made by `changed`; without one they are prepared anew in each run.
+    """
+
+    label: str = ""
+    """A file name for what is prepared of them: the same for the same options of the dataset and the same split."""
+    stamp: Callable[[], str] = str
+    """See `Dataset.stamp`; empty if it is not known whether the samples change, so that each run prepares them anew."""
+    digests: dict[int, str] = field(default_factory=dict)
+    """SHA-256 of size and pixels of the run's samples that have been read, by index. They are noted with what is
+    prepared and taken back with it, so that the fingerprint of a split is known without reading it again."""
+
+    @classmethod
+    def of(cls, samples: Samples) -> Identity | None:
+        """The identity of samples; None if they have none, as those that a dataset opens."""
+        identity: Identity | None = getattr(samples, "identity", None)
+        return identity
+
+    def changed(self, how: str) -> Identity:
+        """The identity of samples that are made of these.
+
+        `how` becomes part of a file name. It tells apart all ways in which a trainer changes samples, options included,
+        as in `contrast-1.5`.
+        """
+        return replace(self, label=f"{self.label}-{how}")
+
+
+@dataclass(frozen=True)
 class CheckedSamples:
     """The samples of a split, each checked when it is read against the description of its dataset."""
 
     source: Samples
     info: Info
     split: Split
-    label: str = ""
-    """A file name for what is prepared of them: the same for the same options of the dataset and the same split."""
-    stamp: Callable[[], str] = str
-    """See `Dataset.stamp`."""
+    identity: Identity = field(default_factory=Identity)
     files: Callable[[], Sequence[tuple[Path, ...]]] = tuple
     """See `Dataset.files`; asked for only when a sample is wrong."""
     dataset: type[Dataset] = Dataset
     """Whose samples they are, for messages."""
-    _digests: dict[int, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         with Calling(self.dataset, f"looking at the split '{self.split}'"):
@@ -59,29 +87,22 @@ class CheckedSamples:
             image, mask = self.source[index]
         if wrong := fault(image, mask, self.info, f"'{self.ids[index]}' of the split '{self.split}'"):
             raise type(wrong.error)(f"{wrong.error}{self._of_files(index)}")
-        self._digests[index] = hashlib.sha256(repr(image.shape).encode() + image.tobytes() + mask.tobytes()).hexdigest()
+        pixels = repr(image.shape).encode() + image.tobytes() + mask.tobytes()
+        self.identity.digests[index] = hashlib.sha256(pixels).hexdigest()
         return image, mask
 
     def fingerprint(self) -> str:
         """SHA-256 over ids, sizes and pixels, in order; reads only samples that have not been read yet."""
-        total = hashlib.sha256()
-        for name, digest in zip(self.ids, self.digests(range(len(self))), strict=True):
-            total.update(name.encode() + b"\0" + bytes.fromhex(digest))
-        return total.hexdigest()
-
-    def digests(self, indices: Iterable[int]) -> list[str]:
-        """SHA-256 of size and pixels of these samples; reads only those that have not been read yet."""
+        digests = self.identity.digests
 
         def read(index: int) -> None:
             self[index]  # which is not kept, since a split need not fit in memory
 
-        indices = list(indices)
-        in_parallel(read, [index for index in indices if index not in self._digests])
-        return [self._digests[index] for index in indices]
-
-    def recall(self, digests: Mapping[int, str]) -> None:
-        """Take over the digests of samples that an earlier process has read and checked."""
-        self._digests.update(digests)
+        in_parallel(read, [index for index in range(len(self)) if index not in digests])
+        total = hashlib.sha256()
+        for index, name in enumerate(self.ids):
+            total.update(name.encode() + b"\0" + bytes.fromhex(digests[index]))
+        return total.hexdigest()
 
     def _of_files(self, index: int) -> str:
         files = self.files()

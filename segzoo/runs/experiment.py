@@ -15,7 +15,7 @@ import numpy as np
 
 from segzoo import registry
 from segzoo.data.resizing import ResizedSamples, resize_channels
-from segzoo.data.samples import CheckedSamples, Subset, remaining
+from segzoo.data.samples import CheckedSamples, Identity, Subset, remaining
 from segzoo.errors import ConfigError, PluginError
 from segzoo.files.atomic import atomic_file
 from segzoo.files.cache import cache_folder
@@ -235,9 +235,8 @@ def _checked(experiment: Experiment, split: Split, samples: Samples, kept: Seque
         return [files[index] for index in kept] if files else ()
 
     chosen = Subset(samples, kept) if config.leave_out else samples
-    return CheckedSamples(
-        chosen, experiment.info, split, label, partial(dataset.stamp, cache, split), files, type(dataset)
-    )
+    identity = Identity(label, partial(dataset.stamp, cache, split))
+    return CheckedSamples(chosen, experiment.info, split, identity, files, type(dataset))
 
 
 def _train(

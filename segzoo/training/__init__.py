@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from segzoo.data.samples import Identity
     from segzoo.networks.build import clean_state
     from segzoo.networks.frame import Frame
     from segzoo.networks.tiles import tiled
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from segzoo.processes.terminal import quiet
     from segzoo.processes.threads import ahead
     from segzoo.scoring.overlap import confusion, mean_iou
-    from segzoo.training.batches import Arrays, Batch, crops_of, order
+    from segzoo.training.batches import Arrays, Batch, Picks, crops_of, order
     from segzoo.training.checkpoints import Checkpoints
     from segzoo.training.pipeline import prepare
 
@@ -25,6 +26,8 @@ __all__ = [
     "Batch",
     "Checkpoints",
     "Frame",
+    "Identity",
+    "Picks",
     "ahead",
     "clean_state",
     "confusion",
@@ -39,6 +42,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "data.samples": ("Identity",),
     "networks.build": ("clean_state",),
     "networks.frame": ("Frame",),
     "networks.tiles": ("tiled",),
@@ -46,7 +50,7 @@ _HOMES = {
     "processes.terminal": ("quiet",),
     "processes.threads": ("ahead",),
     "scoring.overlap": ("confusion", "mean_iou"),
-    "training.batches": ("Arrays", "Batch", "crops_of", "order"),
+    "training.batches": ("Arrays", "Batch", "Picks", "crops_of", "order"),
     "training.checkpoints": ("Checkpoints",),
     "training.pipeline": ("prepare",),
 }

@@ -1,9 +1,9 @@
-"""Batches of a split for training and validation: of resized images, or of crops and tiles at the original size."""
+"""Batches of a split for training, and what is predicted of it in validation: resized, or at the original size."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,15 +14,35 @@ from segzoo.networks.frame import Frame
 from segzoo.networks.tiles import tiled
 from segzoo.plugin import IGNORE
 from segzoo.processes.threads import ahead
-from segzoo.training.store import PackedArrays
+from segzoo.training.store import Kept, PackedArrays
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Network = Callable[[NDArray[np.float32]], Any]
     """Images (B, H, W, C) of a frame's `input_size`, pixel values 0..255, to logits of its `output_size`."""
-    Picks = NDArray[np.int64]
-    """Indices of what a batch is made of, one row for each item: images, or crops of images."""
+    Corner = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Picks:
+    """What an epoch trains on, in order: images, or crops of images."""
+
+    samples: NDArray[np.int64]
+    """The index of each pick's sample, (M,)."""
+    corners: NDArray[np.int64]
+    """Row and column of the upper left corner of each crop, (M, 2); 0 where images are resized."""
+    seeds: NDArray[np.uint64]
+    """A seed for whatever else is drawn for a pick, such as an augmentation, (M,).
+
+    It depends only on the seed of the run, the epoch, the sample, and which of the sample's crops it is.
+    """
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, part: slice | NDArray[np.int64], /) -> Picks:
+        return Picks(self.samples[part], self.corners[part], self.seeds[part])
 
 
 class Batch(NamedTuple):
@@ -38,139 +58,111 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class Arrays(ABC):
-    """All samples of a split, decoded."""
+    """All samples of a split, decoded, as a network sees them in training and validation."""
 
     frame: Frame
-    channels: int
-    """Channels of the images."""
-    fingerprint: str
-    """SHA-256 over images and masks: equal for equal training data."""
+    kept: Kept
+    """Images and masks, in the same sizes."""
+    maps: PackedArrays | None
+    """Pixel weights (H, W) of each mask, if the loss has any, computed from all of it."""
 
-    @abstractmethod
-    def __len__(self) -> int: ...
+    def __len__(self) -> int:
+        return len(self.kept)
 
     @property
-    @abstractmethod
+    def channels(self) -> int:
+        """Channels of the images."""
+        return self.kept.channels
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over images and masks: equal for equal training data."""
+        return self.kept.fingerprint
+
+    @property
     def per_epoch(self) -> int:
-        """How many picks an epoch has."""
+        """How many picks an epoch has: of each image as many as have its pixels, rounded up."""
+        return int(self._crops.sum())
 
-    @abstractmethod
     def epoch(self, seed: int, epoch: int) -> Picks:
-        """The picks of an epoch in order, at least one of each sample; they depend on (seed, epoch) only."""
+        """The picks of an epoch; they depend on (seed, epoch) only, and those of a sample not on the other samples.
 
-    @abstractmethod
-    def batch(self, picks: Picks) -> Batch:
-        """The batch of some of an epoch's picks."""
-
-    @abstractmethod
-    def predicted(self, network: Network, size: int) -> Iterator[tuple[NDArray[np.int32], Any, NDArray[np.float32]]]:
-        """Labels, logits and weights of all samples in their order, to be scored; some images at a time.
-
-        The network gets batches of `size` at most.
+        All places in an image are as likely; an image smaller than the crop lies in its middle.
         """
+        samples, drawn, seeds = self._drawn(seed, epoch)
+        spare = self.kept.masks.sizes[samples] - self.frame.image_size
+        corners = np.where(spare > 0, np.floor(drawn * (spare + 1)), -(-spare // 2)).astype(np.int64)
+        return Picks(samples, corners, seeds)[order(len(samples), seed, epoch)]
 
     def batches(self, size: int, picks: Picks) -> Iterator[Batch]:
         """All of them in batches of `size`, the last one smaller."""
         for start in range(0, len(picks), size):
             yield self.batch(picks[start : start + size])
 
-    def _framed(self, images: NDArray[Any], masks: NDArray[np.uint8], maps: NDArray[np.float32] | None) -> Batch:
-        """A batch of images of the frame's `input_size`, and of masks and maps of its `image_size`."""
-        labels = self.frame.pad_masks(masks, IGNORE)
-        weights = weights_of(labels, None if maps is None else self.frame.pad_masks(maps, 0))
-        return Batch(to_pixels(images), labels.astype(np.int32), weights)
+    def batch(self, picks: Picks) -> Batch:
+        """The batch of some of an epoch's picks, to train on.
+
+        The only way in which pixels may be changed by chance, drawn from the seeds of the picks; `predicted` has none.
+        """
+        corners = [(top, left) for top, left in picks.corners.tolist()]
+        return self._cut(zip(picks.samples.tolist(), corners, strict=True))
+
+    @abstractmethod
+    def predicted(self, network: Network, size: int) -> Iterator[tuple[NDArray[np.int32], Any, NDArray[np.float32]]]:
+        """Labels, logits and weights of all samples in their order, to validate with; some images at a time.
+
+        The samples are seen as they are. The network gets batches of `size` at most.
+        """
+
+    @property
+    def _crops(self) -> NDArray[np.int64]:
+        """Crops of each image in an epoch, (N,)."""
+        return crops_of(self.kept.masks.sizes, self.frame.image_size)
+
+    def _drawn(self, seed: int, epoch: int) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.uint64]]:
+        """The sample of each pick (M,), two numbers from 0 to 1 (M, 2) and a seed (M,) that no other sample affects."""
+        samples, drawn, seeds, crops = [], [], [], self._crops
+        for turn in range(crops.max()):
+            having = np.flatnonzero(crops > turn)
+            count = having[-1] + 1
+            # The last two numbers tell these draws from those of the order, from each other, and from other turns.
+            drawn.append(np.random.default_rng([seed, epoch, 1, turn]).random((count, 2))[having])
+            seeds.append(np.random.default_rng([seed, epoch, 2, turn]).integers(0, 2**64, count, np.uint64)[having])
+            samples.append(having)
+        return np.concatenate(samples), np.concatenate(drawn), np.concatenate(seeds)
+
+    def _cut(self, places: Iterable[tuple[int, Corner]]) -> Batch:
+        """Parts of samples, of the frame's `image_size` and in its border, given by index and upper left corner."""
+        places, frame, kept = list(places), self.frame, self.kept
+        images = np.stack([frame.around_part(kept.images[index], corner) for index, corner in places])
+        masks = np.stack([frame.mask_of_part(kept.masks[index], corner, IGNORE) for index, corner in places])
+        labels, maps = frame.pad_masks(masks, IGNORE), None
+        if self.maps is not None:
+            parts = [frame.mask_of_part(self.maps[index], corner, 0) for index, corner in places]
+            maps = frame.pad_masks(np.stack(parts), 0)
+        return Batch(to_pixels(images), labels.astype(np.int32), weights_of(labels, maps))
 
 
 @dataclass(frozen=True)
 class Resized(Arrays):
-    """Images resized to one size; picks are their indices."""
-
-    images: NDArray[Any]
-    """(N, h, w, C), uint8 or uint16."""
-    masks: NDArray[np.uint8]
-    """(N, h, w)."""
-    maps: NDArray[np.float32] | None
-    """Pixel weights (N, h, w), if the loss has any."""
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    @property
-    def per_epoch(self) -> int:
-        """See `Arrays.per_epoch`: one of each sample."""
-        return len(self)
-
-    def epoch(self, seed: int, epoch: int) -> Picks:
-        """See `Arrays.epoch`."""
-        return order(len(self), seed, epoch)
-
-    def batch(self, picks: Picks) -> Batch:
-        """See `Arrays.batch`."""
-        images, maps = self.frame.pad_images(self.images[picks]), None if self.maps is None else self.maps[picks]
-        return self._framed(images, self.masks[picks], maps)
+    """Images and masks resized to the frame's `image_size`."""
 
     def predicted(self, network: Network, size: int) -> Iterator[tuple[NDArray[np.int32], Any, NDArray[np.float32]]]:
         """See `Arrays.predicted`: in batches, with the frame, which is labelled IGNORE."""
-        for images, labels, weights in ahead(self.batches(size, np.arange(len(self)))):
+        starts = range(0, len(self), size)
+        parts = (self._cut((index, (0, 0)) for index in range(start, min(start + size, len(self)))) for start in starts)
+        for images, labels, weights in ahead(parts):
             yield labels, network(images), weights
 
 
 @dataclass(frozen=True)
 class Native(Arrays):
-    """Images at their own sizes, trained on in crops; picks are their indices and the crops' upper left corners."""
-
-    images: PackedArrays
-    """(H, W, C) each, uint8 or uint16."""
-    masks: PackedArrays
-    """(H, W) each."""
-    maps: PackedArrays | None
-    """Pixel weights (H, W), if the loss has any, computed from the uncropped masks."""
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    @property
-    def crops(self) -> NDArray[np.int64]:
-        """Crops of each image in an epoch, (N,): as many as have its pixels, rounded up."""
-        return crops_of(self.masks.sizes, self.frame.image_size)
-
-    @property
-    def per_epoch(self) -> int:
-        """See `Arrays.per_epoch`."""
-        return int(self.crops.sum())
-
-    def epoch(self, seed: int, epoch: int) -> Picks:
-        """See `Arrays.epoch`: rows (M, 3). All places in an image are as likely; a smaller image lies in the middle."""
-        indices, drawn = self._drawn(seed, epoch)
-        spare = self.masks.sizes[indices] - self.frame.image_size
-        corners = np.where(spare > 0, np.floor(drawn * (spare + 1)), -(-spare // 2)).astype(np.int64)
-        return np.column_stack([indices, corners])[order(len(indices), seed, epoch)]
-
-    def _drawn(self, seed: int, epoch: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """The image of each crop (M,), and two numbers from 0 to 1 (M, 2) that no other image has a part in."""
-        indices, drawn, crops = [], [], self.crops
-        for turn in range(crops.max()):
-            having = np.flatnonzero(crops > turn)
-            # The last two numbers tell these draws from those of the order, and from those of the other turns.
-            rows = np.random.default_rng([seed, epoch, 1, turn]).random((having[-1] + 1, 2))
-            indices.append(having)
-            drawn.append(rows[having])
-        return np.concatenate(indices), np.concatenate(drawn)
-
-    def batch(self, picks: Picks) -> Batch:
-        """See `Arrays.batch`."""
-        places = [(index, (top, left)) for index, top, left in picks.tolist()]
-        images = np.stack([self.frame.around_part(self.images[index], corner) for index, corner in places])
-        masks = np.stack([self.frame.mask_of_part(self.masks[index], corner, IGNORE) for index, corner in places])
-        maps = None
-        if self.maps is not None:
-            maps = np.stack([self.frame.mask_of_part(self.maps[index], corner, 0) for index, corner in places])
-        return self._framed(images, masks, maps)
+    """Images and masks at their original sizes, trained on in crops."""
 
     def predicted(self, network: Network, size: int) -> Iterator[tuple[NDArray[np.int32], Any, NDArray[np.float32]]]:
-        """See `Arrays.predicted`: image by image, each at its own size, from overlapping tiles."""
-        for index, logits in enumerate(tiled(network, self.frame, self.images, size)):
-            masks, maps = self.masks[index][None], None if self.maps is None else self.maps[index][None]
+        """See `Arrays.predicted`: image by image, each at its original size, from overlapping tiles."""
+        for index, logits in enumerate(tiled(network, self.frame, self.kept.images, size)):
+            masks, maps = self.kept.masks[index][None], None if self.maps is None else self.maps[index][None]
             yield masks.astype(np.int32), logits[None], weights_of(masks, maps)
 
 

@@ -7,8 +7,10 @@ samples are decoded and compared, so that neither new files nor new code of a da
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,46 +19,53 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 import numpy as np
 
-from segzoo.data.samples import CheckedSamples
+from segzoo.data.samples import Identity
 from segzoo.files.atomic import ensure_room, unwritable, write_text
 from segzoo.files.locking import holding
-from segzoo.training.store import Facts, Pair, Store, reserve
+from segzoo.processes.threads import in_parallel
+from segzoo.training.store import Facts, Kept, Store
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-FORMAT = 2
+FORMAT = 3
 """Version of the format: changes with how samples are resized or written."""
 PROBES = 8
 """Samples that are decoded and compared before cached files are used."""
 NAMES = ("images.raw", "masks.raw")
 
 
-def on_disk(store: Store, cache: Path | None) -> tuple[Pair, Facts]:
+class _Noted(Facts):
+    """The content of `facts.json`."""
+
+    key: str
+    read: dict[str, str]
+    """See `Identity.digests`; JSON has no integers as keys."""
+
+
+def on_disk(store: Store, cache: Path | None, identity: Identity | None) -> Kept:
     """The samples of a store in mapped files; from the cache if they are there.
 
-    Samples that cannot say whether they have changed are prepared into files without a name.
+    Samples without an identity, or without a stamp, are prepared into files without a name.
 
     Raises:
         SegzooError: if the cache cannot be written or its disk is too full.
     """
-    samples = store.samples
-    if cache is None or not isinstance(samples, CheckedSamples) or not (stamp := samples.stamp()):
-        with nameless(cache, store.file_bytes) as images, nameless(cache, store.file_bytes) as masks:
-            facts = store.write(images, masks)
-            return store.read(images, masks, facts), facts
-    folder = cache / "prepared" / f"{samples.label}-{store.name}"
-    key = _key(store, samples, stamp)
+    if cache is None or identity is None or not (stamp := identity.stamp()):
+        with nameless(cache, store.needed) as images, nameless(cache, store.needed) as masks:
+            return store.read(images, masks, store.write(images, masks))
+    folder = cache / "prepared" / f"{identity.label}-{store.name}"
+    key = _key(store, stamp)
     with holding(folder):
-        facts = _facts(folder, key, store, samples) or _build(folder, key, store, samples)
-        samples.recall(dict(enumerate(facts["digests"])))
-        return _read(folder, store, facts), facts
+        facts = _noted(folder, key, store, identity) or _build(folder, key, store, identity)
+        identity.digests.update({int(index): digest for index, digest in facts["read"].items()})
+        return _read(folder, store, facts)
 
 
 def scratch(pixels: int, cache: Path | None) -> NDArray[np.float32]:
     """Float32 numbers in a mapped temporary file, which is deleted when the array is."""
     with nameless(cache, 4 * pixels) as file:
-        reserve(file.fileno(), 4 * pixels)
+        _reserve(file.fileno(), 4 * pixels)
         return np.memmap(file, np.float32, "r+", shape=(pixels,))  # which keeps the file
 
 
@@ -66,50 +75,71 @@ def nameless(cache: Path | None, needed: int) -> Iterator[BinaryIO]:
     folder = cache / "prepared" if cache else Path(tempfile.gettempdir())
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        ensure_room(folder, needed)
         with tempfile.TemporaryFile(dir=folder) as file:
             yield cast("BinaryIO", file)
     except OSError as error:
         raise unwritable(folder, error, needed) from error
 
 
-def _build(folder: Path, key: str, store: Store, samples: CheckedSamples) -> Facts:
+def _build(folder: Path, key: str, store: Store, identity: Identity) -> _Noted:
     (folder / "facts.json").unlink(missing_ok=True)
     parts = [folder / f"{name}.part" for name in NAMES]
     try:
-        ensure_room(folder, store.file_bytes)
+        ensure_room(folder, store.needed)
         with ExitStack() as stack:
             images, masks = (stack.enter_context(part.open("wb+")) for part in parts)
             facts = store.write(images, masks)
         for part, name in zip(parts, NAMES, strict=True):
             part.replace(folder / name)  # processes that still read the replaced file keep it
     except OSError as error:
-        raise unwritable(folder, error, store.file_bytes) from error
+        raise unwritable(folder, error, store.needed) from error
     finally:
         for part in parts:
             part.unlink(missing_ok=True)
-    facts |= {"key": key, "digests": samples.digests(range(len(samples)))}
-    write_text(folder / "facts.json", json.dumps(facts))
-    return facts
+    read = {str(index): digest for index, digest in sorted(identity.digests.items())}
+    noted: _Noted = {**facts, "key": key, "read": read}
+    write_text(folder / "facts.json", json.dumps(noted))
+    return noted
 
 
-def _facts(folder: Path, key: str, store: Store, samples: CheckedSamples) -> Facts | None:
+def _noted(folder: Path, key: str, store: Store, identity: Identity) -> _Noted | None:
     """The facts of the arrays in a folder; None if arrays are missing, or are those of other samples."""
     try:
-        facts: Facts = json.loads((folder / "facts.json").read_bytes())
-        if facts["key"] != key:
+        noted: _Noted = json.loads((folder / "facts.json").read_bytes())
+        if noted["key"] != key:
             return None
-        _read(folder, store, facts)
+        _read(folder, store, noted)
     except (FileNotFoundError, ValueError):
         return None
-    probes = np.linspace(0, len(samples) - 1, min(PROBES, len(samples))).astype(int).tolist()
-    return facts if samples.digests(probes) == [facts["digests"][index] for index in probes] else None
+    return noted if _are_alike(noted, store, identity) else None
 
 
-def _read(folder: Path, store: Store, facts: Facts) -> Pair:
+def _are_alike(noted: _Noted, store: Store, identity: Identity) -> bool:
+    """Whether a few samples, decoded now, have the pixels of those in the files, before and after resizing."""
+    count = len(store.samples)
+    probes = np.linspace(0, count - 1, min(PROBES, count)).astype(int).tolist()
+    digests = in_parallel(lambda index: store.digest(*store.decode_alike(index)), probes)
+    return digests == [noted["digests"][index] for index in probes] and all(
+        noted["read"].get(str(index), digest) == digest for index, digest in identity.digests.items()
+    )
+
+
+def _read(folder: Path, store: Store, facts: Facts) -> Kept:
     images, masks = (folder / name for name in NAMES)
     return store.read(images, masks, facts)
 
 
-def _key(store: Store, samples: CheckedSamples, stamp: str) -> str:
-    facts = [FORMAT, stamp, list(samples.ids), store.name, store.channels, store.dtype.str]
+def _key(store: Store, stamp: str) -> str:
+    facts = [FORMAT, stamp, list(store.samples.samples.ids), store.name, store.channels, store.dtype.str]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
+def _reserve(descriptor: int, size: int) -> None:
+    """Allocate space on the disk: if a disk fills up below a mapped array, the process is killed with SIGBUS."""
+    try:
+        os.posix_fallocate(descriptor, 0, size)
+    except (AttributeError, OSError) as error:  # not on Windows, nor on some file systems
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        os.truncate(descriptor, size)

@@ -1,33 +1,40 @@
-"""Decoded samples of a split, stored in memory or in two files: resized to one size, or packed at their own sizes."""
+"""Decoded samples of a split, kept in memory or in two files: one after the other, at whatever sizes they have."""
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import io
-import os
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TypedDict
 
 import numpy as np
 
-from segzoo.data.resizing import resize_image, resize_mask
+from segzoo.data.resizing import ResizedSamples
 from segzoo.errors import DataError
-from segzoo.plugin import Samples
 from segzoo.processes.threads import in_parallel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    Pair = tuple[NDArray[Any], NDArray[np.uint8]]
+    """Image uint8 or uint16 (H, W, C), and mask (H, W) of the same or of another size."""
+
 PROBES = 8
-"""Samples from whose sizes the sizes of all are estimated."""
-Facts = dict[str, Any]
-"""What must be known to read stored samples again, as JSON; `fingerprint` is the SHA-256 of all images and masks."""
+"""Samples from whose sizes the size of all is estimated."""
+
+
+class Facts(TypedDict):
+    """What must be known to read stored samples again, as JSON."""
+
+    digests: list[str]
+    """SHA-256 of each sample as it is kept."""
+    images: list[list[int]]
+    """See `PackedArrays.places`."""
+    masks: list[list[int]]
 
 
 @dataclass(frozen=True)
@@ -59,224 +66,162 @@ class PackedArrays(Sequence["NDArray[Any]"]):
         return self.places[:, 1:]
 
 
-Pair = tuple["NDArray[Any] | PackedArrays", "NDArray[np.uint8] | PackedArrays"]
-"""The images and masks of a split."""
-
-
 @dataclass(frozen=True)
-class Store(ABC):
-    """The samples of a split, to be stored in memory or in two files, one of images and one of masks."""
+class Kept(Sequence["Pair"]):
+    """The samples of a split, decoded, in memory or in mapped files."""
 
-    samples: Samples
+    images: PackedArrays
+    """(H, W, C) each, uint8 or uint16."""
+    masks: PackedArrays
+    """(H, W) each."""
+    fingerprint: str
+    """SHA-256 over images and masks: equal for equal pixels."""
 
-    @property
-    @abstractmethod
-    def name(self) -> str:
-        """Part of the folder's name, which tells its files from those of the same samples stored in another way."""
+    def __len__(self) -> int:
+        return len(self.images)
 
-    @property
-    @abstractmethod
-    def pixels(self) -> int:
-        """Number of pixels of all samples; estimated if samples must be decoded to know their sizes."""
-
-    @property
-    @abstractmethod
-    def file_bytes(self) -> int:
-        """Size of the files in bytes; 0 if it is not known before they are written."""
-
-    @abstractmethod
-    def in_memory(self, max_pixels: int) -> tuple[Pair, Facts] | None:
-        """Decode all samples into memory; None if they have more pixels than `max_pixels`."""
-
-    @abstractmethod
-    def write(self, images: BinaryIO, masks: BinaryIO) -> Facts:
-        """Decode all samples into two empty files, one of images and one of masks."""
-
-    @abstractmethod
-    def read(self, images: Path | BinaryIO, masks: Path | BinaryIO, facts: Facts) -> Pair:
-        """Map the files that `write` has written. Raises ValueError or FileNotFoundError if they are not complete."""
-
-    @property
-    def pixel_bytes(self) -> int:
-        """Bytes of a pixel of an image and its label."""
-        return self.dtype.itemsize * self.channels + 1
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The type of the images."""
-        return self._first[0].dtype
+    def __getitem__(self, index: Any, /) -> Any:
+        return self.images[index], self.masks[index]
 
     @property
     def channels(self) -> int:
         """Channels of the images."""
-        return int(self._first[0].shape[2])
+        return self.images.pixel_shape[0]
 
     @property
-    def first_mask(self) -> NDArray[np.uint8]:
-        """The mask of the first sample, as it is stored."""
-        return self._first[1]
+    def in_memory(self) -> bool:
+        """Whether they lie in memory."""
+        return not isinstance(self.images.flat, np.memmap)
+
+
+@dataclass(frozen=True)
+class Store:
+    """Samples to be decoded into memory, or into two files: one of images and one of masks."""
+
+    samples: ResizedSamples
+
+    @property
+    def name(self) -> str:
+        """Part of the folder's name, which tells its files from those of the same samples kept at other sizes."""
+        sizes = [f"{size[0]}x{size[1]}" if size else "native" for size in self._sizes]
+        return "-".join(dict.fromkeys(sizes))
+
+    @property
+    def needed(self) -> int:
+        """Size of both files in bytes; 0 if it is not known before they are written."""
+        return self.estimate() if all(self._sizes) else 0
 
     @cached_property
-    def _first(self) -> tuple[NDArray[Any], NDArray[np.uint8]]:
-        return self.decode(0)
-
-    def decode(self, index: int) -> tuple[NDArray[Any], NDArray[np.uint8]]:
-        """Image and mask of a sample, as they are stored."""
-        return self.samples[index]
-
-    def decode_alike(self, index: int) -> tuple[NDArray[Any], NDArray[np.uint8]]:
-        """Image and mask of a sample, as they are stored; a DataError if the image has another type than the first."""
-        image, mask = self.decode(index)
-        if image.dtype != self.dtype:
-            ids = self.samples.ids
-            raise DataError(
-                f"image '{ids[index]}' is {image.dtype}, but '{ids[0]}' {self.dtype}: "
-                "save all images with the same number of bits"
-            )
+    def first(self) -> Pair:
+        """The first sample, as it is kept."""
+        image, mask = self.samples[0]
         return image, mask
 
-
-@dataclass(frozen=True)
-class ResizedStore(Store):
-    """Samples resized to one size, in arrays of images (N, h, w, C) and of masks (N, h, w)."""
-
-    size: tuple[int, int]
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the images."""
+        return self.first[0].dtype
 
     @property
-    def name(self) -> str:
-        """See `Store.name`."""
-        return f"{self.size[0]}x{self.size[1]}"
+    def channels(self) -> int:
+        """Channels of the images."""
+        return int(self.first[0].shape[2])
 
-    @property
-    def pixels(self) -> int:
-        """See `Store.pixels`."""
-        return len(self.samples) * self.size[0] * self.size[1]
+    def estimate(self, label_bytes: int = 1) -> int:
+        """Bytes of all samples; estimated where samples must be decoded to know their sizes.
 
-    @property
-    def file_bytes(self) -> int:
-        """See `Store.file_bytes`."""
-        return self.pixels * self.pixel_bytes
-
-    def decode(self, index: int) -> tuple[NDArray[Any], NDArray[np.uint8]]:
-        """See `Store.decode`."""
-        image, mask = self.samples[index]
-        return resize_image(image, self.size), resize_mask(mask, self.size)
-
-    def in_memory(self, max_pixels: int) -> tuple[Pair, Facts] | None:
-        """See `Store.in_memory`."""
-        if self.pixels > max_pixels:
-            return None
-        images, masks = np.empty((*self._shape, self.channels), self.dtype), np.empty(self._shape, np.uint8)
-        return (images, masks), self._fill(images, masks)
-
-    def write(self, images: BinaryIO, masks: BinaryIO) -> Facts:
-        """See `Store.write`."""
-        for file, pixel in ((images, self.pixel_bytes - 1), (masks, 1)):
-            reserve(file.fileno(), self.pixels * pixel)
-        pair = self._map(images, masks, "r+")
-        facts = self._fill(*pair)
-        for array in pair:
-            array.flush()
-        return facts
-
-    def read(self, images: Path | BinaryIO, masks: Path | BinaryIO, facts: Facts) -> Pair:
-        """See `Store.read`."""
-        return self._map(images, masks, "r")
-
-    @property
-    def _shape(self) -> tuple[int, int, int]:
-        return len(self.samples), *self.size
-
-    def _map(self, images: Any, masks: Any, mode: Any) -> tuple[np.memmap[Any, Any], np.memmap[Any, Any]]:
-        shape = (*self._shape, self.channels)
-        return np.memmap(images, self.dtype, mode, shape=shape), np.memmap(masks, np.uint8, mode, shape=self._shape)
-
-    def _fill(self, images: NDArray[Any], masks: NDArray[np.uint8]) -> Facts:
-        def keep(index: int) -> bytes:
-            images[index], masks[index] = self.decode_alike(index)
-            return hashlib.sha256(images[index].tobytes() + masks[index].tobytes()).digest()
-
-        digests = in_parallel(keep, range(len(self.samples)))
-        return {"fingerprint": hashlib.sha256(b"".join(digests)).hexdigest()}
-
-
-@dataclass(frozen=True)
-class NativeStore(Store):
-    """Samples at their own sizes, packed in the order in which they were decoded, see `PackedArrays`."""
-
-    @property
-    def name(self) -> str:
-        """See `Store.name`."""
-        return "native"
-
-    @cached_property
-    def pixels(self) -> int:
-        """See `Store.pixels`."""
+        A pixel of a mask counts as `label_bytes` bytes.
+        """
         count = len(self.samples)
-        probes = np.linspace(0, count - 1, min(PROBES, count)).astype(int).tolist()
-        sizes = in_parallel(lambda index: self.samples[index][1].size, probes)
+        probes = np.linspace(0, count - 1, 1 if all(self._sizes) else min(PROBES, count)).astype(int).tolist()
+        pairs: list[Pair] = [self.first, *in_parallel(self.samples.__getitem__, probes[1:])]
+        sizes = [image.nbytes + label_bytes * mask.nbytes for image, mask in pairs]
         return round(sum(sizes) / len(sizes) * count)
 
-    @property
-    def file_bytes(self) -> int:
-        """See `Store.file_bytes`."""
-        return 0
-
-    def in_memory(self, max_pixels: int) -> tuple[Pair, Facts] | None:
-        """See `Store.in_memory`."""
+    def in_memory(self, max_bytes: int, label_bytes: int = 1) -> Kept | None:
+        """All samples, decoded into memory; None if they take more bytes, counted as in `estimate`."""
         images, masks = io.BytesIO(), io.BytesIO()
+
+        def check() -> None:
+            if images.tell() + label_bytes * masks.tell() > max_bytes:
+                raise _TooLarge
+
         try:
-            facts = self._append(images, masks, max_pixels)
-        except _TooManyPixels:
+            facts = self._append(images, masks, check)
+        except _TooLarge:
             return None
         flat = [np.frombuffer(file.getbuffer(), np.uint8) for file in (images, masks)]
-        return self._packed(flat[0], flat[1], facts), facts
+        return self._kept(flat[0], flat[1], facts)
 
     def write(self, images: BinaryIO, masks: BinaryIO) -> Facts:
-        """See `Store.write`."""
+        """Decode all samples into two empty files."""
         facts = self._append(images, masks)
         images.flush()
         masks.flush()
         return facts
 
-    def read(self, images: Path | BinaryIO, masks: Path | BinaryIO, facts: Facts) -> Pair:
-        """See `Store.read`."""
-        pixels = sum(height * width for _, height, width in facts["places"])
-        flat = np.memmap(images, np.uint8, "r", shape=(pixels * (self.pixel_bytes - 1),))
-        return self._packed(flat, np.memmap(masks, np.uint8, "r", shape=(pixels,)), facts)
+    def read(self, images: Path | BinaryIO, masks: Path | BinaryIO, facts: Facts) -> Kept:
+        """Map the files that `write` has written. Raises ValueError or FileNotFoundError if they are not complete."""
+        pixels, labels = (sum(height * width for _, height, width in facts[key]) for key in ("images", "masks"))
+        flat = np.memmap(images, np.uint8, "r", shape=(pixels * self.channels * self.dtype.itemsize,))
+        return self._kept(flat, np.memmap(masks, np.uint8, "r", shape=(labels,)), facts)
 
-    def _append(self, images: BinaryIO, masks: BinaryIO, max_pixels: int | None = None) -> Facts:
-        places, lock, end = [[0, 0, 0]] * len(self.samples), Lock(), 0
+    def decode_alike(self, index: int) -> Pair:
+        """A sample as it is kept; a DataError if its image has another type than the first."""
+        image, mask = self.samples[index]
+        if image.dtype != self.dtype:
+            ids = self.samples.samples.ids
+            raise DataError(
+                f"image '{ids[index]}' is {image.dtype}, but '{ids[0]}' {self.dtype}: "
+                "save all images with the same number of bits"
+            )
+        return np.ascontiguousarray(image), np.ascontiguousarray(mask)
 
-        def keep(index: int) -> bytes:
-            nonlocal end
-            image, mask = map(np.ascontiguousarray, self.decode_alike(index))
+    def digest(self, image: NDArray[Any], mask: NDArray[np.uint8]) -> str:
+        """SHA-256 of a sample as it is kept."""
+        shape = b"" if all(self._sizes) else repr(image.shape).encode()
+        return hashlib.sha256(shape + image.tobytes() + mask.tobytes()).hexdigest()
+
+    @property
+    def _sizes(self) -> tuple[tuple[int, int] | None, tuple[int, int] | None]:
+        return self.samples.image_size, self.samples.mask_size
+
+    def _append(self, images: BinaryIO, masks: BinaryIO, check: Callable[[], None] = lambda: None) -> Facts:
+        """Write samples in the order in which threads have decoded them; `check` is called after each."""
+        packed, lock = (_Packed(images, len(self.samples)), _Packed(masks, len(self.samples))), Lock()
+
+        def keep(index: int) -> str:
+            pair = self.decode_alike(index)
             with lock:
-                places[index] = [end, *mask.shape]
-                end += mask.size
-                if max_pixels is not None and end > max_pixels:
-                    raise _TooManyPixels
-                images.write(image.data)
-                masks.write(mask.data)
-            return hashlib.sha256(repr(image.shape).encode() + image.tobytes() + mask.tobytes()).digest()
+                for file, array in zip(packed, pair, strict=True):
+                    file.append(index, array)
+                check()
+            return self.digest(*pair)
 
         digests = in_parallel(keep, range(len(self.samples)))
-        return {"fingerprint": hashlib.sha256(b"".join(digests)).hexdigest(), "places": places}
+        return {"digests": digests, "images": packed[0].places, "masks": packed[1].places}
 
-    def _packed(self, images: NDArray[Any], masks: NDArray[np.uint8], facts: Facts) -> Pair:
-        places = np.array(facts["places"], np.int64)
-        return PackedArrays(images.view(self.dtype), places, (self.channels,)), PackedArrays(masks, places)
-
-
-def reserve(descriptor: int, size: int) -> None:
-    """Allocate space on the disk: if a disk fills up below a mapped array, the process is killed with SIGBUS."""
-    try:
-        os.posix_fallocate(descriptor, 0, size)
-    except (AttributeError, OSError) as error:  # not on Windows, nor on some file systems
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        os.truncate(descriptor, size)
+    def _kept(self, images: NDArray[np.uint8], masks: NDArray[np.uint8], facts: Facts) -> Kept:
+        of_images, of_masks = (np.array(facts[key], np.int64) for key in ("images", "masks"))
+        fingerprint = hashlib.sha256(b"".join(map(bytes.fromhex, facts["digests"]))).hexdigest()
+        packed = PackedArrays(images.view(self.dtype), of_images, (self.channels,))
+        return Kept(packed, PackedArrays(masks, of_masks), fingerprint)
 
 
-class _TooManyPixels(Exception):  # noqa: N818
-    """There are more pixels than `max_pixels`."""
+class _Packed:
+    """A file of arrays, one after the other."""
+
+    def __init__(self, file: BinaryIO, count: int) -> None:
+        self.places = [[0, 0, 0]] * count
+        """See `PackedArrays.places`."""
+        self._file, self._pixels = file, 0
+
+    def append(self, index: int, array: NDArray[Any]) -> None:
+        """Write the array that is number `index` in the split."""
+        self.places[index] = [self._pixels, *array.shape[:2]]
+        self._pixels += array.shape[0] * array.shape[1]
+        self._file.write(array.data)
+
+
+class _TooLarge(Exception):  # noqa: N818
+    """The samples take more memory than there is for them."""
