@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from segzoo.benchmarking.definition import Definition, read_definition
 from segzoo.cli import main
 from segzoo.plugin import Model
 
@@ -84,6 +85,31 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
     yield installer
     for name in [name for name in sys.modules if name.startswith("segzoo_test_")]:
         del sys.modules[name]
+
+
+@pytest.fixture
+def definition(tmp_path: Path) -> Callable[[str], Definition]:
+    """Reads the definition of a benchmark from text."""
+
+    def read(text: str) -> Definition:
+        path = tmp_path / "benchmark.toml"
+        path.write_text(text)
+        return read_definition(path)
+
+    return read
+
+
+@pytest.fixture
+def lab(install: Callable[..., Path]) -> None:
+    """A network and trainers that train nothing, here and in the processes of cells."""
+    trainers = "quick = segzoo_test_lab:Quick\nwary = segzoo_test_lab:Wary"
+    install("segzoo-test-lab", {"segzoo.models": "net = segzoo_test_lab:Net", "segzoo.trainers": trainers})
+
+
+@pytest.fixture
+def untimed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Benchmarks without the phase that times networks: those of `lab` cannot be built."""
+    monkeypatch.setattr("segzoo.benchmarking.benchmark._time", lambda plan, out: None)
 
 
 @dataclass

@@ -1,5 +1,6 @@
 """Folders of runs and of benchmarks as segzoo leaves them, written by hand for tests: small, and without a training."""
 
+import csv
 import json
 
 import tomli_w
@@ -87,3 +88,21 @@ def write_timing(out, dataset, models):
 
 def write(path, table):
     path.write_text(json.dumps(table))
+
+
+def write_example(out, order=slice(None)):
+    """A benchmark with everything: `plain` is the baseline, `better` is better, `lone` has one seed, `broken` none."""
+    write_benchmark(out, ["plain", "better", "lone", "broken"])
+    cells = [("plain", seed, [0.2 + 0.1 * shift, 0.4 + 0.1 * shift]) for seed, shift in enumerate((0, 2, 1))]
+    cells += [("better", seed, [0.9 - 0.01 * seed, 0.7 + 0.02 * seed]) for seed in range(3)]
+    cells += [("lone", 0, [0.25, 0.45]), ("lone", 1, None), ("broken", 0, None), ("broken", 1, None)]
+    for model, seed, images in cells[order]:
+        write_cell(out, "toys", model, seed, images)
+    write_timing(out, "toys", ["plain", "better", "lone"])
+    return out
+
+
+def read_rows(path):
+    """The rows of a CSV file."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))

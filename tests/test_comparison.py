@@ -1,16 +1,16 @@
 """Runs made by hand, beside each other: which belong together, what they are called, and what is not compared."""
 
-import csv
 import json
 import re
 import shlex
 
 import pytest
-from stored_runs import write, write_benchmark, write_cell, write_run
+from stored_runs import read_rows, write, write_benchmark, write_cell, write_example, write_run
 
 import segzoo
 from segzoo.benchmarking.cells import Record
 from segzoo.benchmarking.result_files import tabulate
+from segzoo.cli.compare import print_results
 from segzoo.errors import ConfigError
 
 FILES = ["images.csv", "leaderboard.md", "results.csv", "results.json", "timings.csv"]
@@ -26,11 +26,6 @@ def better(by):
 METRICS = json.dumps(
     {"split": "test", "selected_on_this_split": False, "images": 3, "definitions": {}, "iou": {}, "mean_iou": "much"}
 )
-
-
-def read(path):
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def change(path, **facts):
@@ -169,7 +164,7 @@ def test_what_runs_of_an_earlier_version_lack_is_said_and_the_rest_compared(tmp_
     line = f"The runs in {runs[0]} have no hd95, mean_hd95: they were scored by an earlier version of segzoo"
     assert line in done.out
     assert f"`segzoo run --config {runs[0]}/config.toml` repeats the run" in done.out
-    table = read(tmp_path / "out" / "results.csv")
+    table = read_rows(tmp_path / "out" / "results.csv")
     assert [row["mean_hd95"] for row in table] == ["", "2.5", "2.5"]
     assert "mean HD95, pixels" in done.out
     assert "2.5000" in done.out
@@ -244,7 +239,7 @@ def test_times_that_cannot_be_read_are_unknown(tmp_path, text):
     (other / "timings.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
     found = segzoo.compare([one, other], out=tmp_path / "out")
     assert found.costs("shapes", "unet filters=8")["training_seconds_per_epoch"] is None
-    assert [row["training_seconds_per_epoch"] for row in read(tmp_path / "out" / "timings.csv")] == ["3.0", ""]
+    assert [row["training_seconds_per_epoch"] for row in read_rows(tmp_path / "out" / "timings.csv")] == ["3.0", ""]
 
 
 def test_the_command_prints_tables_with_definitions(tmp_path, command):
@@ -297,7 +292,7 @@ def test_the_files_of_a_comparison_are_those_of_a_benchmark(tmp_path):
     assert sorted(path.name for path in out.iterdir()) == FILES
     assert (out / "images.csv").read_bytes() == (cells / "images.csv").read_bytes()
     assert (out / "timings.csv").read_bytes() == (cells / "timings.csv").read_bytes()
-    for mine, theirs in zip(read(out / "results.csv"), read(cells / "results.csv"), strict=True):
+    for mine, theirs in zip(read_rows(out / "results.csv"), read_rows(cells / "results.csv"), strict=True):
         assert list(mine) == list(theirs)
         assert mine | {"command": ""} == theirs | {"command": ""}
     one, other = (json.loads((folder / "results.json").read_text()) for folder in (out, cells))
@@ -315,7 +310,7 @@ def test_each_row_has_the_command_that_repeats_it_typed_in_the_folder_of_the_pag
     monkeypatch.chdir(tmp_path)
     out = tmp_path / "deep" / "out"
     segzoo.compare(["my runs/a", "b"], out="deep/out")
-    commands = [row["command"] for row in read(out / "results.csv")]
+    commands = [row["command"] for row in read_rows(out / "results.csv")]
     assert commands == [
         "TF_NUM_INTRAOP_THREADS=2 segzoo run --config '../../my runs/a/config.toml'",
         "TF_NUM_INTRAOP_THREADS=1 segzoo run --config ../../b/config.toml",
@@ -407,3 +402,13 @@ def test_runs_of_segzoo_itself_are_compared(tmp_path, command):
     assert row["scores"]["mean_iou"]["mean"] == metrics["mean_iou"]
     assert row["note"] == "no test: one seed"
     assert all(cost["training_seconds_per_epoch"] > 0 for cost in found["timings"]["rows"])
+
+
+def test_the_terminal_shows_the_costs_of_the_page(tmp_path, capsys):
+    found = tabulate(write_example(tmp_path / "out"))
+    print_results(found)
+    printed = capsys.readouterr().out
+    page = (found.folder / "leaderboard.md").read_text()
+    header = page.partition("### Cost\n\n")[2].splitlines()[0]
+    for heading in header.split("|"):
+        assert heading in printed

@@ -30,6 +30,9 @@ class Constant:
 
         return np.eye(4, dtype=np.float32)[np.zeros(images.shape[:3], int)]
 
+    def get_config(self):
+        return {}
+
     def save(self, path):
         Path(path).write_text("constant")
 
