@@ -2,10 +2,12 @@
 
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -24,12 +26,44 @@ def test_list_shows_every_kind_and_what_is_broken(command, install):
     assert "BROKEN: module 'segzoo_test_net' has no class 'Gone'" in done.out
 
 
+def test_list_aligns_long_names_and_shows_what_is_in_a_wrong_group(command, install):
+    name, distribution = "net_" + 30 * "n", "segzoo-test-" + 30 * "d"
+    install(distribution, {"segzoo.models": f"{name} = segzoo_test_net:Net", "segzoo.model": "x = segzoo_test_net:Net"})
+    lines = command("list", "models").out.splitlines()
+    columns = {
+        line.index(word) for line in lines for word in (" segmentation-zoo 0", f" {distribution} 1") if word in line
+    }
+    assert columns == {2 + len(name) + 1}
+    assert lines[-2] == "segzoo.model"
+    assert "BROKEN: there is no group 'segzoo.model'; did you mean 'segzoo.models'?" in lines[-1]
+    rows = json.loads(command("list", "--json").out)
+    assert [row["kind"] for row in rows if row["name"] == "x"] == ["segzoo.model"]
+
+
+def test_versions_are_printed_without_an_import_of_what_has_them():
+    code = (
+        "import sys; from segzoo.cli import main\n"
+        "try: main(['--version'])\n"
+        "except SystemExit as end: assert not end.code\n"
+        "assert not {'tensorflow', 'keras'} & {*sys.modules}"
+    )
+    lines = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.splitlines()
+    named = [f"{name} {version(name)}" for name in ("segmentation-zoo", "tensorflow", "keras")]
+    assert lines == [*named, f"Python {platform.python_version()}"]
+
+
 def test_beside_another_program_of_the_same_name_it_says_what_to_type(command, install):
     install("segzoo", {})
     done = command("list")
     assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
     assert "the distribution 'segzoo' is another program, and its files replace files of this one" in done.err
     assert "pip uninstall segzoo segmentation-zoo; pip install segmentation-zoo\n" in done.err
+
+
+def test_what_is_left_of_another_program_is_none(command, install):
+    site = install("segzoo-test-net", {})
+    (site / "segzoo-1.0.dist-info").mkdir()
+    assert command("list").code == 0
 
 
 def test_it_says_so_too_where_the_other_program_has_replaced_the_package(install):

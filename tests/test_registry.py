@@ -1,13 +1,16 @@
 """Finding plugins without importing them, and importing the one that is asked for."""
 
+import shutil
 import subprocess
 import sys
 
+import numpy
 import pytest
 
 from segzoo import registry
 from segzoo.errors import ConfigError, PluginError
 from segzoo.plugin import Dataset, Loss, Model
+from segzoo.registry.installed import Installed, versions
 
 MODELS = "segzoo.models"
 
@@ -35,8 +38,8 @@ def test_a_distribution_is_asked_once_for_what_it_needs_however_many_plugins_it_
     groups = {kind.group: points for kind in registry.KINDS}
     install("segzoo-test-needed", {})
     install("segzoo-test-net", groups, requires=("segzoo-test-needed",))
-    asked, version = [], registry.version
-    monkeypatch.setattr(registry, "version", lambda name: asked.append(name) or version(name))
+    asked, version = [], Installed.version
+    monkeypatch.setattr(Installed, "version", lambda self, name: asked.append(name) or version(self, name))
     found = [entry for entry in registry.entries(*registry.KINDS) if entry.distribution == "segzoo-test-net"]
     assert len(found) == 3 * len(registry.KINDS)
     assert asked.count("segzoo-test-needed") == 1
@@ -52,6 +55,13 @@ def test_a_distribution_is_asked_once_for_what_it_needs_however_many_plugins_it_
         ("net = segzoo_test_net:Net", None, ("no-such-distribution",), "needs no-such-distribution, which is not inst"),
         ("net = segzoo_test_net:Net", None, ("numpy<1",), "needs numpy<1, but "),
         ("net = segzoo_test_net:Net", None, ("segzoo>=0.1",), "is another program; its author means segmentation-zoo"),
+        ("net = segzoo_test_net:Net", None, ("numpy >== 1.0",), "require 'numpy >== 1.0', which is no requirement"),
+        ("net = just some words", None, (), "its entry point is 'just some words', where there should be module:Class"),
+        ("net = segzoo_test_net", None, (), "its entry point is 'segzoo_test_net', where there should be module:Class"),
+        ("net =", None, (), "its entry point is '', where there should be module:Class"),
+        ("net = segzoo_test_net:Net", "class Net: pass\0", (), "syntax error in segzoo_test_net: "),
+        ("net = segzoo_test_net:Net", f"x = {500 * '('}{500 * ')'}", (), "syntax error in segzoo_test_net"),
+        ("net = segzoo_test_net:Net", f"x = {10**5 * '-'}1", (), "syntax error in segzoo_test_net"),
     ],
 )
 def test_what_is_broken_is_a_row_with_the_reason(install, entry_point, code, requires, reason):
@@ -60,6 +70,94 @@ def test_what_is_broken_is_a_row_with_the_reason(install, entry_point, code, req
     assert entry("unet").problem == ""
     with pytest.raises(PluginError, match="cannot be used"):
         registry.load(Model, "net")
+
+
+def test_a_source_text_of_another_encoding_is_a_row_with_the_reason(install):
+    site = install("segzoo-test-net", {MODELS: "net = segzoo_test_net:Net"})
+    (site / "segzoo_test_net.py").write_bytes(b"# caf\xe9\nclass Net: pass\n")
+    assert "syntax error in segzoo_test_net: " in entry("net").problem
+    (site / "segzoo_test_net.py").write_bytes(b"# -*- coding: latin-1 -*-\n# caf\xe9\nclass Net: pass\n")
+    assert entry("net").problem == ""
+
+
+def test_an_entry_point_with_extras_or_of_a_nested_class_is_as_any_other(install):
+    code = "class Outer:\n    class Net: pass\n"
+    install("segzoo-test-net", {MODELS: "net = segzoo_test_net:Outer.Net [gpu]"}, code, ("gone; extra == 'gpu'",))
+    assert (entry("net").problem, entry("net").target) == ("", "segzoo_test_net:Outer.Net")
+
+
+INFO = "segzoo_test_net-1.2.dist-info"
+
+
+@pytest.mark.parametrize("metadata", [None, b"", b"Metadata-Version: 2.1\n", b"Name: caf\xe9\nVersion: 1\n"])
+def test_a_distribution_without_name_and_version_is_a_row_with_the_reason(install, metadata):
+    site = install("segzoo-test-net", {MODELS: "net = segzoo_test_net:Net"})
+    if metadata is None:
+        (site / INFO / "METADATA").unlink()
+    else:
+        (site / INFO / "METADATA").write_bytes(metadata)
+    row = entry("net")
+    assert (row.distribution, row.version) == ("segzoo_test_net", "")
+    assert row.problem.startswith("its metadata have no name or version")
+    assert "pip install --force-reinstall segzoo_test_net" in row.problem
+    assert entry("unet").problem == ""
+    assert "segzoo_test_net" not in versions()
+
+
+@pytest.mark.parametrize("name", ["~egzoo_test_net-1.2.dist-info", "segzoo_test_net-1.1.dist-info"])
+def test_what_an_interrupted_pip_leaves_takes_no_names(install, name):
+    site = install("segzoo-test-net", {MODELS: "net = segzoo_test_net:Net"})
+    shutil.copytree(site / INFO, site / name)
+    if name[0] != "~":
+        (site / name / "METADATA").unlink()
+    assert entry("net").problem == ""
+    registry.load(Model, "net")
+
+
+def test_empty_folders_of_metadata_hide_nothing_that_is_installed(install):
+    site = install("segzoo-test-net", {MODELS: "net = segzoo_test_net:Net"}, requires=("numpy>=1.26",))
+    for name in ("numpy-1.2", "segmentation_zoo-0.1.0", "segzoo_test_net-1.0"):
+        (site / f"{name}.dist-info").mkdir()
+    assert entry("net").problem == ""
+    assert entry("unet").problem == ""
+    assert registry.locate("unet") == (Model, "unet")
+    assert versions()["numpy"] == numpy.__version__
+
+
+def test_what_is_left_of_a_distribution_is_not_installed(install):
+    site = install("segzoo-test-net", {MODELS: "net = segzoo_test_net:Net"}, requires=("segzoo-test-gone>=1",))
+    (site / "segzoo_test_gone-1.0.dist-info").mkdir()
+    assert entry("net").problem == "it needs segzoo-test-gone, which is not installed"
+
+
+@pytest.mark.parametrize("group", ["segzoo.model", "segzoo_models", "Segzoo.Models", "segzoo"])
+def test_a_group_that_looks_like_one_of_segzoo_is_a_row_of_the_listing(install, group):
+    install("segzoo-test-net", {group: "net = segzoo_test_net:Net"})
+    assert "net" not in [row.name for row in registry.entries(Model)]
+    (row,) = [row for row in registry.listing(Model) if row.kind == group]
+    assert (row.name, row.distribution, row.target) == ("net", "segzoo-test-net", "segzoo_test_net:Net")
+    assert row.problem.startswith(f"there is no group '{group}'; ")
+    assert "segzoo.models" in row.problem
+    for ask in (lambda: registry.load(Model, "net"), lambda: registry.locate("net")):
+        with pytest.raises(ConfigError, match="'net', but segzoo-test-net has it in a wrong place: there is no group"):
+            ask()
+
+
+@pytest.mark.parametrize("line", [b"a line without a sign", b"net = segzoo_test_net:Net # caf\xe9"])
+def test_entry_points_that_cannot_be_read_are_a_row_of_the_listing_and_hide_no_others(install, line):
+    site = install("segzoo-test-net", {MODELS: "net = segzoo_test_net:Net"})
+    (site / INFO / "entry_points.txt").write_bytes(b"[segzoo.models]\n" + line)
+    row = registry.listing(Model)[-1]
+    assert row.distribution == "segzoo-test-net"
+    assert "its entry_points.txt cannot be read: " in row.problem
+    assert entry("unet").problem == ""
+    (site / INFO / "entry_points.txt").write_bytes(b"[other.tools]\n" + line.replace(b"segzoo", b"other"))
+    assert registry.listing(Model) == registry.entries(Model)
+
+
+def test_a_name_twice_in_one_distribution_names_it_once(install):
+    install("segzoo-test-net", {MODELS: "net = segzoo_test_net:Net\nnet = segzoo_test_net:Other"})
+    assert entry("net").problem == "the name 'net' is twice in the entry points of segzoo-test-net"
 
 
 def test_requirements_of_other_platforms_and_of_extras_are_not_missing(install):
@@ -93,10 +191,18 @@ def test_a_failing_import_shows_where_the_plugin_is_used(install):
 
 
 # Where `code` is given, the source itself is what is wrong.
-@pytest.mark.parametrize("code", ["class Net: pass", "Net = 3", "from segzoo.plugin import Model as Net"])
-def test_what_is_no_complete_subclass_is_refused(install, code):
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("class Net: pass", "it is no child of Model"),
+        ("Net = 3", "it is an object of the type int, not a class"),
+        ("from segzoo.plugin import Model as Net", "it lacks `build`"),
+        ("from segzoo.plugin import Loss as Net", "it is a Loss, for the group segzoo.losses"),
+    ],
+)
+def test_what_is_no_complete_subclass_is_refused_with_the_reason(install, code, reason):
     install("segzoo-test-net", {MODELS: "net = segzoo_test_net:Net"}, code)
-    with pytest.raises(PluginError, match="is not a complete subclass of Model"):
+    with pytest.raises(PluginError, match=f"is not a complete subclass of Model: {reason}"):
         registry.load(Model, "net")
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import platform
 import sys
 import traceback
 from importlib.metadata import distributions
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -56,10 +58,26 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(2)
 
 
+def _print_versions(asked: bool) -> None:
+    """Print the versions of segzoo and of what it computes with, from their metadata."""
+    if not asked:
+        return
+    from segzoo.registry.installed import Installed
+
+    installed = Installed()
+    for name in (DISTRIBUTION, "tensorflow", "keras"):
+        print(name, installed.version(name) or "is not installed")
+    print("Python", platform.python_version())
+    raise typer.Exit
+
+
 @app.callback()
 def everywhere(
     traceback: Annotated[
         bool, typer.Option("--traceback", help="After an error, show its traceback; may stand after the command too.")
+    ] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_versions, is_eager=True, help="Print the versions and exit.")
     ] = False,
 ) -> None:
     """A zoo of segmentation networks, datasets and trainers in which everything is a plugin."""
@@ -70,7 +88,8 @@ def _refuse_other_program() -> None:
 
     The files of either may have replaced those of the other, so nothing that needs the package's `__init__` is used.
     """
-    if any(distributions(name=OTHER_DISTRIBUTION)):
+    # An empty folder of metadata is what an interrupted pip leaves.
+    if any(dist.read_text("METADATA") for dist in distributions(name=OTHER_DISTRIBUTION)):
         raise ConfigError(
             f"the distribution '{OTHER_DISTRIBUTION}' is another program, and its files replace files of this one; "
             f"type: pip uninstall {OTHER_DISTRIBUTION} {DISTRIBUTION}; pip install {DISTRIBUTION}"
@@ -87,16 +106,18 @@ def list_plugins(
     kinds = {registry.plural(k): k for k in registry.KINDS}
     if kind and kind not in kinds:
         raise ConfigError(f"there are no plugins called '{kind}'{suggestion(kind, kinds)}")
-    asked = {name: k for name, k in kinds.items() if kind in ("", name)}
-    entries = registry.entries(*asked.values())
+    entries = registry.listing(*(k for name, k in kinds.items() if kind in ("", name)))
     if as_json:
         print(json.dumps([entry.row() for entry in entries], indent=2))
         return
-    for name, k in asked.items():
-        print(name)
-        for entry in (entry for entry in entries if entry.kind == k.kind):
+    headings = {k.kind: name for name, k in kinds.items()}
+    names = max((len(entry.name) for entry in entries), default=0)
+    providers = max((len(f"{entry.distribution} {entry.version}") for entry in entries), default=0)
+    for part, of_part in groupby(entries, key=lambda entry: entry.kind):
+        print(headings.get(part, part))
+        for entry in of_part:
             text = f"BROKEN: {entry.problem}" if entry.problem else entry.summary
-            print(f"  {entry.name:<20} {entry.distribution + ' ' + entry.version:<24} {text}")
+            print(f"  {entry.name:<{names}}  {entry.distribution + ' ' + entry.version:<{providers}}  {text}")
 
 
 @app.command()

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
-from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import psutil
 from segzoo.networks.frame import Frame
 from segzoo.plugin import Info
 from segzoo.processes.processors import processor, threads
+from segzoo.registry.installed import versions
 
 SIZES = (
     "Legal heights and widths of the network's input are stride * k + offset with k = 1, 2, 3 …; the output has margin "
@@ -62,7 +62,7 @@ def environment() -> dict[str, Any]:
     return {
         "machine": _machine(),
         "python": platform.python_version(),
-        "versions": {dist.name: dist.version for dist in sorted(distributions(), key=lambda d: d.name.lower())},
+        "versions": versions(),
         "commit": _commit(),
     }
 

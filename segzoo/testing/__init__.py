@@ -171,6 +171,7 @@ def _import(target: str) -> type[Plugin]:
         cls = getattr(import_module(module), name)
     except Exception as error:
         raise PluginError(f"cannot import {target}: {type(error).__name__}: {error}") from error
-    if inspect.isclass(cls) and issubclass(cls, Plugin) and not inspect.isabstract(cls):
-        return cls
-    raise PluginError(f"{target} is no complete subclass of Model, Dataset, Trainer or Loss")
+    if lacking := registry.incompleteness(cls, *registry.KINDS):
+        raise PluginError(f"{target} is no complete subclass of Model, Dataset, Trainer or Loss: {lacking}")
+    plugin: type[Plugin] = cls
+    return plugin
