@@ -13,7 +13,7 @@ import pytest
 
 from segzoo import registry
 from segzoo.defaults import DEFAULTS, EXAMPLES, TRAINED_ON
-from segzoo.errors import DISTRIBUTION, SegzooError
+from segzoo.errors import DISTRIBUTION
 from segzoo.plugin import Plugin
 
 ROOT = Path(__file__).parent.parent
@@ -110,6 +110,77 @@ def test_the_modules_of_a_room_import_each_other_without_circles(room):
         if path.stem != "__init__"
     }
     assert [*TopologicalSorter(graph).static_order()]
+
+
+COVERED_BY = {
+    "benchmarking/runs": "comparison",
+    "cli/__init__": "cli",
+    "cli/benchmark": "benchmark",
+    "cli/compare": "comparison",
+    "cli/data": "cli",
+    "cli/facts": "cli",
+    "cli/scores": "experiment",
+    "cli/shared": "cli",
+    "data/image_files": "images",
+    "data/tiff_planes": "tiff",
+    "defaults": "architecture",
+    "files/tables": "run_tables",
+    "inspection/checks": "verification",
+    "inspection/chunks": "verification",
+    "inspection/counts": "statistics",
+    "inspection/duplicates": "verification",
+    "inspection/findings": "verification",
+    "inspection/reading": "verification",
+    "networks/build": "experiment",
+    "networks/drawing": "diagram",
+    "networks/prediction": "evaluation",
+    "plugin": "plugin_errors",
+    "processes/processors": "threads",
+    "registry/installed": "registry",
+    "registry/source": "registry",
+    "runs/events": "run_events",
+    "runs/folder": "run_tables",
+    "runs/manifest": "experiment",
+    "runs/progress": "run_progress",
+    "runs/tables": "run_tables",
+    "scoring/segmentation": "scores",
+    "segzoo_folder/inspection": "folder_images",
+    "segzoo_keras/__init__": "keras_trainer",
+    "segzoo_keras/checkpoint": "resume",
+    "segzoo_keras/engine": "keras_trainer",
+    "segzoo_losses/border": "border_weights",
+} | {f"testing/{path.stem}": "testing" for path in (ROOT / "segzoo/testing").glob("*.py")}
+"""The test files, less `test_`, of modules without a file that is called like them."""
+SEVERAL = ("segzoo_folder", "segzoo_keras", "segzoo_losses")
+"""Plugins each of whose modules has its test file; the others have one for all of their modules."""
+
+
+def modules():
+    """The modules whose behaviour is tested, by their places below `segzoo/` or `plugins/`, with their test files."""
+    for path in CORE:
+        place = str(path.relative_to(ROOT / "segzoo").with_suffix(""))
+        if path.stem not in ("__init__", "__main__") or place in COVERED_BY:
+            yield place, COVERED_BY.get(place, path.stem)
+    for folder in PLUGINS:
+        name = folder.name.removeprefix("segzoo_")
+        yield f"{folder.name}/__init__", COVERED_BY.get(f"{folder.name}/__init__", name)
+        for path in folder.glob("*.py") if folder.name in SEVERAL else ():
+            place = f"{folder.name}/{path.stem}"
+            default = f"{name}_{path.stem}" if folder.name == "segzoo_folder" else path.stem
+            if path.stem != "__init__":
+                yield place, COVERED_BY.get(place, default)
+
+
+def test_every_module_has_its_test_file():
+    files = dict(modules())
+    missing = {place: file for place, file in files.items() if not (ROOT / "tests" / f"test_{file}.py").exists()}
+    assert missing == {}, "write the test file, or name in COVERED_BY the one that covers the module"
+    assert COVERED_BY.keys() <= files.keys(), "modules that are gone"
+
+
+def test_modules_of_one_name_do_not_pass_for_tested_by_one_file():
+    named = [file for place, file in modules() if place not in COVERED_BY]
+    assert sorted(named) == sorted(set(named)), "name in COVERED_BY the test files of those that are there twice"
 
 
 @pytest.mark.parametrize("path", CORE, ids=lambda path: path.name)
@@ -267,12 +338,6 @@ def test_a_class_is_abstract_or_final(kind, name):
     assert not cls.__subclasses__()
     for base in cls.__mro__[1 : cls.__mro__.index(Plugin)]:
         assert inspect.isabstract(base), base
-
-
-def test_errors_are_one_family():
-    module = import_module("segzoo.errors")
-    found = [cls for _, cls in inspect.getmembers(module, inspect.isclass) if issubclass(cls, Exception)]
-    assert all(issubclass(cls, SegzooError) for cls in found)
 
 
 def test_public_names_exist():
