@@ -16,9 +16,10 @@ from segzoo.data.samples import CheckedSamples, Identity
 from segzoo.errors import SegzooError
 from segzoo.files.stamps import stamp_of
 from segzoo.networks.frame import Frame
+from segzoo.networks.prediction import as_seen
 from segzoo.plugin import Info, Loss
 from segzoo.training import disk_cache, store
-from segzoo.training.pipeline import prepare
+from segzoo.training.pipeline import prepare, prepare_for_scoring
 
 INFO = Info(("a", "b", "c"), 3, ("train", "val"))
 FRAME = Frame((6, 5))
@@ -158,6 +159,24 @@ def test_changed_samples_without_an_identity_are_prepared_into_files_without_a_n
     data = prepare(Brighter(checked(Numbered()), 1, None), FRAME, None, tmp_path)
     assert isinstance(data.kept.images.flat, np.memmap)
     assert not list((tmp_path / "prepared").iterdir())
+
+
+@pytest.mark.parametrize(("frame", "name"), [(FRAME, "6x5-native"), (CROPS, "native")])
+def test_samples_to_be_scored_are_found_again_with_masks_at_their_original_size(tmp_path, frame, name):
+    counts = []
+    for _ in range(2):
+        samples = checked(Numbered())
+        kept = prepare_for_scoring(samples, frame, tmp_path)
+        for index, (image, mask) in enumerate(kept):
+            np.testing.assert_array_equal(image, as_seen(frame, Numbered()[index][0]))
+            np.testing.assert_array_equal(mask, Numbered()[index][1])
+        counts.append(sum(samples.source.decoded))
+        assert samples.fingerprint() == checked(Numbered()).fingerprint()
+        assert sum(samples.source.decoded) == counts[-1]
+    assert counts[0] == 20 + store.PROBES
+    assert counts[1] <= store.PROBES + disk_cache.PROBES
+    (folder,) = (tmp_path / "prepared").iterdir()
+    assert folder.name == f"numbered-train-{name}"
 
 
 @pytest.mark.parametrize("frame", [FRAME, CROPS])

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from collections import Counter
 from hashlib import sha256
 from unittest.mock import Mock
 
@@ -20,6 +21,7 @@ import segzoo
 from segzoo.errors import ConfigError, DataError, PluginError, TrainingError
 from segzoo.runs import experiment
 from segzoo.runs.config import compose
+from segzoo_keras import KerasTrainer
 from segzoo_shapes.drawing import Drawings
 
 SMALL = {
@@ -200,6 +202,26 @@ def test_pictures_are_of_the_predictions_that_were_scored(tmp_path, monkeypatch)
     folder = tmp_path / "run"
     segzoo.run("unet", "shapes", settings=QUICK, epochs=1, out=folder)
     assert sum(sizes) == len(list((folder / "samples").iterdir())) == 5
+
+
+def test_test_images_are_read_before_the_training_and_only_for_pictures_after_it(tmp_path, monkeypatch):
+    read, fit, draw = Counter(), KerasTrainer.fit, Drawings.__getitem__
+
+    def counted(drawings, index):
+        read[drawings.split] += 1
+        return draw(drawings, index)
+
+    def fitting(trainer, *given):
+        before.update(read)
+        return fit(trainer, *given)
+
+    before = Counter()
+    monkeypatch.setattr(Drawings, "__getitem__", counted)
+    monkeypatch.setattr(KerasTrainer, "fit", fitting)
+    segzoo.run("unet", "shapes", settings=QUICK | {"dataset.test": 30}, epochs=1, out=tmp_path / "run")
+    assert before.keys() == {"test"}
+    assert 30 <= before["test"] <= 38  # the sizes of a few are looked at first
+    assert read["test"] - before["test"] == experiment.PICTURES
 
 
 def test_ids_that_are_no_names_of_files_have_pictures_all_the_same_also_in_a_run_that_goes_on(tmp_path, monkeypatch):

@@ -37,6 +37,7 @@ from segzoo.runs.progress import RunProgress
 from segzoo.runs.tables import History
 from segzoo.scoring.evaluation import evaluate
 from segzoo.scoring.scores import Counts, Scoring
+from segzoo.training.pipeline import prepare_for_scoring
 
 if TYPE_CHECKING:
     import keras
@@ -185,16 +186,14 @@ def _conduct(experiment: Experiment, folder: RunFolder, resume: bool, subscriber
     splits = _open(experiment)
     folder.write_splits({split: samples.ids for split, samples in splits.items()})
     scored: Split = "test" if "test" in splits else "val"
-    # Training reads and checks the other splits; errors in this split are reported before the training, too.
-    prints: dict[str, str] = {scored: splits[scored].fingerprint()} if scored == "test" else {}
     with Bar(None) as bar:
+        pairs = _to_score(experiment, splits[scored], scored)
         events = RunEvents((History(), RunProgress(bar, len(splits[scored]))), subscribers, resume)
         events.run_started(experiment.config.table(), folder.path)
         model = _train(experiment, splits, folder.path, events, resume)
         with atomic_file(folder.model) as path:
             save(model, path)
-        prints |= {split: splits[split].fingerprint() for split in ("train", "val")}
-        pairs = ResizedSamples(splits[scored], experiment.frame.resized_to)
+        prints: dict[str, str] = {split: samples.fingerprint() for split, samples in splits.items()}
         pictures = _pictures(splits[scored].ids, folder)
         drawing = _drawing(experiment, splits[scored], predicted(model, experiment.frame, pairs), pictures)
         _score(experiment, drawing, splits[scored].ids, scored, folder, bar)
@@ -237,6 +236,16 @@ def _checked(experiment: Experiment, split: Split, samples: Samples, kept: Seque
     chosen = Subset(samples, kept) if config.leave_out else samples
     identity = Identity(label, partial(dataset.stamp, cache, split))
     return CheckedSamples(chosen, experiment.info, split, identity, files, type(dataset))
+
+
+def _to_score(
+    experiment: Experiment, samples: CheckedSamples, split: Split
+) -> Sequence[tuple[NDArray[Any], NDArray[np.uint8]]]:
+    """Images as the network sees them and masks at their original size, to be predicted and scored after training."""
+    if split == "val":  # which the trainer reads, and keeps in a form of its choice
+        return ResizedSamples(samples, experiment.frame.resized_to)
+    # Read before the training, so that what is wrong with them is told before it, too.
+    return prepare_for_scoring(samples, experiment.frame, cache_folder())
 
 
 def _train(

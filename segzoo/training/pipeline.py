@@ -25,8 +25,8 @@ from segzoo.training.store import Kept, PackedArrays, Store
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-SHARE = 0.5
-"""Share of the free memory that a split may take."""
+TO_TRAIN, TO_SCORE = 0.5, 0.125
+"""Shares of the free memory that a split may take: one that is read in each epoch, and one that is read once, last."""
 
 
 def prepare(samples: Samples, frame: Frame, loss: Loss | None = None, cache: Path | None = None) -> Arrays:
@@ -42,8 +42,17 @@ def prepare(samples: Samples, frame: Frame, loss: Loss | None = None, cache: Pat
     view = Resized if frame.resized_to else Native
     store = Store(ResizedSamples(samples, frame.resized_to, frame.resized_to))
     weighted = loss is not None and loss.weight_map(store.first[1]) is not None
-    kept = _keep(store, cache, SHARE, 5 if weighted else 1)
+    kept = _keep(store, cache, TO_TRAIN, 5 if weighted else 1)
     return view(frame, kept, _weigh(kept, loss, cache) if loss and weighted else None)
+
+
+def prepare_for_scoring(samples: Samples, frame: Frame, cache: Path | None = None) -> Kept:
+    """Decode all samples as `prepare` does, to be scored after a training: masks stay at their original size.
+
+    Raises:
+        SegzooError: as `prepare`.
+    """
+    return _keep(Store(ResizedSamples(samples, frame.resized_to)), cache, TO_SCORE)
 
 
 def _keep(store: Store, cache: Path | None, share: float, label_bytes: int = 1) -> Kept:
