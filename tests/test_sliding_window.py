@@ -105,6 +105,3 @@ def test_trains_in_mixed_precision():
 
     assert np.isfinite(model.train_on_batch(image(68, 68), np.ones((1, 4, 4), "int32")))
     assert all(not np.array_equal(new, old) for new, old in zip(model.get_weights(), weights, strict=True))
-    logits = predict(model, image(68, 68))
-    assert logits.dtype == np.float32
-    assert np.isfinite(logits).all()
