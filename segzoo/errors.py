@@ -1,4 +1,4 @@
-"""What segzoo says when the user, a plugin or the world got in the way.
+"""The errors that segzoo raises on purpose, with messages for the user.
 
 Every message names the culprit and what to type or do next. The command line prints it without a traceback and exits
 with code 2; in Python it is an ordinary exception.

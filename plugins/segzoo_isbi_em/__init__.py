@@ -86,11 +86,11 @@ class IsbiEM(Dataset):
 
     def open(self, cache: Path, split: Split) -> Slices:
         """See `Dataset.open`."""
-        from segzoo_isbi_em.slices import Slices, require_whole
+        from segzoo_isbi_em.slices import Slices, require_complete
 
         if split not in self.describe(cache).splits:
             raise ConfigError("dataset 'isbi_em' has no split 'test' with the option test_size = 0")
-        require_whole(self._folder())
+        require_complete(self._folder())
         return Slices(self._folder(), tuple(self.numbers(split)))
 
     def files(self, cache: Path, split: Split) -> Sequence[tuple[Path, ...]]:

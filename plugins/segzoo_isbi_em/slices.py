@@ -88,7 +88,7 @@ def absent(folder: Path) -> list[Path]:
     return [path for path in wanted if not path.is_file()]
 
 
-def require_whole(folder: Path) -> None:
+def require_complete(folder: Path) -> None:
     """Raise a DataError unless all slices are there."""
     if not in_volumes(folder) and not all((folder / name).is_dir() for name in FOLDERS):
         raise DataError(

@@ -112,11 +112,11 @@ def _matched(plan: Plan, out: Path) -> Plan:
 def _run_cells(plan: Plan, out: Path, jobs: int, dask: str | None, retry: bool) -> None:
     cells = {cell: folder_of(out, cell) for cell in plan.cells()}
     records = {cell: read_record(folder) for cell, folder in cells.items()}
-    kept = ("done",) if retry else ("done", "failed")
-    left = [cell for cell, record in records.items() if record is None or record.status not in kept]
-    tasks = [_task(plan, cell, cells[cell]) for cell in left]
-    names = {cells[cell]: str(cell) for cell in left}
-    with CellsBar(len(cells), len(cells) - len(left)) as bar:
+    settled = ("done",) if retry else ("done", "failed")
+    to_run = [cell for cell, record in records.items() if record is None or record.status not in settled]
+    tasks = [_task(plan, cell, cells[cell]) for cell in to_run]
+    names = {cells[cell]: str(cell) for cell in to_run}
+    with CellsBar(len(cells), len(cells) - len(to_run)) as bar:
         failures = [record for record in records.values() if record and record.status == "failed"]
         if failures and not retry:
             bar.line(f"cells that failed before: {len(failures)}; --retry tries them again")

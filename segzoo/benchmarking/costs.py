@@ -46,7 +46,7 @@ class Timing:
         return dict(self._dataset(dataset).get("models", {}).get(model, {}))
 
     def noise_floor(self, dataset: str) -> float | None:
-        """By what factor one model differs from itself."""
+        """The factor between two timings of the same model; None if it was not measured."""
         floor: float | None = self._dataset(dataset).get("noise_floor")
         return floor
 

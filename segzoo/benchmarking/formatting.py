@@ -18,7 +18,7 @@ NAMES = {
     "expected_calibration_error": "calibration error",
     "wilcoxon_p": "Wilcoxon p, these weights only",
 }
-"""Headings of scores and of what tests tell, where their titles do not do."""
+"""Headings of scores and of results of tests that are not those of their names."""
 COSTS: dict[str, tuple[str, float]] = {
     "parameters": ("parameters", 1),
     "flops": ("GFLOPs an image", 1e-9),
@@ -46,7 +46,7 @@ def ranked_rows(models: Sequence[RankedModel]) -> list[list[str]]:
 
 
 def difference_rows(models: Sequence[RankedModel]) -> list[list[str]]:
-    """How far each model is from the baseline, and what tells whether that is real."""
+    """The difference of each model from the baseline, with its interval and the results of tests."""
     header = ["model", "difference", "95 % interval", *map(heading, ("p", "effect_size", "wilcoxon_p"))]
     return [header, *(_difference(model.label, model.difference, model.p) for model in models if model.difference)]
 

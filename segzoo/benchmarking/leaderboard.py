@@ -25,7 +25,7 @@ from segzoo.scoring.scores import explained
 STATISTICS = ("mean", "sd", "low, high", "df", "p_unadjusted")
 AMOUNTS = ("seconds", "attempts", "threads", "input_shape", "throughput_batch")
 ELSEWHERE = (*FACTS, *STATISTICS, *AMOUNTS)
-"""What is defined in `results.json` and not on the page, which does not show it, or tells it in other words."""
+"""What is defined in `results.json` only: the page does not show it, or explains it in its text."""
 
 
 def leaderboard(results: Results) -> str:
@@ -60,7 +60,7 @@ def explanations(results: Results) -> dict[str, str]:
 
 
 def _section(results: Results, dataset: str, ranking: Sequence[RankedModel]) -> dict[str, Any]:
-    """What the page tells of a dataset; of runs that differ, it tells each value."""
+    """The values of the template for a dataset; of runs that differ, each value."""
     runs = [run for model in ranking for run in model.runs]
     labels = dict.fromkeys(cell.cell.model for cell in results.cells)
     return {

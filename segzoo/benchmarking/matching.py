@@ -30,7 +30,7 @@ from segzoo.runs.experiment import resolve
 WIDEST = 1 << 14
 """No option is tried beyond it."""
 NEAR = 0.05
-"""Share of the baseline's parameters by which a network may miss them without a word."""
+"""Share of the baseline's parameters by which a network may miss them without a remark."""
 
 
 @dataclass(frozen=True)

@@ -131,10 +131,10 @@ def _without_seeds(entry: ModelEntry | DatasetEntry) -> dict[str, Any]:
 def _decided(kind: type[Plugin], choice: Choice, begun: Choice | None) -> Choice:
     """A plugin with all its options; those that are left to the machine as they were when the benchmark began."""
     plugin = registry.create(kind, choice.name, choice.options)
-    given, options = (version.model_dump(mode="json", exclude_none=True) for version in (plugin, plugin.resolved()))
+    chosen, options = (version.model_dump(mode="json", exclude_none=True) for version in (plugin, plugin.resolved()))
     if begun and begun.name == choice.name:
-        left = [key for key, value in options.items() if given.get(key) != value]
-        options |= {key: begun.options[key] for key in left if key in begun.options}
+        by_machine = [key for key, value in options.items() if chosen.get(key) != value]
+        options |= {key: begun.options[key] for key in by_machine if key in begun.options}
     return choice.model_copy(update={"options": options})
 
 

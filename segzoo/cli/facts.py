@@ -117,7 +117,7 @@ def _network(model: Model, name: str, image_size: tuple[int, int], classes: int)
 def _flops(network: keras.Model, shape: tuple[int, int, int, int]) -> int | None:
     try:
         return cost.flops(cost.traced(network, shape))
-    except PluginError:  # the graph does not tell, which is no reason to show nothing
+    except PluginError:  # the operations of this graph cannot be counted; all else is shown
         return None
 
 

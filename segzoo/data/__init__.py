@@ -1,1 +1,1 @@
-"""Samples and where they come from: files, sizes, splits, and a look at all of them."""
+"""Samples, the image files that they come from, sizes and splits."""

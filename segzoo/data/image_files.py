@@ -1,9 +1,9 @@
-"""Image files, opened to be decoded: the one door through which every file of images or masks is read.
+"""Image files, opened to be decoded. No other module opens files of images or masks.
 
-What a file is, is told by its content. What it may cost is bounded: only regular files are opened, only of the kinds in
-FORMATS, and images of at most LARGEST pixels. Pillow reads all of these but TIFF (see `segzoo.data.tiff`) and `.npy`.
-Where it would drop bits of a PNG, PPM or SGI without a word, the file is refused; of JPEG 2000 and AVIF with more than
-8 bits in several channels it keeps 8.
+The kind of a file is known by its content. Time and memory are bounded: only regular files are opened, only of the
+kinds in FORMATS, and images of at most LARGEST pixels. Pillow reads all of these but TIFF (see `segzoo.data.tiff`) and
+`.npy`. Where it would drop bits of a PNG, PPM or SGI silently, the file is refused; of JPEG 2000 and AVIF with more
+than 8 bits in several channels it keeps 8.
 """
 
 from __future__ import annotations

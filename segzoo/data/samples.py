@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Identity:
-    """What tells the samples of a split from all others without decoding them.
+    """What identifies the samples of a split without decoding them.
 
     By it, what is prepared of samples that do not fit in memory is found again in the cache. The samples that a run
     gives to a trainer have an attribute `identity`. A trainer that wraps them, to change or to choose among them, gives

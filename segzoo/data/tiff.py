@@ -170,7 +170,7 @@ class TiffSample:
     def _plane(self, page: TiffPage, start: int | None) -> NDArray[Any]:
         """The numbers of a plane, (H, W) or (H, W, C)."""
         if start is None:
-            self._require_whole(page)
+            self._require_complete(page)
             values = page.asarray(maxworkers=1, squeeze=False)
         else:
             file = page.parent.filehandle
@@ -221,7 +221,7 @@ class TiffSample:
                 "(height, width, channels)"
             )
 
-    def _require_whole(self, page: TiffPage) -> None:
+    def _require_complete(self, page: TiffPage) -> None:
         """Raise a DataError if pixels lie behind the end of the file, or uncompressed ones are too few."""
         ends = [start + count for start, count in zip(page.dataoffsets, page.databytecounts, strict=True) if start]
         least = int(np.prod(page.shaped)) * page.bitspersample // 8 if page.compression == 1 and ends else 0

@@ -1,4 +1,4 @@
-"""Archives from strangers: only files and folders are unpacked, only into one folder, and only up to a size.
+"""Unpacking archives that nobody has looked into: only files and folders, into one folder, up to a size.
 
 `tarfile` and `zipfile` read, refuse what is damaged, and give no more bytes of a file than its header says. Besides:
 

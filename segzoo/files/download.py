@@ -146,23 +146,23 @@ def progress(name: str, size: int) -> Iterator[Callable[[int], None]]:
 
 def _from_any(urls: Sequence[str], path: Path, sha256: str, size: int, report: Callable[[int], None]) -> None:
     """Complete the part file from the addresses in turn, and again after each of PAUSES."""
-    part, left, reasons = _part(path), list(urls), dict.fromkeys(urls, "")
+    part, remaining, reasons = _part(path), list(urls), dict.fromkeys(urls, "")
     most, since, pauses = _length(part), monotonic(), iter(PAUSES)
     while True:
-        for url in tuple(left):
+        for url in tuple(remaining):
             try:
                 _complete(url, part, sha256, size, report)
             except _BrokenError as error:
                 reasons[url] = str(error)
             except _RefusedError as error:
                 reasons[url] = str(error)
-                left.remove(url)
+                remaining.remove(url)
             else:
                 return
         if _length(part) - most > SPEED * (monotonic() - since):
             most, since, pauses = _length(part), monotonic(), iter(PAUSES)
         pause = next(pauses, None)
-        if pause is None or not left:
+        if pause is None or not remaining:
             kept = f"; the {_length(part):,} bytes that came are kept, to go on from" if _length(part) else ""
             tried = "".join(f"\n  {url}: {reasons[url]}" for url in urls)
             raise DataError(f"cannot download {path.name}{kept}{tried}")

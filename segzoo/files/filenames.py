@@ -68,6 +68,6 @@ def _reserved(name: str) -> bool:
 
 
 def _folded(name: str) -> str:
-    """What is the same for names that some system takes for one."""
+    """A text that is equal for names that some system does not distinguish."""
     shown = "".join(sign for sign in normalize("NFKD", name) if category(sign) != "Cf")
     return normalize("NFKD", shown.upper().casefold())

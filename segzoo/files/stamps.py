@@ -12,6 +12,6 @@ def stamp_of(paths: Iterable[Path]) -> str:
     total = hashlib.sha256()
     for path in paths:
         facts = path.stat()
-        # The time of the last change of the inode as well: tools that copy files set back the other one.
+        # The time of the last change of the inode as well: tools that copy files may keep that of the content.
         total.update(f"{path}\0{facts.st_size} {facts.st_mtime_ns} {facts.st_ctime_ns}\n".encode())
     return total.hexdigest()

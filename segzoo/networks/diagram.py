@@ -90,7 +90,7 @@ def find_outputs(value: Any) -> Iterator[Call]:
 
 
 def topological(outputs: list[Call], inputs: dict[Call, list[Call]]) -> list[Call]:
-    """All calls that the outputs depend on, each after its inputs, and a branch as a whole before the next."""
+    """All calls that the outputs depend on, each after its inputs, and a branch completed before the next."""
     order: dict[Call, None] = {}
     stack = outputs[::-1]
     while stack:

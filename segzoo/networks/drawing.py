@@ -121,7 +121,7 @@ class Drawing:
         self._place_rows()
 
     def _route(self, source: Block, target: Block) -> Arrow:
-        """A way that meets no other block: along the row of one of the two, else above the source's."""
+        """An arrow that crosses no other block: along the row of its source or target, else above the source's."""
         first, last = self.column[source], self.column[target]
         between = {block.level for block in self.blocks[first + 1 : last]}
         arrow = Arrow(source, target, source.level, track=None if last == first + 1 else 0)
@@ -209,7 +209,7 @@ class Drawing:
         return f'<path class="{kind}" d="{path}H{self.left[arrow.target]:.1f}" marker-end="url(#head)"/>'
 
     def _draw_block(self, block: Block) -> str:
-        """A block with its labels, and what a pointer on it tells."""
+        """A block with its labels, and the text that is shown when a pointer is on it."""
         (top, height), left = self.rows[block.level], self.left[block]
         centre, middle, colour = left + block.width / 2, self._middle(block.level), LEGEND[block.role][0]
         if block.role in CIRCLES:
@@ -238,7 +238,7 @@ class Drawing:
         return items
 
     def svg(self, title: str) -> str:
-        """The whole picture."""
+        """The picture as SVG."""
         legend = self._draw_legend()
         width, height = round(self.width), round(self.bottom)
         size = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
@@ -255,5 +255,5 @@ def box(x: float, y: float, width: float, height: float, colour: str) -> str:
 
 
 def text(x: float, y: float, content: str, kind: str) -> str:
-    """A line of text, nothing where there is none."""
+    """A line of text; empty if the content is."""
     return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}">{content}</text>' if content else ""

@@ -99,7 +99,7 @@ def check_overfits_one_batch(model: Model) -> None:
 
 
 def check_mixed_bfloat16_is_finite(model: Model) -> None:
-    """Processors train faster in bfloat16, which tells 1 from 0.996 and from nothing nearer."""
+    """Processors train faster in bfloat16, whose largest number below 1 is 0.996."""
     assert_finite(model, "mixed_bfloat16")
 
 
