@@ -326,7 +326,7 @@ class Events:
     def resumed(
         self, figures: Sequence[Mapping[str, float]], times: Sequence[Mapping[str, float]] = (), images: int = 0
     ) -> None:
-        """The training goes on where an earlier process has left it.
+        """The training goes on where an earlier process has left it; nothing is trained in this one yet.
 
         Args:
             figures: those of each epoch that is done, as `epoch_ended` was given them.

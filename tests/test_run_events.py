@@ -164,6 +164,16 @@ def test_an_earlier_epoch_without_times_is_the_fault_of_the_trainer():
         started().resumed([{"loss": 2.0}, {"loss": 1.0}], [{"seconds": 1.0}])
 
 
+@pytest.mark.parametrize("event", [("images_done", 8), ("epoch_ended", {"loss": 1.0})])
+def test_what_was_done_before_cannot_be_told_later(event):
+    everything = Everything()
+    events = started([everything])
+    getattr(events, event[0])(*event[1:])
+    with pytest.raises(PluginError, match="trainer 'quick' tells of an earlier training after steps of this one"):
+        events.resumed([{"loss": 2.0}])
+    assert "resumed" not in [name for name, *_ in everything.heard]
+
+
 def test_a_subscriber_that_fails_is_named_once_and_gets_no_more_events(caplog):
     required, before, fails, after = Everything(), Everything(), Fails(), Everything()
     events = started([required], [before, fails, after])

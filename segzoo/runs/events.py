@@ -39,9 +39,12 @@ class RunEvents(Subscriber):
         """See `Events.resumed`.
 
         Raises:
-            PluginError: if there are not as many rows of times as of figures, or a value is no number.
+            PluginError: if something is trained already, there are not as many rows of times as of figures, or a value
+                is no number.
         """
         times = times or [{}] * len(figures)
+        if self._epochs or self._images:
+            raise PluginError(f"trainer '{self._trainer}' tells of an earlier training after steps of this one")
         if len(times) != len(figures):
             raise PluginError(
                 f"trainer '{self._trainer}' goes on after {len(figures)} epochs, with the times of {len(times)}"
