@@ -389,13 +389,16 @@ class Job:
     seed: int
     """Decides every random draw: first weights, dropout, the order of the images."""
     folder: Path
-    """The folder of the run, in which the trainer may keep what it goes on from, below `checkpoints`."""
+    """The run's folder."""
+    checkpoints: Path
+    """A folder for states of the training, to be made by the trainer; removed when the run is finished, unless the user
+    wants to keep them. A finished run is trained longer only if there is something in it."""
     events: Events = field(default_factory=Events)
     """To be told of each step and each epoch."""
     cache: Path | None = None
     """Where `segzoo.training.pipeline.prepare` keeps what does not fit in memory."""
     resume: bool = False
-    """Whether to go on from what an earlier call left in `folder`; if that is nothing, to begin at the beginning."""
+    """Whether to go on from what an earlier call left in `checkpoints`; if it left nothing, to begin anew."""
     steps: int | None = None
     """Training steps after which the training ends, counted from its beginning, also where it goes on."""
     seconds: float | None = None

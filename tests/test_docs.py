@@ -99,7 +99,8 @@ def pages_with(language):
 
 @pytest.fixture(scope="module")
 def finished_run(tmp_path_factory):
-    return segzoo.run("unet", "shapes", settings=SMALL, epochs=2, out=tmp_path_factory.mktemp("run") / "run").folder
+    out = tmp_path_factory.mktemp("run") / "run"
+    return segzoo.run("unet", "shapes", settings=SMALL, epochs=2, keep_checkpoint=True, out=out).folder
 
 
 @pytest.fixture(scope="module")

@@ -34,7 +34,6 @@ SMALL = {
 }
 QUICK = SMALL | {"model.filters": 2, "model.depth": 1}
 FILES = {
-    "checkpoints",
     "config.toml",
     "history.csv",
     "images.csv",

@@ -58,6 +58,7 @@ class Recorder(Events):
             epochs,
             seed,
             folder,
+            folder / "checkpoints",
             events=self,
             cache=folder / "cache",
             resume=resume,

@@ -92,6 +92,7 @@ ENDING = [
     ("segzoo.runs.folder:write_text", 4),  # history.csv is ahead of timings.csv
     ("segzoo.runs.experiment:_score", 1),
     ("segzoo.runs.experiment:_draw", 1),
+    ("segzoo.runs.folder:remove_folder", 1),  # all is there, and the checkpoint still
 ]
 
 

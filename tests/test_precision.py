@@ -123,7 +123,7 @@ class Training(Events):
         self.rows = []
         data = Shapes(size=16, train=images, val=2, test=1)
         frame = Frame((16, 16), stride=2)
-        job = Job(loss or CrossEntropy(), CLASSES, frame, epochs, 0, folder, events=self)
+        job = Job(loss or CrossEntropy(), CLASSES, frame, epochs, 0, folder, folder / "checkpoints", events=self)
         splits = data.open(folder, "train"), data.open(folder, "val")
         self.model = KerasTrainer(**options).fit(build, *splits, job)
 
@@ -241,7 +241,7 @@ def test_pixel_values_stay_apart_in_bfloat16(tmp_path):
         ids = ("ramp",)
 
     ramp = Ramp([(np.arange(768, dtype=np.uint8).reshape(16, 16, 3), np.zeros((16, 16), np.uint8))])
-    job = Job(CrossEntropy(), CLASSES, Frame((16, 16)), 1, 0, tmp_path)
+    job = Job(CrossEntropy(), CLASSES, Frame((16, 16)), 1, 0, tmp_path, tmp_path / "checkpoints")
     KerasTrainer(precision="mixed_bfloat16").fit(build, ramp, ramp, job)
     assert len(seen[0]) == 256
 

@@ -4,7 +4,9 @@ import csv
 import errno
 import json
 import os
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import keras
 import pytest
@@ -13,9 +15,11 @@ from test_keras_trainer import CROPS, Blocks, Recorder, Unequal, linear_network,
 
 import segzoo
 from segzoo.errors import ConfigError, SegzooError
+from segzoo.files import atomic
 from segzoo.plugin import Events
 from segzoo.processes.terminal import Bar
 from segzoo.runs import experiment
+from segzoo.runs.folder import RunFolder
 from segzoo.training import checkpoints
 from segzoo.training.checkpoints import Checkpoints
 from segzoo_keras import checkpoint
@@ -162,7 +166,7 @@ def test_the_bar_ends_at_its_total_whether_a_run_stopped_or_not(tmp_path, always
     bars = []
     monkeypatch.setattr(experiment, "Bar", lambda total: bars.append(Counting(total)) or bars[-1])
     options = {"settings": TINY, "image_size": (8, 8), "view": view, "out": tmp_path / "run"}
-    segzoo.run("unet", "shapes", epochs=2, **options)
+    segzoo.run("unet", "shapes", epochs=2, keep_checkpoint=True, **options)
     segzoo.run("unet", "shapes", epochs=3, resume=True, **options)
     assert [(bar.done, bar.total) for bar in bars] == [(epochs * images + 4, epochs * images + 4) for epochs in (2, 3)]
     assert [int(row["images"]) for row in rows(tmp_path / "run" / "timings.csv")] == [images] * 3
@@ -385,18 +389,83 @@ def test_a_run_that_was_interrupted_goes_on_and_ends_as_if_it_never_was(tmp_path
     assert [(row["epoch"], row["images"]) for row in times] == [("1", "10"), ("2", "10"), ("3", "10")]
 
 
-def test_a_finished_run_is_left_as_it_is_and_may_be_longer(tmp_path, done, command, interrupted, always):
-    run(tmp_path / "run", epochs=2)
-    before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
+def files_in(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_finished_run_with_its_checkpoint_is_left_as_it_is_and_may_be_longer(
+    tmp_path, done, command, interrupted, always
+):
+    run(tmp_path / "run", epochs=2, keep_checkpoint=True)
+    before = files_in(tmp_path / "run")
     again = run(tmp_path / "run", epochs=2, resume=True)
-    assert {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()} == before
+    assert files_in(tmp_path / "run") == before
     assert again.metrics == json.loads((tmp_path / "run" / "metrics.json").read_text())
     shown = command("run", "--resume", "--out", tmp_path / "run", "--json")
     assert json.loads(shown.out) == {"folder": str(tmp_path / "run"), **again.metrics}
     assert "is finished; to train it longer, add --epochs" in shown.err
     interrupted(after=2, resume=True)
-    assert_same(run(tmp_path / "run", resume=True).folder, done.folder)
+    longer = run(tmp_path / "run", resume=True)
+    assert longer.config.keep_checkpoint
+    assert RunFolder(longer.folder).has_checkpoint
+    longer = run(tmp_path / "run", resume=True, keep_checkpoint=False)
+    config = tmp_path / "run" / "config.toml"
+    config.write_text(config.read_text().replace("keep_checkpoint = false\n", ""))
+    assert_same(longer.folder, done.folder)
     assert command("run", "--resume", "--out", tmp_path / "run", "--epochs", "2").err.count("3 epochs already") == 1
+
+
+def test_a_finished_run_without_a_checkpoint_gets_no_more_epochs_and_loses_nothing(tmp_path, done, command):
+    shutil.copytree(done.folder, tmp_path / "run")
+    before = files_in(tmp_path / "run")
+    refused = command("run", "--resume", "--out", tmp_path / "run", "--epochs", "5", "--keep-checkpoint")
+    assert (refused.code, refused.err.count("\n")) == (2, 1)
+    assert f"the run in {tmp_path / 'run'} is finished, and its checkpoint was not kept" in refused.err
+    config = tmp_path / "run" / "config.toml"
+    assert f"`segzoo run --config {config} --epochs 5 --keep-checkpoint` begins a new run" in refused.err
+    assert files_in(tmp_path / "run") == before
+    assert "no checkpoint is kept to train it longer" in command("run", "--resume", "--out", tmp_path / "run").err
+    assert files_in(tmp_path / "run") == before
+
+
+@pytest.mark.parametrize(("begun", "resumed", "kept"), [(None, True, True), (True, None, True), (True, False, False)])
+def test_whether_the_checkpoint_is_kept_may_change_when_a_run_goes_on(
+    tmp_path, interrupted, always, begun, resumed, kept
+):
+    interrupted(keep_checkpoint=begun)
+    assert run(tmp_path / "run", resume=True, keep_checkpoint=resumed).config.keep_checkpoint is kept
+    assert (tmp_path / "run" / "checkpoints").exists() is kept
+
+
+def test_a_checkpoint_that_was_kept_may_be_removed_later(tmp_path, command):
+    run(tmp_path / "run", epochs=1, keep_checkpoint=True)
+    before = files_in(tmp_path / "run")
+    shown = command("run", "--resume", "--out", tmp_path / "run", "--no-keep-checkpoint")
+    assert (shown.code, shown.err.count("no checkpoint is kept to train it longer")) == (0, 1)
+    after = files_in(tmp_path / "run")
+    changed = {path for path in before if after.get(path) != before[path]} - {Path("config.toml")}
+    assert {path.parts[0] for path in changed} == {"checkpoints"}
+    assert segzoo.open_run(tmp_path / "run").config.keep_checkpoint is False
+
+
+def test_killed_while_its_checkpoint_is_removed_a_run_is_finished_and_the_rest_goes_later(tmp_path, monkeypatch):
+    remove = shutil.rmtree
+
+    def stop(path, **options):
+        if not str(path).endswith("-checkpoints"):
+            return remove(path, **options)
+        (path / "000001" / "best.bin").unlink()
+        raise EndedError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(atomic.shutil, "rmtree", stop)
+        with pytest.raises(EndedError):
+            run(tmp_path / "run", epochs=1)
+    finished = segzoo.open_run(tmp_path / "run")
+    assert not RunFolder(finished.folder).has_checkpoint
+    assert [path.name[9:] for path in finished.folder.iterdir() if path.name.startswith(".")] == ["-checkpoints"]
+    run(tmp_path / "run", epochs=1, resume=True)
+    assert not [path for path in finished.folder.iterdir() if path.name.startswith(".")]
 
 
 @pytest.mark.slow

@@ -83,7 +83,7 @@ class Keeper:
         self._model, self._job = model, job
         # Not the weights: those leave out the states of Dropout's random numbers.
         self._variables = {"model": model.variables, "optimizer": optimizer.variables}
-        self._store = Checkpoints(job.folder / "checkpoints", job.events.message)
+        self._store = Checkpoints(job.checkpoints, job.events.message)
         self._circumstances = {"data": data, "precision": keras.config.dtype_policy().name, **machine()}
         size = sum(math.prod(v.shape) * 4 for group in self._variables.values() for v in group)
         self._cost, self._since, self._saved = size / BYTES_PER_SECOND, perf_counter(), (-1, -1)

@@ -123,7 +123,7 @@ def _grouped(runs: Sequence[Run]) -> list[list[Run]]:
 def flat_options(run: Run) -> dict[str, Any]:
     """All that decides the outcome but the seed and the data, which are known by their fingerprints."""
     left_out = ("seed", "dataset", "leave_out")
-    return _flat({key: value for key, value in run.config.table().items() if key not in left_out})
+    return _flat({key: value for key, value in run.config.deciding().items() if key not in left_out})
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -164,6 +164,13 @@ def run(
     leave_out: Annotated[
         Path | None, typer.Option(metavar="FILE.csv", help="Leave out the samples of a list; see `data verify`.")
     ] = None,
+    keep_checkpoint: Annotated[
+        bool | None,
+        typer.Option(
+            "--keep-checkpoint/--no-keep-checkpoint",
+            help="Keep the checkpoint of the finished run, to train it longer.  \\[default: it is removed]",
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="A new folder for the results.  \\[default: runs/MODEL-DATASET]")
     ] = None,
@@ -180,8 +187,8 @@ def run(
     names = {"model": model, "dataset": dataset, "trainer": trainer, "loss": loss}
     budget = {"epochs": epochs, "steps": steps, "seconds": seconds}
     numbers = budget | {"image_size": _size(image_size), "view": view, "seed": seed}
-    left_out = {"leave_out": read_list(leave_out) if leave_out else None}
-    resolved = experiment.plan(config, names | numbers | left_out, dict(map(parse_setting, settings)), out, resume)
+    others = {"leave_out": read_list(leave_out) if leave_out else None, "keep_checkpoint": keep_checkpoint}
+    resolved = experiment.plan(config, names | numbers | others, dict(map(parse_setting, settings)), out, resume)
     if dry_run:
         print(resolved.config.to_toml(), end="")
         return

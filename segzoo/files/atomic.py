@@ -6,7 +6,7 @@ import errno
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
 
@@ -74,9 +74,23 @@ def _writing(folder: Path) -> Iterator[None]:
         raise ConfigError(f"cannot write to {folder} ({error.strerror}); choose another --out") from error
 
 
+def remove_folder(path: Path) -> None:
+    """Remove a folder, if it is there, so that nobody sees half of it: its name goes first."""
+    temporary = path.with_name(f".{token_hex(4)}-{path.name}")
+    with suppress(OSError):  # it is not there, or cannot be removed, and stays as it is
+        path.rename(temporary)
+        shutil.rmtree(temporary)
+
+
 def leftovers(folder: Path) -> list[Path]:
-    """Temporary files below a folder that were left by processes killed inside `atomic_file`."""
+    """What processes left below a folder that were killed inside `atomic_file` or `remove_folder`."""
     return list(folder.rglob(f".{'[0-9a-f]' * 8}-*"))
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what they left."""
+    for path in leftovers(folder):
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

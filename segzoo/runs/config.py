@@ -32,6 +32,8 @@ from segzoo.plugin import View
 from segzoo.registry import explain
 
 SECTIONS = ("model", "dataset", "trainer", "loss")
+WITHOUT_EFFECT = ("keep_checkpoint",)
+"""Keys that the result of a run does not depend on."""
 
 
 class Choice(BaseModel):
@@ -51,7 +53,7 @@ class Choice(BaseModel):
 
 
 class RunConfig(BaseModel):
-    """Everything that decides the result of a run."""
+    """Everything that decides the result of a run, and what is kept of it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -81,6 +83,9 @@ class RunConfig(BaseModel):
     leave_out: tuple[str, ...] | None = Field(
         None, description="Ids of samples that are neither trained on nor scored; else all are taken."
     )
+    keep_checkpoint: bool | None = Field(
+        None, description="Whether the checkpoint is kept when the run is finished, to train it longer; else it is not."
+    )
 
     @field_validator("leave_out")
     @classmethod
@@ -103,9 +108,13 @@ class RunConfig(BaseModel):
         """The same as tables, as they are read from the file; what is unset is left out."""
         return tomllib.loads(self.to_toml())
 
+    def deciding(self) -> dict[str, Any]:
+        """The tables without what the result does not depend on."""
+        return {key: value for key, value in self.table().items() if key not in WITHOUT_EFFECT}
+
     def differences(self, later: RunConfig) -> list[str]:
-        """Each value that differs in another configuration, as in `model.filters is 4 there, 8 here`."""
-        return table_differences(self.table(), later.table())
+        """Each value that matters and differs in another configuration, as in `model.filters is 4 there, 8 here`."""
+        return table_differences(self.deciding(), later.deciding())
 
 
 def compose(file: Path | None = None, words: Mapping[str, Any] = {}, settings: Mapping[str, Any] = {}) -> RunConfig:

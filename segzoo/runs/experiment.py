@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 
     from segzoo.networks.prediction import Predicted
 
+MAY_CHANGE = ("epochs", "keep_checkpoint")
+"""Keys whose values may be others when a run goes on."""
 PICTURES = 8
 """Samples of the evaluated split that are drawn."""
 
@@ -79,6 +81,7 @@ def run(
     view: View | None = None,
     seed: int | None = None,
     leave_out: Sequence[str] | None = None,
+    keep_checkpoint: bool | None = None,
     out: Path | None = None,
     resume: bool = False,
     subscribers: Sequence[Subscriber] = (),
@@ -93,7 +96,8 @@ def run(
     many epochs as the dataset suggests.
 
     With `resume`, the run in `out` goes on where it was when its process ended. Its options may be left out or
-    repeated, but not changed, except for `epochs`.
+    repeated, but not changed, except for `epochs` and `keep_checkpoint`. A run that is finished can be trained for more
+    epochs only if `keep_checkpoint` was true then.
 
     The `subscribers` are told what happens; a run that is finished already sends nothing.
 
@@ -103,6 +107,7 @@ def run(
     """
     budget = {"epochs": epochs, "steps": steps, "seconds": seconds}
     numbers = budget | {"image_size": image_size, "view": view, "seed": seed, "leave_out": leave_out}
+    numbers |= {"keep_checkpoint": keep_checkpoint}
     names = {"model": model, "dataset": dataset, "trainer": trainer, "loss": loss}
     return conduct(plan(config, names | numbers, settings or {}, out, resume), out, resume, subscribers)
 
@@ -126,7 +131,8 @@ def plan(
     earlier = resolve(folder.read_config())
     named = file or words.get("model") or words.get("dataset")
     config = compose(file if named else folder.config, words, settings)
-    experiment = resolve(config if config.epochs else config.model_copy(update={"epochs": earlier.epochs}))
+    kept = {key: getattr(earlier.config, key) for key in MAY_CHANGE if getattr(config, key) is None}
+    experiment = resolve(config.model_copy(update=kept))
     _require_same(folder, earlier, experiment)
     return experiment
 
@@ -140,6 +146,11 @@ def _require_same(folder: RunFolder, earlier: Experiment, later: Experiment) -> 
     if later.epochs and (done := len(folder.read_history())) > later.epochs:
         raise ConfigError(
             f"the run in {folder.path} has {done} epochs already; --epochs {later.epochs} is less than that"
+        )
+    if folder.finished and later.epochs != earlier.epochs and not folder.has_checkpoint:
+        raise ConfigError(
+            f"the run in {folder.path} is finished, and its checkpoint was not kept, so it cannot be trained longer: "
+            f"`segzoo run --config {folder.config} --epochs {later.epochs} --keep-checkpoint` begins a new run"
         )
 
 
@@ -174,12 +185,21 @@ def conduct(
     packages = {type(logging).__module__.partition(".")[0] for logging in (*plugins, *subscribers)}
     with run_folder(out, name, resume) as folder:
         if folder.finished and folder.read_config().epochs == experiment.epochs:
-            note(f"the run in {folder.path} is finished; to train it longer, add --epochs")
-            return open_run(folder.path)
+            return _finished(experiment, folder)
         folder.manifest.unlink(missing_ok=True)
         folder.write_config(experiment.config)
         with chatter_to(folder.log), messages_to(folder.log, packages):
             return _conduct(experiment, folder, resume, subscribers)
+
+
+def _finished(experiment: Experiment, folder: RunFolder) -> Run:
+    """The run as it is, but for a checkpoint that is no longer to be kept."""
+    if experiment.config.keep_checkpoint is False and folder.has_checkpoint:
+        folder.write_config(experiment.config)
+        folder.remove_checkpoints()
+    longer = "to train it longer, add --epochs" if folder.has_checkpoint else "no checkpoint is kept to train it longer"
+    note(f"the run in {folder.path} is finished; {longer}")
+    return open_run(folder.path)
 
 
 def _conduct(experiment: Experiment, folder: RunFolder, resume: bool, subscribers: Sequence[Subscriber]) -> Run:
@@ -190,7 +210,7 @@ def _conduct(experiment: Experiment, folder: RunFolder, resume: bool, subscriber
         pairs = _to_score(experiment, splits[scored], scored)
         events = RunEvents((History(), RunProgress(bar, len(splits[scored]))), subscribers, resume)
         events.run_started(experiment.config.table(), folder.path)
-        model = _train(experiment, splits, folder.path, events, resume)
+        model = _train(experiment, splits, folder, events, resume)
         with atomic_file(folder.model) as path:
             save(model, path)
         prints: dict[str, str] = {split: samples.fingerprint() for split, samples in splits.items()}
@@ -199,6 +219,8 @@ def _conduct(experiment: Experiment, folder: RunFolder, resume: bool, subscriber
         _score(experiment, drawing, splits[scored].ids, scored, folder, bar)
     events.pictures([*pictures.values()])
     folder.write_manifest(manifest(experiment.config.seed, prints, experiment.info, experiment.frame))
+    if not experiment.config.keep_checkpoint:
+        folder.remove_checkpoints()
     finished = open_run(folder.path)
     events.run_ended(finished.metrics)
     return finished
@@ -249,7 +271,7 @@ def _to_score(
 
 
 def _train(
-    experiment: Experiment, splits: Mapping[Split, CheckedSamples], folder: Path, events: Events, resume: bool
+    experiment: Experiment, splits: Mapping[Split, CheckedSamples], folder: RunFolder, events: Events, resume: bool
 ) -> keras.Model:
     info, config, classes = experiment.info, experiment.config, len(experiment.info.classes)
     job = Job(
@@ -258,7 +280,8 @@ def _train(
         frame=experiment.frame,
         epochs=experiment.epochs,
         seed=config.seed,
-        folder=folder,
+        folder=folder.path,
+        checkpoints=folder.checkpoints,
         events=events,
         cache=cache_folder(),
         resume=resume,

@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from segzoo.errors import ConfigError, PluginRaisedError, SegzooError
-from segzoo.files.atomic import leftovers, write_text
+from segzoo.files.atomic import leftovers, remove_folder, remove_leftovers, write_text
 from segzoo.files.locking import LOCK, alone
 from segzoo.files.tables import csv_rows, csv_text
 from segzoo.plugin import Split
@@ -59,7 +59,7 @@ class RunFolder:
 
     @property
     def checkpoints(self) -> Path:
-        """A folder with the states of the training."""
+        """A folder with the states of the training, which the trainer writes."""
         return self.path / "checkpoints"
 
     @property
@@ -96,6 +96,11 @@ class RunFolder:
     def finished(self) -> bool:
         """Whether the run has come to its end."""
         return self.manifest.is_file()
+
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether there is a state of the training to go on from."""
+        return self.checkpoints.is_dir() and any(self.checkpoints.iterdir())
 
     @property
     def again(self) -> str:
@@ -174,6 +179,10 @@ class RunFolder:
         except (ValueError, KeyError) as error:  # those of TOML, JSON and Pydantic are ValueErrors
             raise ConfigError(f"{path} is damaged ({_reason(error)}); {self.again}") from error
 
+    def remove_checkpoints(self) -> None:
+        """Remove the states of the training."""
+        remove_folder(self.checkpoints)
+
     def _json(self, path: Path) -> dict[str, Any]:
         with self.reading(path):
             table = json.loads(path.read_text("utf-8"))
@@ -214,8 +223,8 @@ def run_folder(out: Path | None, name: str, resume: bool) -> Iterator[RunFolder]
     folder = RunFolder(_make(out, resume) if out else _next_free(Path("runs"), name))
     with alone(folder.path):
         begun = folder.begun
-        for path in [*leftovers(folder.path), _failed(folder)]:
-            path.unlink(missing_ok=True)
+        remove_leftovers(folder.path)
+        _failed(folder).unlink(missing_ok=True)
         try:
             yield folder
         except KeyboardInterrupt:

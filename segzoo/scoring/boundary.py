@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import maximum_filter, minimum_filter
-from scipy.spatial import KDTree
 
 from segzoo.plugin import IGNORE, Metric, Score
 from segzoo.scoring.overlap import Counts, Scores, by_class, mean, ratio
@@ -128,6 +126,8 @@ def band(labels: Labels, width: int) -> npt.NDArray[np.bool_]:
 
     That is what is left of each class when the class, eroded `width` times by a square of 3x3, is taken away.
     """
+    from scipy.ndimage import maximum_filter, minimum_filter  # slow to import, and metrics are asked for their names
+
     window = {"size": 2 * width + 1, "mode": "constant", "cval": IGNORE}
     near = maximum_filter(labels, **window) != minimum_filter(labels, **window)
     inside: npt.NDArray[np.bool_] = near & (labels != IGNORE)
@@ -139,6 +139,8 @@ def hd95(mask: Labels, predictions: Labels, num_classes: int) -> Scores:
 
     From a mask (H, W) and the predicted classes (H, W). Percentiles are interpolated linearly.
     """
+    from scipy.spatial import KDTree
+
     (true, places), (predicted, others) = edges(mask), edges(common(mask, predictions))
     distances = np.full(num_classes, np.nan)
     for label in np.intersect1d(true, predicted):

@@ -18,6 +18,7 @@ from segzoo.files.cache import cache_folder
 from segzoo.networks.build import clean_state
 from segzoo.networks.frame import Frame
 from segzoo.plugin import Dataset, Events, Job, Loss, Samples, Split, Trainer
+from segzoo.runs.folder import RunFolder
 from segzoo.training.pipeline import prepare
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Training(Events):
                 epochs=self.epochs,
                 seed=self.seed,
                 folder=Path(folder),
+                checkpoints=RunFolder(Path(folder)).checkpoints,
                 events=self,
                 steps=self.steps,
             )
