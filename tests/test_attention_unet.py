@@ -52,10 +52,10 @@ def test_parameters_are_those_of_the_unet_and_of_three_gates() -> None:
 def test_the_port_for_images_differs_by_its_gates_and_its_upsampling() -> None:
     network = AttentionUNet().build((None, None, 3), 1)
     widths = (64, 128, 256, 512)
-    own = 2_066_179 + sum(4 * 2 * w * w + w for w in widths)  # gates, transposed convolutions
+    ours = 2_066_179 + sum(4 * 2 * w * w + w for w in widths)  # gates, transposed convolutions
     upsampling = sum(9 * 2 * w * w + w + 2 * w for w in widths)  # 3x3 convolutions, batch normalizations
     gates = sum(2 * (w * w // 2 + w // 2 + w) + w // 2 + 1 + 2 for w in widths)  # half as wide, batch normalizations
-    assert trainable(network) - own + upsampling + gates == 34_878_573
+    assert trainable(network) - ours + upsampling + gates == 34_878_573
 
 
 @pytest.mark.parametrize("stage", GATED)

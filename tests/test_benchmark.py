@@ -21,8 +21,8 @@ pytestmark = pytest.mark.usefixtures("lab")
 
 def test_each_cell_is_a_run_and_none_is_run_twice(tmp_path, untimed, capsys):
     file, out = define(tmp_path), tmp_path / "out"
-    found = segzoo.benchmark(file, out=out)
-    assert [(str(one.cell), one.status) for one in found.cells] == [
+    results = segzoo.benchmark(file, out=out)
+    assert [(str(result.cell), result.status) for result in results.cells] == [
         ("shapes/net/seed-0", "done"),
         ("shapes/net/seed-1", "done"),
     ]
@@ -37,7 +37,7 @@ def test_each_cell_is_a_run_and_none_is_run_twice(tmp_path, untimed, capsys):
     before = files(out)
     again = segzoo.benchmark(file, out=out)
     assert files(out) == before
-    assert again.row() == found.row()
+    assert again.row() == results.row()
 
 
 def test_failed_cells_are_tried_again_when_wanted_and_go_on_where_they_were(tmp_path, untimed, monkeypatch, capsys):
@@ -48,8 +48,8 @@ def test_failed_cells_are_tried_again_when_wanted_and_go_on_where_they_were(tmp_
     segzoo.benchmark(file, out=out)
     assert files(out) == before
     assert "cells that failed before: 1; --retry tries them again" in capsys.readouterr().err
-    found = segzoo.benchmark(file, out=out, retry=True)
-    assert [cell.status for cell in found.cells] == ["done", "done"]
+    results = segzoo.benchmark(file, out=out, retry=True)
+    assert [cell.status for cell in results.cells] == ["done", "done"]
     assert (record(out, "crash")["attempts"], record(out, "learn")["attempts"]) == (2, 1)
     assert "going on with epoch 2/2" in (out / "cells/shapes/crash/seed-0/log.txt").read_text()
 
@@ -59,9 +59,9 @@ def test_what_is_added_is_run_and_nothing_else(tmp_path, untimed):
     segzoo.benchmark(define(tmp_path, seeds="[0]"), out=out)
     before = files(out)
     more = DATA + ", " + DATA.replace("name", 'label = "few", name', 1)
-    found = segzoo.benchmark(define(tmp_path, f'"net", {net("learn")}', "[0]", datasets=more), out=out)
-    assert len(found.cells) == 4
-    assert all(cell.status == "done" for cell in found.cells)
+    results = segzoo.benchmark(define(tmp_path, f'"net", {net("learn")}', "[0]", datasets=more), out=out)
+    assert len(results.cells) == 4
+    assert all(cell.status == "done" for cell in results.cells)
     assert before.items() <= files(out).items()
 
 
@@ -133,8 +133,8 @@ def test_killed_a_benchmark_takes_its_cell_along_and_goes_on_within_it(hanging, 
     assert gone(cell)
     done = record(out, "learn")
     assert record(out, "hang")["status"] == "begun"
-    found = segzoo.benchmark(file, out=out)
-    assert [cell.status for cell in found.cells] == ["done", "done"]
+    results = segzoo.benchmark(file, out=out)
+    assert [cell.status for cell in results.cells] == ["done", "done"]
     assert record(out, "learn") == done
     assert record(out, "hang")["attempts"] == 2
     log = (out / "cells/shapes/hang/seed-0/log.txt").read_text()
@@ -205,8 +205,8 @@ def test_a_benchmark_of_networks_is_tabulated_with_their_speed(tmp_path, monkeyp
     file = define(tmp_path, models, "[0, 1]", 'match = "parameters"', trainer="keras")
     done = command("benchmark", file, "--out", tmp_path / "out", "--json")
     assert done.code == 0, done.err
-    found = json.loads(done.out)
-    sizes = {row["model"]: row["parameters"] for row in found["rows"]}
+    printed = json.loads(done.out)
+    sizes = {row["model"]: row["parameters"] for row in printed["rows"]}
     assert sizes["resunet"] == pytest.approx(sizes["unet"], rel=0.5)
     assert {row["status"] for row in read_rows(tmp_path / "out" / "results.csv")} == {"done"}
     timed = json.loads((tmp_path / "out" / "timing.json").read_text())

@@ -71,7 +71,9 @@ def test_the_networks_are_as_large_as_ours():
 def test_the_network_in_pytorch_is_as_large():
     torch = pytest.importorskip("torch")
     model = import_module("torch_unet").UNet()
-    assert sum(one.numel() for one in [*model.parameters(), *model.buffers()] if one.is_floating_point()) == COUNT
+    assert (
+        sum(tensor.numel() for tensor in [*model.parameters(), *model.buffers()] if tensor.is_floating_point()) == COUNT
+    )
     assert model.eval()(torch.zeros(1, 3, 32, 48)).shape == (1, 3, 32, 48)
 
 
@@ -102,8 +104,8 @@ def test_the_input_pipelines_are_measured(pets, printed_by):
 
 @pytest.mark.slow
 def test_opening_a_folder_is_measured(printed_by):
-    found = rows(printed_by("folder_index", "--files", 60, "--rounds", 1))
-    assert min(found["with its index"] + found["without"]) > 0
+    table = rows(printed_by("folder_index", "--files", 60, "--rounds", 1))
+    assert min(table["with its index"] + table["without"]) > 0
 
 
 @pytest.mark.slow
@@ -112,18 +114,18 @@ def test_ranges_are_compared(pets, printed_by, monkeypatch):
     kinds = {name: module.KINDS[name] for name in ("10 of 16 bits", "10 of 16 bits, hot pixels")}
     monkeypatch.setattr(module, "KINDS", kinds)
     words = ("--root", pets, "--images", 10, "--epochs", 1, "--filters", 2, "--rounds", 1)
-    found = rows(printed_by("pixel_range", *words))
-    assert [len(found[name]) for name in (*kinds, "photos of 8 bits")] == [6, 9, 3]
-    assert all(0 <= score <= 1 for name in (*kinds, "photos of 8 bits") for score in found[name])
+    table = rows(printed_by("pixel_range", *words))
+    assert [len(table[name]) for name in (*kinds, "photos of 8 bits")] == [6, 9, 3]
+    assert all(0 <= score <= 1 for name in (*kinds, "photos of 8 bits") for score in table[name])
 
 
 @pytest.mark.slow
 def test_verifying_is_measured(pets, printed_by):
     words = ("--root", pets, "--val-size", 4, "--rounds", 1, "--files", 30, 60, "--memory-rounds", 1)
-    found = rows(printed_by("data_verify", *words))
-    assert min(found["1 process"]) > 0
-    assert found["30"][0] > 20  # MiB: a Python with NumPy
-    assert found["60"][3] > 0
+    table = rows(printed_by("data_verify", *words))
+    assert min(table["1 process"]) > 0
+    assert table["30"][0] > 20  # MiB: a Python with NumPy
+    assert table["60"][3] > 0
 
 
 @pytest.mark.slow
@@ -172,8 +174,8 @@ def test_operations_are_summed_by_kind_without_those_that_they_call():
             for kind, start, duration in events
         ]
     )
-    found = import_module("operations").own_times(line, names)
-    assert found == {"convolution": 9, "PartitionedCall": 4, "Relu": 2}
+    table = import_module("operations").own_times(line, names)
+    assert table == {"convolution": 9, "PartitionedCall": 4, "Relu": 2}
 
 
 def test_a_competitor_that_fails_says_why(tmp_path):
@@ -203,46 +205,46 @@ def test_training_steps_are_measured(printed_by, monkeypatch):
 @pytest.mark.slow
 def test_whole_epochs_are_measured(pets, printed_by):
     words = ("--filters", 1, "--size", 32, "--rounds", 2, "--threads", 1, "--root", pets, "--val-size", 8)
-    found = rows(printed_by("train_throughput", "epochs", *words))
-    first, middle, least, most, *_ = found["article"]
+    table = rows(printed_by("train_throughput", "epochs", *words))
+    first, middle, least, most, *_ = table["article"]
     assert 0 < least <= middle <= most < first
-    (ours,) = [row for name, row in found.items() if name.startswith("segzoo")]
+    (ours,) = [row for name, row in table.items() if name.startswith("segzoo")]
     waiting, _, peak = ours[-3:]
-    assert len(ours) == len(found["article"]) + 1  # the article's script does not tell how long it waits
+    assert len(ours) == len(table["article"]) + 1  # the article's script does not tell how long it waits
     assert 0 <= waiting < 100 < peak
 
 
 @pytest.mark.slow
 def test_a_step_is_taken_apart(printed_by):
-    found = rows(printed_by("step_profile", "--filters", 1, "--size", 16, "--rounds", 1, "--steps", 2, "--threads", 1))
-    assert found["convolutions alone, float32"][3:6] == [1.0, 1.0, 1.0]
-    assert 0 < found["convolution"][1] < 100
+    table = rows(printed_by("step_profile", "--filters", 1, "--size", 16, "--rounds", 1, "--steps", 2, "--threads", 1))
+    assert table["convolutions alone, float32"][3:6] == [1.0, 1.0, 1.0]
+    assert 0 < table["convolution"][1] < 100
 
 
 @pytest.mark.slow
 def test_the_cost_of_checkpoints_is_measured(printed_by):
     words = ("--filters", 1, "--images", 16, "--epochs", 2, "--size", 16)
-    _, checkpoints, *_, one, most = rows(printed_by("checkpoint", *words))["1"]
+    _, checkpoints, *_, first, most = rows(printed_by("checkpoint", *words))["1"]
     assert checkpoints >= 1
-    assert 0 < one <= most
+    assert 0 < first <= most
 
 
 @pytest.mark.slow
 def test_simulated_benchmarks_are_judged(printed_by):
-    found = rows(printed_by("significance", "--benchmarks", 20))
-    certain, wilcoxon = found["4,000 images"]
+    table = rows(printed_by("significance", "--benchmarks", 20))
+    certain, wilcoxon = table["4,000 images"]
     assert certain <= 20 < wilcoxon
-    assert found["10"][-1] > 90  # percent found of a difference of four standard deviations
+    assert table["10"][-1] > 90  # percent found of a difference of four standard deviations
 
 
 def test_equal_models_are_drawn_alike_and_a_better_one_is_better():
     significance, rng = import_module("significance"), np.random.default_rng(0)
     world = significance.World((40, 50), images=2000, better=0.1)
-    one, other = significance.scores(world, rng)
-    assert (one.shape, other.shape) == ((40, 2000), (50, 2000))
-    assert one.mean() - other.mean() == pytest.approx(0.1, abs=0.01)
-    assert one.mean(axis=1).std() == pytest.approx(world.seed_sds[0], rel=0.3)
-    assert np.corrcoef(one.mean(axis=0), other.mean(axis=0))[0, 1] > 0.8  # the same images
+    first, other = significance.scores(world, rng)
+    assert (first.shape, other.shape) == ((40, 2000), (50, 2000))
+    assert first.mean() - other.mean() == pytest.approx(0.1, abs=0.01)
+    assert first.mean(axis=1).std() == pytest.approx(world.seed_sds[0], rel=0.3)
+    assert np.corrcoef(first.mean(axis=0), other.mean(axis=0))[0, 1] > 0.8  # the same images
     heavy = np.stack(list(significance.scores(significance.World(heavy=True), rng)))
     assert (heavy.min(), heavy.max()) == (0, 1)
     hit = np.stack(list(significance.scores(significance.World(hit=True), rng)))
@@ -253,23 +255,23 @@ def test_equal_models_are_drawn_alike_and_a_better_one_is_better():
 def test_seeds_share_luck_and_images_fall_into_groups_where_a_world_says_so():
     significance, rng = import_module("significance"), np.random.default_rng(0)
     shared = significance.World((40, 40), (0.001, 0.001), shared_sd=0.05)
-    one, other = (found.mean(axis=1) for found in significance.scores(shared, rng))
-    assert np.corrcoef(one, other)[0, 1] > 0.9
-    one, other = significance.scores(significance.World(images=3000, model_image_sd=0.3, groups=10), rng)
-    groups = (one - other).mean(axis=0).reshape(-1, 10)
+    first, other = (values.mean(axis=1) for values in significance.scores(shared, rng))
+    assert np.corrcoef(first, other)[0, 1] > 0.9
+    first, other = significance.scores(significance.World(images=3000, model_image_sd=0.3, groups=10), rng)
+    groups = (first - other).mean(axis=0).reshape(-1, 10)
     assert groups.mean(axis=0).std() > 0.15 > groups.mean(axis=1).std()  # 0.42 are expected, and 0.13
 
 
 @pytest.mark.slow
 def test_pooling_of_variances_is_judged(printed_by):
     lines = [line for line in printed_by("pooling", "--benchmarks", 2000).splitlines() if line.startswith("| ")]
-    found = {tuple(line.strip("| ").split(" | ")[:2]): re.findall(r"([\d.]+)%", line) for line in lines[2:]}
+    table = {tuple(line.strip("| ").split(" | ")[:2]): re.findall(r"([\d.]+)%", line) for line in lines[2:]}
     keys = ("of each model its own", "pooled over 5 models")
-    own, pooled = ([float(share) for share in found[key, "3"]] for key in keys)
-    assert max(own[:5]) < 8  # wherever models are equal
+    alone, pooled = ([float(share) for share in table[key, "3"]] for key in keys)
+    assert max(alone[:5]) < 8  # wherever models are equal
     assert 3 < pooled[0] < 7
     assert min(pooled[1:5]) > 8
-    assert pooled[5] > own[5] + 10
+    assert pooled[5] > alone[5] + 10
 
 
 def test_variances_are_pooled_as_in_student_s_test():
@@ -285,8 +287,8 @@ def test_variances_are_pooled_as_in_student_s_test():
 def test_the_variance_of_scores_is_taken_apart(tmp_path, printed_by):
     significance, rng = import_module("significance"), np.random.default_rng(0)
     pair = significance.scores(significance.World((6, 6), (0.02, 0.02), images=3000), rng)
-    for name, found in zip("ab", pair, strict=True):
-        for seed, values in enumerate(found):
+    for name, table in zip("ab", pair, strict=True):
+        for seed, values in enumerate(table):
             lines = ["id,mean_iou", *(f"{image},{value}" for image, value in enumerate(values)), "unlabelled,"]
             (tmp_path / f"{name}{seed}").mkdir()
             (tmp_path / f"{name}{seed}" / "images.csv").write_text("\n".join(lines), "utf-8")
@@ -296,20 +298,20 @@ def test_the_variance_of_scores_is_taken_apart(tmp_path, printed_by):
     assert float(re.search(r"Model x image: (\S+)", printed)[1]) == pytest.approx(
         significance.World.model_image_sd, 0.1
     )
-    found = rows(printed)
+    table = rows(printed)
     image_sd = (significance.IMAGE_SD**2 + significance.World.model_image_sd**2) ** 0.5
     for name in ("runs", "others"):
-        seeds, _, image, seed, noise = found[name]
+        seeds, _, image, seed, noise = table[name]
         assert seeds == 6
         assert (image, noise) == pytest.approx((image_sd, significance.NOISE_SD), rel=0.05)
         assert seed == pytest.approx(0.02, rel=0.6)
-    assert found["over seeds and images"][0] <= 1 < found["Wilcoxon over images alone"][0]
+    assert table["over seeds and images"][0] <= 1 < table["Wilcoxon over images alone"][0]
 
 
 @pytest.mark.parametrize(("runs", "splits"), [(4, 3), (5, 10), (6, 10), (7, 35)])
 def test_trainings_are_split_in_halves_in_every_way(runs, splits):
-    found = np.random.default_rng(0).random((runs, 20))
-    assert len(list(import_module("score_variance").halves(found))) == splits
+    table = np.random.default_rng(0).random((runs, 20))
+    assert len(list(import_module("score_variance").halves(table))) == splits
 
 
 @pytest.mark.slow

@@ -75,8 +75,8 @@ def test_a_cell_whose_record_is_damaged_goes_on_where_its_run_is(tmp_path, text)
     cell = out / "cells/shapes/net/seed-0"
     trained = (cell / "history.csv").stat().st_mtime_ns
     (cell / "cell.json").write_text(text)
-    (found,) = segzoo.benchmark(file, out=out).cells
-    assert found.status == record(out, "net")["status"] == "done"
+    (result,) = segzoo.benchmark(file, out=out).cells
+    assert result.status == record(out, "net")["status"] == "done"
     assert (cell / "history.csv").stat().st_mtime_ns == trained
 
 
@@ -87,8 +87,8 @@ def test_a_cell_that_was_done_when_the_benchmark_ended_is_not_run_again(tmp_path
     unwritten = read_record(folder)
     (folder / "cell.json").unlink()
     log = (folder / "log.txt").read_bytes()
-    found = attempt(Task(folder, tmp_path / "cache", unwritten.threads, None))
-    assert (found.status, found.command, found.attempts) == ("done", unwritten.command, 0)
+    result = attempt(Task(folder, tmp_path / "cache", unwritten.threads, None))
+    assert (result.status, result.command, result.attempts) == ("done", unwritten.command, 0)
     assert (folder / "log.txt").read_bytes() == log
 
 

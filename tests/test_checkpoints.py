@@ -44,10 +44,10 @@ def names(store):
 
 def test_arrays_come_back_to_the_bit(store):
     store.save({}, ARRAYS)
-    _, found = store.load()
-    assert list(found) == list(ARRAYS)
+    _, loaded = store.load()
+    assert list(loaded) == list(ARRAYS)
     for name, arrays in ARRAYS.items():
-        assert [(a.dtype, a.shape, a.tobytes()) for a in found[name]] == [
+        assert [(a.dtype, a.shape, a.tobytes()) for a in loaded[name]] == [
             (a.dtype, a.shape, a.tobytes()) for a in arrays
         ]
 

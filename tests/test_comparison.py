@@ -33,24 +33,24 @@ def change(path, **facts):
 
 
 def labels(*runs, **options):
-    return [one.label for one in segzoo.compare(runs, **options).ranking]
+    return [model.label for model in segzoo.compare(runs, **options).ranking]
 
 
 def test_runs_that_differ_in_their_seed_are_one_row(tmp_path):
     runs = [write_run(tmp_path / f"a{seed}", better(0.01 * seed), seed=seed) for seed in (2, 0, 1)]
     runs += [write_run(tmp_path / f"b{seed}", better(0.2), seed=seed, model="canet") for seed in (5, 6)]
-    found = segzoo.compare(runs)
-    assert [(one.label, [run.seed for run in one.runs]) for one in found.ranking] == [
+    comparison = segzoo.compare(runs)
+    assert [(model.label, [run.seed for run in model.runs]) for model in comparison.ranking] == [
         ("canet", [5, 6]),
         ("unet", [0, 1, 2]),
     ]
-    assert found.baseline == "unet"
-    first, second = found.ranking
+    assert comparison.baseline == "unet"
+    first, second = comparison.ranking
     assert first.difference.mean == pytest.approx(0.19)
     assert first.p == first.difference.p
     assert second.note == "baseline"
     assert second.scores["mean_iou"].sd == pytest.approx(0.01)
-    assert found.costs("shapes", "unet")["training_seconds_per_epoch"] == 3
+    assert comparison.costs("shapes", "unet")["training_seconds_per_epoch"] == 3
 
 
 def test_a_label_names_the_options_that_differ_where_they_mean_the_same(tmp_path):
@@ -69,34 +69,34 @@ def test_a_label_names_the_options_that_differ_where_they_mean_the_same(tmp_path
 
 
 def test_where_the_same_data_lie_is_no_difference(tmp_path):
-    one = write_run(tmp_path / "a", IMAGES, seed=0, dataset={"root": "/here"})
+    first = write_run(tmp_path / "a", IMAGES, seed=0, dataset={"root": "/here"})
     other = write_run(tmp_path / "b", IMAGES, seed=1, dataset={"root": "/there"})
     third = write_run(tmp_path / "c", IMAGES, seed=1, filters=8)
-    assert labels(one, other, third) == ["unet filters=4", "unet filters=8"]
+    assert labels(first, other, third) == ["unet filters=4", "unet filters=8"]
 
 
 def test_the_baseline_is_the_first_run_a_label_or_a_folder(tmp_path, monkeypatch):
-    one, other = write_run(tmp_path / "a", IMAGES), write_run(tmp_path / "b", better(0.1), model="canet")
-    assert segzoo.compare([other, one]).baseline == "canet"
-    assert segzoo.compare([one, other], baseline="canet").baseline == "canet"
+    first, other = write_run(tmp_path / "a", IMAGES), write_run(tmp_path / "b", better(0.1), model="canet")
+    assert segzoo.compare([other, first]).baseline == "canet"
+    assert segzoo.compare([first, other], baseline="canet").baseline == "canet"
     monkeypatch.chdir(tmp_path)
-    assert segzoo.compare([one, other], baseline="./b").baseline == "canet"
+    assert segzoo.compare([first, other], baseline="./b").baseline == "canet"
     with pytest.raises(ConfigError, match="no run or label 'canett' is compared; did you mean 'canet'"):
-        segzoo.compare([one, other], baseline="canett")
+        segzoo.compare([first, other], baseline="canett")
 
 
 def test_runs_on_different_data_are_refused_unless_asked_for(tmp_path):
-    one = write_run(tmp_path / "a", IMAGES, data="small")
+    first = write_run(tmp_path / "a", IMAGES, data="small")
     other = write_run(tmp_path / "b", better(0.1), data="large", seed=1)
     expected = (
-        f"{one} and {other} are of different data: other samples in the splits 'test', 'train', 'val'. Compare runs on "
-        "the same data, or see them beside each other all the same with --different-data"
+        f"{first} and {other} are of different data: other samples in the splits 'test', 'train', 'val'. Compare runs "
+        "on the same data, or see them beside each other all the same with --different-data"
     )
     with pytest.raises(ConfigError, match=re.escape(expected)):
-        segzoo.compare([one, other])
-    found = segzoo.compare([one, other], different_data=True)
-    assert [one.label for one in found.ranking] == [f"unet on shapes in {other}", f"unet on shapes in {one}"]
-    assert (found.ranking[0].difference, found.ranking[0].note) == (None, "no test: other images")
+        segzoo.compare([first, other])
+    comparison = segzoo.compare([first, other], different_data=True)
+    assert [model.label for model in comparison.ranking] == [f"unet on shapes in {other}", f"unet on shapes in {first}"]
+    assert (comparison.ranking[0].difference, comparison.ranking[0].note) == (None, "no test: other images")
 
 
 def test_runs_trained_on_other_data_but_scored_on_the_same_are_tested_if_asked_for(tmp_path):
@@ -109,48 +109,48 @@ def test_runs_trained_on_other_data_but_scored_on_the_same_are_tested_if_asked_f
         )
     with pytest.raises(ConfigError, match="other samples in the split 'train'"):
         segzoo.compare([*runs, *more])
-    found = segzoo.compare([*runs, *more], different_data=True)
-    assert found.ranking[0].runs[0].folder == more[0]
-    assert found.ranking[0].p is not None
+    comparison = segzoo.compare([*runs, *more], different_data=True)
+    assert comparison.ranking[0].runs[0].folder == more[0]
+    assert comparison.ranking[0].p is not None
 
 
 @pytest.mark.parametrize(("images", "others"), [([0.5], [0.5]), ([0.5, NONE], [0.5, 0.6]), ([0.5, NONE], [NONE, 0.6])])
 def test_without_two_images_with_scores_of_both_there_is_no_test_and_the_row_says_so(tmp_path, command, images, others):
     runs = [write_run(tmp_path / f"a{seed}", images, seed=seed) for seed in range(3)]
     runs += [write_run(tmp_path / f"b{seed}", others, seed=seed, filters=8) for seed in range(3)]
-    (other,) = [one for one in segzoo.compare(runs).ranking if one.label != "unet filters=4"]
+    (other,) = [model for model in segzoo.compare(runs).ranking if model.label != "unet filters=4"]
     assert (other.p, other.note) == (None, "no test: fewer than two images with scores of both")
     assert other.note in command("compare", *runs).out
 
 
 def test_other_classes_and_other_splits_are_other_data(tmp_path):
-    one = write_run(tmp_path / "a", IMAGES)
+    first = write_run(tmp_path / "a", IMAGES)
     other = write_run(tmp_path / "b", IMAGES, classes=("ring", "sea"))
     scores = json.loads((other / "metrics.json").read_text())
     write(other / "metrics.json", scores | {"split": "val"})
     message = "scored are the splits 'test' and 'val'; the classes are ring, sky and ring, sea"
     with pytest.raises(ConfigError, match=re.escape(message)):
-        segzoo.compare([one, other])
+        segzoo.compare([first, other])
 
 
 def test_which_way_a_score_is_better_is_known_of_runs_that_do_not_say_it(tmp_path):
-    one, other = write_run(tmp_path / "a", IMAGES), write_run(tmp_path / "b", IMAGES, seed=1)
-    change(one / "metrics.json", dataset_scores={"area": 0.5}, mean_hd95=2.5)
+    first, other = write_run(tmp_path / "a", IMAGES), write_run(tmp_path / "b", IMAGES, seed=1)
+    change(first / "metrics.json", dataset_scores={"area": 0.5}, mean_hd95=2.5)
     change(other / "metrics.json", dataset_scores={"error": 0.5}, better={"mean_iou": "higher", "error": "lower"})
-    better = segzoo.compare([one, other]).row()["better"]
+    better = segzoo.compare([first, other]).row()["better"]
     assert (better["mean_iou"], better["mean_hd95"], better["error"]) == ("higher", "lower", "lower")
     assert "area" not in better
 
 
 def test_figures_of_a_dataset_that_are_no_scores_are_in_no_table(tmp_path):
-    one, other = write_run(tmp_path / "a", IMAGES), write_run(tmp_path / "b", IMAGES, seed=1)
-    for run in (one, other):
+    first, other = write_run(tmp_path / "a", IMAGES), write_run(tmp_path / "b", IMAGES, seed=1)
+    for run in (first, other):
         scores = json.loads((run / "metrics.json").read_text())
-        own = {"rims": {"ring": 0.25, "sky": None}, "objects": 7, "list": ["a"]}
-        definitions = scores["definitions"] | dict.fromkeys(own, "Its own.")
+        extra = {"rims": {"ring": 0.25, "sky": None}, "objects": 7, "list": ["a"]}
+        definitions = scores["definitions"] | dict.fromkeys(extra, "Its own.")
         better = dict.fromkeys(["mean_iou", "mean_dice", "pixel_accuracy", "image_mean_iou", "iou", "dice"], "higher")
-        change(run / "metrics.json", dataset_scores=own, definitions=definitions, better=better | {"rims": "lower"})
-    scores = segzoo.compare([one, other]).ranking[0].scores
+        change(run / "metrics.json", dataset_scores=extra, definitions=definitions, better=better | {"rims": "lower"})
+    scores = segzoo.compare([first, other]).ranking[0].scores
     assert scores["rims_ring"].mean == 0.25
     assert not {"objects", "list", "rims_sky"} & scores.keys()
 
@@ -174,34 +174,34 @@ def test_what_runs_of_an_earlier_version_lack_is_said_and_the_rest_compared(tmp_
 
 
 def test_scores_of_other_definitions_are_refused_and_new_ones_are_not(tmp_path):
-    one, other = write_run(tmp_path / "a", IMAGES), write_run(tmp_path / "b", IMAGES, seed=1)
+    first, other = write_run(tmp_path / "a", IMAGES), write_run(tmp_path / "b", IMAGES, seed=1)
     scores = json.loads((other / "metrics.json").read_text())
     write(other / "metrics.json", scores | {"novelty": 0.5, "definitions": scores["definitions"] | {"novelty": "New."}})
-    assert segzoo.compare([one, other]).ranking[0].scores["novelty"].mean == 0.5
+    assert segzoo.compare([first, other]).ranking[0].scores["novelty"].mean == 0.5
     write(other / "metrics.json", scores | {"definitions": scores["definitions"] | {"iou": "Half of it."}})
     with pytest.raises(ConfigError, match="define 'iou' differently"):
-        segzoo.compare([one, other], different_data=True)
+        segzoo.compare([first, other], different_data=True)
 
 
 def test_a_run_named_twice_is_noticed(tmp_path):
-    one = write_run(tmp_path / "a", IMAGES, seed=3)
+    first = write_run(tmp_path / "a", IMAGES, seed=3)
     copy = write_run(tmp_path / "copy", IMAGES, seed=3)
-    for other in (one, copy):
-        with pytest.raises(ConfigError, match=re.escape(f"{one} and {other} are the same run twice")):
-            segzoo.compare([one, other])
+    for other in (first, copy):
+        with pytest.raises(ConfigError, match=re.escape(f"{first} and {other} are the same run twice")):
+            segzoo.compare([first, other])
 
 
 def test_what_is_no_finished_run_is_named(tmp_path):
-    one = write_run(tmp_path / "a", IMAGES)
+    first = write_run(tmp_path / "a", IMAGES)
     with pytest.raises(ConfigError, match="nothing to compare"):
-        segzoo.compare([one])
+        segzoo.compare([first])
     with pytest.raises(ConfigError, match=r"nowhere is no run: it holds no config.toml"):
-        segzoo.compare([one, tmp_path / "nowhere"])
+        segzoo.compare([first, tmp_path / "nowhere"])
     other = write_run(tmp_path / "b", IMAGES, seed=1)
     (other / "manifest.json").unlink()
     resume = f"the run in {other} is not finished; `segzoo run --resume --out {other}` goes on with it"
     with pytest.raises(ConfigError, match=re.escape(resume)):
-        segzoo.compare([one, other])
+        segzoo.compare([first, other])
 
 
 @pytest.mark.parametrize(
@@ -223,22 +223,22 @@ def test_what_is_no_finished_run_is_named(tmp_path):
     ],
 )
 def test_damaged_files_are_named_with_what_to_type(tmp_path, name, text, message):
-    one, other = write_run(tmp_path / "a", IMAGES), write_run(tmp_path / "it", IMAGES, filters=8)
+    first, other = write_run(tmp_path / "a", IMAGES), write_run(tmp_path / "it", IMAGES, filters=8)
     if text is None:
         (other / name).unlink()
     else:
         (other / name).write_text(text)
     with pytest.raises(ConfigError, match=re.escape(message)) as error:
-        segzoo.compare([one, other])
+        segzoo.compare([first, other])
     assert f"`segzoo run --config {other / 'config.toml'}` repeats the run" in str(error.value)
 
 
 @pytest.mark.parametrize("text", ["epoch,seconds\n1,long\n", "epoch\n1\n", "epoch,seconds\n1\n", b"\xff\xfe", "\0"])
 def test_times_that_cannot_be_read_are_unknown(tmp_path, text):
-    one, other = write_run(tmp_path / "a", IMAGES), write_run(tmp_path / "b", IMAGES, filters=8)
+    first, other = write_run(tmp_path / "a", IMAGES), write_run(tmp_path / "b", IMAGES, filters=8)
     (other / "timings.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
-    found = segzoo.compare([one, other], out=tmp_path / "out")
-    assert found.costs("shapes", "unet filters=8")["training_seconds_per_epoch"] is None
+    comparison = segzoo.compare([first, other], out=tmp_path / "out")
+    assert comparison.costs("shapes", "unet filters=8")["training_seconds_per_epoch"] is None
     assert [row["training_seconds_per_epoch"] for row in read_rows(tmp_path / "out" / "timings.csv")] == ["3.0", ""]
 
 
@@ -264,21 +264,21 @@ def test_the_command_prints_tables_with_definitions(tmp_path, command):
 def test_the_command_prints_json_that_names_the_runs(tmp_path, command):
     runs = [write_run(tmp_path / f"{seed}", IMAGES, seed=seed) for seed in range(2)]
     runs.append(write_run(tmp_path / "wide", better(0.1), filters=8))
-    found = json.loads(command("compare", *runs, "--baseline", runs[2], "--json").out)
-    assert found["baseline"] == "unet filters=8"
-    assert [row["runs"] for row in found["rows"]] == [[str(runs[2])], [str(run) for run in runs[:2]]]
-    assert found["rows"][1]["comparison"]["difference"] == pytest.approx(-0.1)
-    assert found["rows"][1]["note"] == "no test: one seed"
-    assert {"difference", "mean_iou", "waiting_share"} <= found["definitions"].keys()
+    comparison = json.loads(command("compare", *runs, "--baseline", runs[2], "--json").out)
+    assert comparison["baseline"] == "unet filters=8"
+    assert [row["runs"] for row in comparison["rows"]] == [[str(runs[2])], [str(run) for run in runs[:2]]]
+    assert comparison["rows"][1]["comparison"]["difference"] == pytest.approx(-0.1)
+    assert comparison["rows"][1]["note"] == "no test: one seed"
+    assert {"difference", "mean_iou", "waiting_share"} <= comparison["definitions"].keys()
 
 
 def test_the_command_has_one_message_for_what_is_wrong(tmp_path, command):
-    one, other = write_run(tmp_path / "a", IMAGES), write_run(tmp_path / "b", IMAGES, data="b", filters=8)
-    done = command("compare", one, other)
+    first, other = write_run(tmp_path / "a", IMAGES), write_run(tmp_path / "b", IMAGES, data="b", filters=8)
+    done = command("compare", first, other)
     assert (done.code, done.out) == (2, "")
     assert done.err.count("\n") == 1
     words = shlex.split(done.err.partition("with ")[2])
-    assert command("compare", one, other, *words).code == 0
+    assert command("compare", first, other, *words).code == 0
 
 
 def test_the_files_of_a_comparison_are_those_of_a_benchmark(tmp_path):
@@ -288,24 +288,24 @@ def test_the_files_of_a_comparison_are_those_of_a_benchmark(tmp_path):
         for seed in (0, 1):
             runs.append(write_cell(cells, "shapes", model, seed, better(shift + 0.01 * seed), model=model))
     tabulate(cells)
-    found = segzoo.compare(runs, out=out)
+    comparison = segzoo.compare(runs, out=out)
     assert sorted(path.name for path in out.iterdir()) == FILES
     assert (out / "images.csv").read_bytes() == (cells / "images.csv").read_bytes()
     assert (out / "timings.csv").read_bytes() == (cells / "timings.csv").read_bytes()
     for mine, theirs in zip(read_rows(out / "results.csv"), read_rows(cells / "results.csv"), strict=True):
         assert list(mine) == list(theirs)
         assert mine | {"command": ""} == theirs | {"command": ""}
-    one, other = (json.loads((folder / "results.json").read_text()) for folder in (out, cells))
-    assert one == json.loads(json.dumps(found.row()))
-    assert one.keys() | {"definition"} == other.keys()
-    assert [row.pop("runs") for row in one["rows"]] == [[str(run) for run in own] for own in (runs[2:], runs[:2])]
-    assert [one[key] for key in ("rows", "baseline", "definitions")] == [
+    first, other = (json.loads((folder / "results.json").read_text()) for folder in (out, cells))
+    assert first == json.loads(json.dumps(comparison.row()))
+    assert first.keys() | {"definition"} == other.keys()
+    assert [row.pop("runs") for row in first["rows"]] == [[str(run) for run in group] for group in (runs[2:], runs[:2])]
+    assert [first[key] for key in ("rows", "baseline", "definitions")] == [
         other[key] for key in ("rows", "baseline", "definitions")
     ]
 
 
 def test_each_row_has_the_command_that_repeats_it_typed_in_the_folder_of_the_page(tmp_path, monkeypatch):
-    one, other = write_run(tmp_path / "my runs" / "a", IMAGES), write_run(tmp_path / "b", IMAGES, seed=1, epochs=2)
+    first, other = write_run(tmp_path / "my runs" / "a", IMAGES), write_run(tmp_path / "b", IMAGES, seed=1, epochs=2)
     Record("done", None, "segzoo run", 1.0, None, threads=1, attempts=1).write(other)  # as of a cell of a benchmark
     monkeypatch.chdir(tmp_path)
     out = tmp_path / "deep" / "out"
@@ -315,7 +315,7 @@ def test_each_row_has_the_command_that_repeats_it_typed_in_the_folder_of_the_pag
         "TF_NUM_INTRAOP_THREADS=2 segzoo run --config '../../my runs/a/config.toml'",
         "TF_NUM_INTRAOP_THREADS=1 segzoo run --config ../../b/config.toml",
     ]
-    for command, run in zip(commands, (one, other), strict=True):
+    for command, run in zip(commands, (first, other), strict=True):
         assert (out / shlex.split(command)[-1]).samefile(run / "config.toml")
         label = "unet epochs=2" if run is other else "unet epochs=3"
         assert f"\n# shapes, {label}\n{command}\n" in (out / "leaderboard.md").read_text()
@@ -348,12 +348,12 @@ def test_where_there_is_no_comparison_there_is_no_folder(tmp_path):
 
 
 def test_a_page_of_runs_that_differ_in_more_than_their_model_says_so(tmp_path):
-    one = write_run(tmp_path / "a", IMAGES, trainer={"precision": "float32"}, view="resize")
+    first = write_run(tmp_path / "a", IMAGES, trainer={"precision": "float32"}, view="resize")
     other = write_run(tmp_path / "b", IMAGES, steps=1000, trainer={"precision": "float16"}, view="crop", data="b")
-    facts = {"machine": json.loads((one / "manifest.json").read_text())["machine"] | {"processor": "Abacus 4000"}}
+    facts = {"machine": json.loads((first / "manifest.json").read_text())["machine"] | {"processor": "Abacus 4000"}}
     change(other / "manifest.json", **facts, versions={"segmentation-zoo": "0.2.0"})
     change(other / "metrics.json", split="val", selected_on_this_split=True)
-    segzoo.compare([one, other], different_data=True, out=tmp_path / "out")
+    segzoo.compare([first, other], different_data=True, out=tmp_path / "out")
     page = (tmp_path / "out" / "leaderboard.md").read_text()
     for words in (
         "- Trainer: keras (precision = float16).\n- Trainer: keras (precision = float32).\n- Loss: dice.\n",
@@ -370,11 +370,11 @@ def test_a_page_of_runs_that_differ_in_more_than_their_model_says_so(tmp_path):
 
 
 def test_the_command_says_in_what_runs_differ_that_are_compared(tmp_path, command):
-    one, other = write_run(tmp_path / "a", IMAGES), write_run(tmp_path / "b", IMAGES, seed=1)
-    assert "Not all runs" not in command("compare", one, other).out
+    first, other = write_run(tmp_path / "a", IMAGES), write_run(tmp_path / "b", IMAGES, seed=1)
+    assert "Not all runs" not in command("compare", first, other).out
     change(other / "manifest.json", versions={"segmentation-zoo": "0.2.0"})
     change(other / "metrics.json", selected_on_this_split=True)
-    done = command("compare", one, other)
+    done = command("compare", first, other)
     assert "Not all runs were made with the same versions" in done.out
     assert "on which the best epoch was chosen too" in " ".join(done.out.split())
 
@@ -397,18 +397,18 @@ def test_runs_of_segzoo_itself_are_compared(tmp_path, command):
     for name, filters in (("narrow", 1), ("wide", 2)):
         options = {"settings": settings | {"model.filters": filters}, "epochs": 1, "out": tmp_path / name}
         metrics = segzoo.run("unet", "shapes", **options).metrics
-    found = json.loads(command("compare", tmp_path / "narrow", tmp_path / "wide", "--json").out)
-    (row,) = [row for row in found["rows"] if row["model"] == "unet filters=2"]
+    comparison = json.loads(command("compare", tmp_path / "narrow", tmp_path / "wide", "--json").out)
+    (row,) = [row for row in comparison["rows"] if row["model"] == "unet filters=2"]
     assert row["scores"]["mean_iou"]["mean"] == metrics["mean_iou"]
     assert row["note"] == "no test: one seed"
-    assert all(cost["training_seconds_per_epoch"] > 0 for cost in found["timings"]["rows"])
+    assert all(cost["training_seconds_per_epoch"] > 0 for cost in comparison["timings"]["rows"])
 
 
 def test_the_terminal_shows_the_costs_of_the_page(tmp_path, capsys):
-    found = tabulate(write_example(tmp_path / "out"))
-    print_results(found)
+    results = tabulate(write_example(tmp_path / "out"))
+    print_results(results)
     printed = capsys.readouterr().out
-    page = (found.folder / "leaderboard.md").read_text()
+    page = (results.folder / "leaderboard.md").read_text()
     header = page.partition("### Cost\n\n")[2].splitlines()[0]
     for heading in header.split("|"):
         assert heading in printed

@@ -36,9 +36,9 @@ def test_file_then_words_then_settings(tmp_path):
 def test_the_dataset_of_a_file_then_the_name_then_settings(tmp_path):
     path = write(tmp_path, 'epochs = 3\n[dataset]\nname = "d"\nroot = "there"\n[dataset.colors]\nroad = "#000000"\n')
     assert dataset_of(path).name == "d"
-    found = dataset_of(path, "e", {"dataset.root": "here", "dataset.colors.car": "#ffffff"})
-    assert found.name == "e"
-    assert found.options == {"root": "here", "colors": {"road": "#000000", "car": "#ffffff"}}
+    dataset = dataset_of(path, "e", {"dataset.root": "here", "dataset.colors.car": "#ffffff"})
+    assert dataset.name == "e"
+    assert dataset.options == {"root": "here", "colors": {"road": "#000000", "car": "#ffffff"}}
     assert dataset_of(name="d").options == {}
     with pytest.raises(ConfigError, match=r"table dataset, key 'name': input should be a valid string"):
         dataset_of(write(tmp_path, "[dataset]\nname = 3\n"))
@@ -53,10 +53,10 @@ def test_toml_and_back():
 
 
 def test_differences_are_named_with_both_values():
-    one = compose(words=WORDS | {"seed": 7}, settings={"model.filters": 16, "loss.y": {"z": 0.5, "same": 1}})
+    config = compose(words=WORDS | {"seed": 7}, settings={"model.filters": 16, "loss.y": {"z": 0.5, "same": 1}})
     other = compose(words=WORDS | {"seed": 8, "epochs": 2}, settings={"model.depth": 3, "loss.y": {"z": 1, "same": 1}})
-    assert one.differences(one) == []
-    assert one.differences(other) == [
+    assert config.differences(config) == []
+    assert config.differences(other) == [
         "epochs is unset there, 2 here",
         "loss.y.z is 0.5 there, 1 here",
         "model.depth is unset there, 3 here",

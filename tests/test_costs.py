@@ -8,7 +8,7 @@ from segzoo.benchmarking.result_files import tabulate
 
 
 def test_costs_are_medians_without_the_first_epoch(tmp_path):
-    found = tabulate(write_example(tmp_path / "out"))
+    results = tabulate(write_example(tmp_path / "out"))
     row = read_rows(tmp_path / "out" / "timings.csv")[1]
     # Epochs of 9, 2 and 4 s, of which half are training, of which a quarter is waiting; 40 images.
     assert (
@@ -24,8 +24,8 @@ def test_costs_are_medians_without_the_first_epoch(tmp_path):
             "machine": "Abacus 3000, 8 GiB, Linux",
         }.items()
     )
-    assert found.costs("toys", "plain")["peak_memory_bytes"] == 2**30 + 2  # the most of three seeds
-    assert found.costs("toys", "broken") == {}
+    assert results.costs("toys", "plain")["peak_memory_bytes"] == 2**30 + 2  # the most of three seeds
+    assert results.costs("toys", "broken") == {}
 
 
 def test_without_times_of_epochs_a_cell_is_a_row_all_the_same(tmp_path):

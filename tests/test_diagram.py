@@ -47,9 +47,9 @@ def pieces(path):
         x, y = new
 
 
-def touching(one, other):
+def touching(first, other):
     slack = 0.2  # coordinates are rounded to a tenth, and arrows end at the edges of blocks
-    return all(one[i] + slack < other[i + 2] and other[i] + slack < one[i + 2] for i in (0, 1))
+    return all(first[i] + slack < other[i + 2] and other[i] + slack < first[i + 2] for i in (0, 1))
 
 
 def image(size=32):
@@ -105,12 +105,12 @@ def test_lower_resolution_is_lower_and_less_tall(unet):
     assert [y for _, y, _, _ in down] == sorted(y for _, y, _, _ in down)
     assert [y for _, y, _, _ in up] == sorted((y for _, y, _, _ in up), reverse=True)
     heights = [bottom - top for _, top, _, bottom in down]
-    assert all(one > other for one, other in pairwise(heights))
+    assert all(first > other for first, other in pairwise(heights))
 
 
 def test_width_grows_with_the_logarithm_of_the_channels(unet):
     widths = [right - left for left, _, right, _ in map(box, blocks(unet, "conv")[:5])]  # 64, 128, ... 1024 channels
-    steps = [other - one for one, other in pairwise(widths)]
+    steps = [other - first for first, other in pairwise(widths)]
     assert steps == pytest.approx([steps[0]] * 4)
     assert steps[0] > 0
 
@@ -268,6 +268,6 @@ def test_no_arrow_of_any_graph_runs_through_a_block_and_no_blocks_overlap(graph)
     assert len(boxes) == len(graph)
     assert len(arrows(svg, "skip")) + len(arrows(svg, "flow")) == sum(len(block.inputs) for block in graph)
     assert not any(touching(line, other) for line in lines for other in boxes)
-    assert not any(touching(one, other) for i, one in enumerate(boxes) for other in boxes[:i])
+    assert not any(touching(first, other) for i, first in enumerate(boxes) for other in boxes[:i])
     width, height = float(root.get("width")), float(root.get("height"))
     assert all(x0 >= 0 and y0 >= 0 and x1 <= width and y1 <= height for x0, y0, x1, y1 in [*boxes, *lines])

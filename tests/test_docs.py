@@ -81,8 +81,8 @@ class Block:
 
 
 def blocks_of(page):
-    found = [*FENCE.finditer(PAGES[page]), None]
-    for match, after in pairwise(found):
+    matches = [*FENCE.finditer(PAGES[page]), None]
+    for match, after in pairwise(matches):
         language, title, text = match.groups()
         if text.startswith("--8<--"):
             text = (ROOT / text.split('"')[1]).read_text("utf-8")
@@ -235,7 +235,7 @@ OTHER_PROGRAM = re.compile(
 def test_nothing_tells_to_install_another_program_of_the_same_name():
     sources = [path for folder in ("segzoo", "plugins", "benchmarks") for path in (ROOT / folder).rglob("*.py")]
     texts = PAGES | {str(path): path.read_text("utf-8") for path in sources}
-    assert [(name, found[0]) for name, text in texts.items() for found in OTHER_PROGRAM.finditer(text)] == []
+    assert [(name, matches[0]) for name, text in texts.items() for matches in OTHER_PROGRAM.finditer(text)] == []
     for advice in ("pip install segzoo", "pip install -U 'segzoo[dask]'", "segzoo>=0.1", 'dependencies = ["segzoo"]'):
         assert OTHER_PROGRAM.search(advice)
 

@@ -101,9 +101,9 @@ def test_a_whole_image_is_a_part_of_its_own_size(frame, size):
 def test_the_mask_of_a_part_is_ignored_outside_of_the_image(frame, size, corner):
     assume(all(-part < start < side for part, start, side in zip(frame.image_size, corner, size, strict=True)))
     mask = (np.arange(np.prod(size)) % 200).astype(np.uint8).reshape(size)
-    found = frame.mask_of_part(mask, corner, IGNORE)
-    assert found.shape == frame.image_size
-    for (row, column), label in np.ndenumerate(found):
+    result = frame.mask_of_part(mask, corner, IGNORE)
+    assert result.shape == frame.image_size
+    for (row, column), label in np.ndenumerate(result):
         y, x = row + corner[0], column + corner[1]
         inside = 0 <= y < size[0] and 0 <= x < size[1]
         assert label == (mask[y, x] if inside else IGNORE)

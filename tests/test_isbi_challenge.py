@@ -81,8 +81,8 @@ def test_thinning_keeps_cells_apart_and_leaves_no_room(cells):
         assert label(segments == number)[1] == 1
         assert len(np.unique(label(cells)[0][(segments == number) & cells])) == 1
     assert (segments[cells] > 0).all()
-    for one, other in ((segments[1:], segments[:-1]), (segments[:, 1:], segments[:, :-1])):
-        assert (one == other)[(one > 0) & (other > 0)].all()
+    for after, before in ((segments[1:], segments[:-1]), (segments[:, 1:], segments[:, :-1])):
+        assert (after == before)[(after > 0) & (before > 0)].all()
     # A pixel of a line is beside two segments, or beside lines and the end of the image only.
     padded = np.pad(segments, 1)
     for row, column in np.argwhere(segments == 0) + 1:

@@ -63,10 +63,10 @@ def numbers(**options):
 def test_slices_are_read_in_the_order_of_their_numbers(root, stacks, cache):
     dataset = IsbiEM(root=root)
     dataset.prepare(cache)
-    found = [sample for split in SPLITS for sample in dataset.open(cache, split)]
-    np.testing.assert_array_equal([image[..., 0] for image, _ in found], stacks[0])
-    np.testing.assert_array_equal([mask for _, mask in found], stacks[1] == 255)
-    assert {(image.dtype, image.shape, mask.dtype) for image, mask in found} == {
+    samples = [sample for split in SPLITS for sample in dataset.open(cache, split)]
+    np.testing.assert_array_equal([image[..., 0] for image, _ in samples], stacks[0])
+    np.testing.assert_array_equal([mask for _, mask in samples], stacks[1] == 255)
+    assert {(image.dtype, image.shape, mask.dtype) for image, mask in samples} == {
         (np.dtype(np.uint8), (8, 10, 1), np.dtype(np.uint8))
     }
 

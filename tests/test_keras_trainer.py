@@ -206,10 +206,10 @@ def test_crops_of_images_of_all_sizes_are_validated_as_they_are_scored(tmp_path)
     assert losses[-1] < losses[0]
     best = recorder.rows[losses.index(min(losses))]
     logits, loss = predict(model, CROPS, [image for image, _ in val]), recorder.job.loss
-    counts = sum(confusion(mask, classify(found), CLASSES) for (_, mask), found in zip(val, logits, strict=True))
+    counts = sum(confusion(mask, classify(output), CLASSES) for (_, mask), output in zip(val, logits, strict=True))
     assert best["val_mean_iou"] == pytest.approx(mean_iou(counts), abs=1e-6)
-    pairs = [(mask[None], found[None]) for (_, mask), found in zip(val, logits, strict=True)]
-    whole = [loss(mask, found, np.ones(mask.shape, np.float32)) for mask, found in pairs]
+    pairs = [(mask[None], output[None]) for (_, mask), output in zip(val, logits, strict=True)]
+    whole = [loss(mask, output, np.ones(mask.shape, np.float32)) for mask, output in pairs]
     assert min(losses) == pytest.approx(np.mean(whole), rel=1e-4)
 
 

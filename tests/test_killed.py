@@ -128,13 +128,13 @@ def unbroken(tmp_path_factory):
     return run
 
 
-def assert_same(one, other):
+def assert_same(reference, other):
     for name in SAME:
-        assert (one / name).read_text() == (other / name).read_text(), name
-    models = [keras.saving.load_model(folder / "model.keras") for folder in (one, other)]
+        assert (reference / name).read_text() == (other / name).read_text(), name
+    models = [keras.saving.load_model(folder / "model.keras") for folder in (reference, other)]
     first, second = ([weight.tobytes() for weight in model.get_weights()] for model in models)
     assert first == second
-    assert names(one) == names(other)
+    assert names(reference) == names(other)
 
 
 def names(folder):

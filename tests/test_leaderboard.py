@@ -11,9 +11,9 @@ from segzoo.benchmarking.result_files import tabulate
 
 def test_the_leaderboard_says_what_the_numbers_mean_and_where_they_come_from(tmp_path):
     out = write_example(tmp_path / "out")
-    found = "[widths.toys.better]\nfilters = 19\n[notes.toys]\nlone = 'keeps its size'\n"
+    tables = "[widths.toys.better]\nfilters = 19\n[notes.toys]\nlone = 'keeps its size'\n"
     with (out / "benchmark.toml").open("a") as file:
-        file.write(found)
+        file.write(tables)
     tabulate(out)
     page = (out / "leaderboard.md").read_text()
     for words in (

@@ -68,7 +68,7 @@ def test_values_are_those_of_the_formulas(loss):
 @every_loss
 def test_gradients_are_finite_differences_of_the_formulas(loss):
     labels, logits, weights = batch((1, 2, 3))
-    _, found = gradient(loss, labels, logits, weights)
+    _, actual = gradient(loss, labels, logits, weights)
     expected = np.zeros(logits.shape)
     for index in np.ndindex(logits.shape):
         ends = []
@@ -77,7 +77,7 @@ def test_gradients_are_finite_differences_of_the_formulas(loss):
             moved[index] += step
             ends.append(reference(loss, labels[0], moved[0], weights[0]))
         expected[index] = (ends[0] - ends[1]) / 2e-6
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -109,10 +109,10 @@ def test_cross_entropy_is_that_of_keras_where_all_pixels_weigh_the_same():
 def test_cross_entropy_is_linear_in_weights_of_equal_sum():
     labels, logits, weights = batch()
     labels[labels == IGNORE] = 1
-    one = weights / weights.sum((1, 2), keepdims=True)
-    other = np.full_like(one, 1 / 20)
-    mixed = CrossEntropy()(labels, logits, 0.25 * one + 0.75 * other)
-    expected = 0.25 * CrossEntropy()(labels, logits, one) + 0.75 * CrossEntropy()(labels, logits, other)
+    even = weights / weights.sum((1, 2), keepdims=True)
+    other = np.full_like(even, 1 / 20)
+    mixed = CrossEntropy()(labels, logits, 0.25 * even + 0.75 * other)
+    expected = 0.25 * CrossEntropy()(labels, logits, even) + 0.75 * CrossEntropy()(labels, logits, other)
     np.testing.assert_allclose(mixed, expected, rtol=1e-5)
 
 

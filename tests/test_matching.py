@@ -94,8 +94,8 @@ def match(model, target, image_size=(16, 16)):
 
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=60).map(sorted), st.integers(-5, 60), st.integers(0, 59))
 def test_the_nearest_of_growing_values_is_found_from_anywhere(values, target, start):
-    found = _nearest(values.__getitem__, len(values), min(start, len(values) - 1), target)
-    assert abs(values[found] - target) == min(abs(value - target) for value in values)
+    nearest = _nearest(values.__getitem__, len(values), min(start, len(values) - 1), target)
+    assert abs(values[nearest] - target) == min(abs(value - target) for value in values)
 
 
 @given(st.integers(1, 10**6), st.integers(0, 9_999))
@@ -108,9 +108,9 @@ def test_little_is_built_and_nothing_far_too_large(target, start):
 
 def test_the_width_is_chosen_and_the_baseline_stays():
     models = {"a": ("plain", Plain(filters=20)), "b": ("plain", Plain(filters=3)), "c": ("plain", Plain(filters=300))}
-    found = match_parameters(models, "a", 1, 2, (16, 16))
-    assert list(found) == ["a", "b", "c"]
-    assert all(each == Match(Plain(filters=20), 180, "") for each in found.values())
+    matches = match_parameters(models, "a", 1, 2, (16, 16))
+    assert list(matches) == ["a", "b", "c"]
+    assert all(each == Match(Plain(filters=20), 180, "") for each in matches.values())
 
 
 def test_only_widths_that_the_plugin_accepts_are_chosen():
@@ -150,8 +150,8 @@ def test_keras_and_random_numbers_are_left_as_they_were():
 def assert_nearest(name, base):
     """No width beside the chosen one comes nearer."""
     model = registry.load(Model, name).example()
-    found = match_parameters({"base": ("unet", base), "it": (name, model)}, "base", 3, 3, (64, 64))
-    target, chosen = found["base"].parameters, found["it"]
+    matches = match_parameters({"base": ("unet", base), "it": (name, model)}, "base", 3, 3, (64, 64))
+    target, chosen = matches["base"].parameters, matches["it"]
     widths, width = _accepted(model), getattr(chosen.model, model.width)
     position = widths.index(width)
     assert chosen.parameters == count_parameters(chosen.model, name, 3, 3)

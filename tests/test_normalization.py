@@ -119,7 +119,7 @@ def compare(name, optimizer, steps=1, policy="float32"):
 
 
 def largest_difference(ones, others):
-    return max(np.abs(one - other).max() for one, other in zip(ones, others, strict=True))
+    return max(np.abs(value - other).max() for value, other in zip(ones, others, strict=True))
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -164,15 +164,15 @@ def test_in_sixteen_bits_it_is_as_near_to_float32_as_keras_is(name, policy):
 
 
 def distance(ones, others):
-    return float(np.sqrt(sum(np.square(one - other).sum() for one, other in zip(ones, others, strict=True))))
+    return float(np.sqrt(sum(np.square(value - other).sum() for value, other in zip(ones, others, strict=True))))
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_everything_replaceable_is_replaced_once_and_predicts_the_same(name):
     network = build(name)
     fused = with_stand_ins(network)
-    found = {id(layer) for layer in leaves(fused) if isinstance(layer, FusedBatchNormalization)}
-    assert len(found) == NETWORKS[name][1]
+    fused_layers = {id(layer) for layer in leaves(fused) if isinstance(layer, FusedBatchNormalization)}
+    assert len(fused_layers) == NETWORKS[name][1]
     assert {id(v) for v in fused.variables} == {id(v) for v in network.variables}
     np.testing.assert_allclose(fused(maps()), network(maps()), atol=1e-5)
 

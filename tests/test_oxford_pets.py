@@ -213,8 +213,8 @@ def test_the_articles_split_leaves_out_what_has_no_partner(root):
     (root / "images" / "Birman_3.jpg").unlink()
     (root / "annotations" / "trimaps" / "pug_2.png").unlink()
     dataset = OxfordPets(root=root, split="article", val_size=5, allow_missing=True)
-    found = ids(dataset, "train") + ids(dataset, "val")
-    assert sorted(found) == sorted({*TRAINVAL, *TEST} - {"Birman_3", "pug_2"})
+    names = ids(dataset, "train") + ids(dataset, "val")
+    assert sorted(names) == sorted({*TRAINVAL, *TEST} - {"Birman_3", "pug_2"})
 
 
 def test_a_part_of_the_articles_pairs_is_taken_only_on_demand(root):

@@ -14,7 +14,7 @@ def cells_of(line):
 
 @given(st.text())
 def test_escaped_text_is_one_cell_of_a_table(text):
-    found = escaped(text)
-    assert len(cells_of(f"| {found} |")) == 3
-    assert "\n" not in found
-    assert not re.search(r"(?<!\\)[*_`<>\[]", re.sub(r"\\\\", "", found))
+    result = escaped(text)
+    assert len(cells_of(f"| {result} |")) == 3
+    assert "\n" not in result
+    assert not re.search(r"(?<!\\)[*_`<>\[]", re.sub(r"\\\\", "", result))

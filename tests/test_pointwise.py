@@ -69,8 +69,8 @@ def test_a_step_is_that_of_keras(options, policy, tolerance):
     subsampled = with_stand_ins(plain)
     assert isinstance(subsampled.get_layer("project"), SubsampledConvolution)
     assert [id(v) for v in subsampled.variables] == [id(v) for v in plain.variables]
-    for one, other in zip(step(subsampled), step(plain), strict=True):
-        np.testing.assert_allclose(one, other, atol=tolerance, rtol=tolerance)
+    for value, other in zip(step(subsampled), step(plain), strict=True):
+        np.testing.assert_allclose(value, other, atol=tolerance, rtol=tolerance)
 
 
 @pytest.mark.parametrize("options", [{}, {"strides": 2, "activity_regularizer": "l2"}])
@@ -81,8 +81,8 @@ def test_all_else_is_left_alone(options):
 
 def test_a_residual_network_trains_without_strides_in_its_projections():
     trained = with_stand_ins(ResUNet(filters=4).build((None, None, 3), 3))
-    found = {layer.name for layer in trained.layers if isinstance(layer, SubsampledConvolution)}
-    assert found == {"encoder2_project", "encoder3_project", "bridge_project"}
+    names = {layer.name for layer in trained.layers if isinstance(layer, SubsampledConvolution)}
+    assert names == {"encoder2_project", "encoder3_project", "bridge_project"}
 
 
 def test_few_channels_do_not_crash_the_process():

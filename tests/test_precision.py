@@ -193,9 +193,9 @@ def test_it_is_the_network_that_was_trained(tmp_path, policy, build):
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
 def test_the_same_seed_gives_the_same_bits(tmp_path, policy):
-    one, two = (Training(tmp_path, unet, precision=policy) for _ in range(2))
-    assert one.rows == two.rows
-    for first, second in zip(one.model.get_weights(), two.model.get_weights(), strict=True):
+    once, again = (Training(tmp_path, unet, precision=policy) for _ in range(2))
+    assert once.rows == again.rows
+    for first, second in zip(once.model.get_weights(), again.model.get_weights(), strict=True):
         np.testing.assert_array_equal(first, second)
 
 

@@ -71,10 +71,10 @@ def test_each_batch_normalization_is_called_once_so_that_its_statistics_fit(netw
 
 def test_steps_change_the_output_with_the_same_weights() -> None:
     keras.utils.set_random_seed(0)
-    one, three = (R2UNet(filters=4, depth=2, t=t).build((None, None, 3), 3) for t in (1, 3))
-    for layer in one.layers:
-        three.get_layer(layer.name).set_weights(layer.get_weights())
-    assert np.abs(predict(one) - predict(three)).max() > 1e-2
+    single, triple = (R2UNet(filters=4, depth=2, t=t).build((None, None, 3), 3) for t in (1, 3))
+    for layer in single.layers:
+        triple.get_layer(layer.name).set_weights(layer.get_weights())
+    assert np.abs(predict(single) - predict(triple)).max() > 1e-2
 
 
 def test_a_recurrent_convolution_computes_the_recurrence() -> None:

@@ -12,8 +12,8 @@ T_2 = 4.302653
 
 
 def test_models_are_ranked_with_means_intervals_and_tests(tmp_path):
-    found = json.loads((tabulate(write_example(tmp_path / "out")).folder / "results.json").read_text())
-    rows = {row["model"]: row for row in found["rows"]}
+    results = json.loads((tabulate(write_example(tmp_path / "out")).folder / "results.json").read_text())
+    rows = {row["model"]: row for row in results["rows"]}
     assert list(rows) == ["better", "plain", "lone", "broken"]
     margin = T_2 * 0.1 / 3**0.5
     expected = {"mean": 0.4, "sd": 0.1, "low": 0.4 - margin, "high": 0.4 + margin}
@@ -37,7 +37,7 @@ def test_p_is_adjusted_for_the_models_that_are_tested(tmp_path):
         for model, shift in (("plain", 0), ("near", 0.02), ("far", 0.2)):
             write_cell(out, "toys", model, seed, [0.3 + shift + noise, 0.5 + shift, 0.4 + 1.2 * shift])
     write_cell(out, "toys", "lone", 0, [0.3, 0.5, 0.4])
-    tests = {one.label: one for one in tabulate(out).ranking["toys"]}
+    tests = {row.label: row for row in tabulate(out).ranking["toys"]}
     first, second = tests["far"].difference.p, tests["near"].difference.p
     assert first < second
     assert (tests["far"].p, tests["near"].p) == (2 * first, max(2 * first, second))

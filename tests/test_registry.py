@@ -21,10 +21,10 @@ def entry(name, kind=Model):
 
 def test_an_installed_plugin_is_listed_with_its_distribution_and_summary(install):
     install("segzoo-test-net", {MODELS: "net = segzoo_test_net:Net"})
-    found = entry("net")
-    assert (found.distribution, found.version) == ("segzoo-test-net", "1.2")
-    assert (found.summary, found.problem) == ("A network for tests.", "")
-    assert found.target == "segzoo_test_net:Net"
+    listed = entry("net")
+    assert (listed.distribution, listed.version) == ("segzoo-test-net", "1.2")
+    assert (listed.summary, listed.problem) == ("A network for tests.", "")
+    assert listed.target == "segzoo_test_net:Net"
 
 
 def test_listing_imports_no_plugin(install):
@@ -40,8 +40,8 @@ def test_a_distribution_is_asked_once_for_what_it_needs_however_many_plugins_it_
     install("segzoo-test-net", groups, requires=("segzoo-test-needed",))
     asked, version = [], Installed.version
     monkeypatch.setattr(Installed, "version", lambda self, name: asked.append(name) or version(self, name))
-    found = [entry for entry in registry.entries(*registry.KINDS) if entry.distribution == "segzoo-test-net"]
-    assert len(found) == 3 * len(registry.KINDS)
+    listed = [entry for entry in registry.entries(*registry.KINDS) if entry.distribution == "segzoo-test-net"]
+    assert len(listed) == 3 * len(registry.KINDS)
     assert asked.count("segzoo-test-needed") == 1
 
 

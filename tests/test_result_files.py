@@ -10,21 +10,22 @@ from segzoo.benchmarking.result_files import tabulate
 
 
 def test_results_are_the_same_wherever_whenever_and_however_fast_the_cells_were_run(tmp_path):
-    one, other = write_example(tmp_path / "one"), write_example(tmp_path / "elsewhere" / "other", slice(None, None, -1))
-    for path in other.rglob("timings.csv"):
+    here = write_example(tmp_path / "here")
+    elsewhere = write_example(tmp_path / "deep" / "elsewhere", slice(None, None, -1))
+    for path in elsewhere.rglob("timings.csv"):
         path.write_text(path.read_text().replace("4", "7"))
-    for path in other.rglob("cell.json"):
+    for path in elsewhere.rglob("cell.json"):
         write(path, json.loads(path.read_text()) | {"seconds": 99.5, "attempts": 4, "peak_memory_bytes": 7})
-    for path in other.rglob("manifest.json"):
+    for path in elsewhere.rglob("manifest.json"):
         write(path, json.loads(path.read_text()) | {"finished": "2031-01-01T00:00:00+00:00"})
-    tabulate(one)
-    tabulate(other)
+    tabulate(here)
+    tabulate(elsewhere)
     for name in ("results.csv", "images.csv"):
-        assert (one / name).read_bytes() == (other / name).read_bytes()
-    first, second = (json.loads((out / "results.json").read_text()) for out in (one, other))
+        assert (here / name).read_bytes() == (elsewhere / name).read_bytes()
+    first, second = (json.loads((out / "results.json").read_text()) for out in (here, elsewhere))
     assert first.pop("timings") != second.pop("timings")
     assert first == second
-    assert (one / "timings.csv").read_text() != (other / "timings.csv").read_text()
+    assert (here / "timings.csv").read_text() != (elsewhere / "timings.csv").read_text()
 
 
 def test_tables_are_made_anew_from_the_cells(tmp_path):

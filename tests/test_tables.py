@@ -86,11 +86,11 @@ def test_a_folder_without_a_benchmark_is_refused(tmp_path):
 def test_every_figure_has_a_definition(tmp_path):
     out = write_example(tmp_path / "out")
     tabulate(out)
-    found = json.loads((out / "results.json").read_text())
-    rows = [*found["rows"], *found["cells"], *found["timings"]["rows"], *found["timings"]["cells"]]
-    rows += [row["comparison"] for row in found["rows"] if row["comparison"]]
+    results = json.loads((out / "results.json").read_text())
+    rows = [*results["rows"], *results["cells"], *results["timings"]["rows"], *results["timings"]["cells"]]
+    rows += [row["comparison"] for row in results["rows"] if row["comparison"]]
     facts = {"seed", "images", "low", "high"}
     figures = {name for row in rows for name, value in row.items() if isinstance(value, int | float)} - facts
-    of_classes = {f"{name}_ring" for name in found["definitions"]}
+    of_classes = {f"{name}_ring" for name in results["definitions"]}
     # The phase's own definitions are in its file, of which the tests have one line.
-    assert figures - of_classes - found["definitions"].keys() - timing.DEFINITIONS.keys() == set()
+    assert figures - of_classes - results["definitions"].keys() - timing.DEFINITIONS.keys() == set()

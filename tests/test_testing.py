@@ -138,8 +138,8 @@ def failures(plugin, leave_out=frozenset()):
     [pytest.param(cls, marks=pytest.mark.slow if cls in SLOWLY_FOUND else (), id=cls.__name__) for cls in FOUND],
 )
 def test_what_is_wrong_is_found(cls):
-    found = failures(cls.example(), set(EVERY_CHECK) - FOUND[cls])
-    assert set(found) == FOUND[cls], found
+    failed = failures(cls.example(), set(EVERY_CHECK) - FOUND[cls])
+    assert set(failed) == FOUND[cls], failed
 
 
 @pytest.mark.slow
@@ -163,10 +163,10 @@ def test_a_heavy_import_is_found(tmp_path, monkeypatch):
     module = tmp_path / "segzoo_test_heavy.py"
     module.write_text("import numpy\nfrom wrong_plugins import RightLoss\nclass Heavy(RightLoss):\n    'Heavy.'\n")
     monkeypatch.syspath_prepend(tmp_path)
-    found = failures(testing.find("segzoo_test_heavy:Heavy"))
-    assert set(found) == {"check_import_is_light"}
-    assert "importing segzoo_test_heavy also imports" in found["check_import_is_light"]
-    assert "numpy" in found["check_import_is_light"]
+    failed = failures(testing.find("segzoo_test_heavy:Heavy"))
+    assert set(failed) == {"check_import_is_light"}
+    assert "importing segzoo_test_heavy also imports" in failed["check_import_is_light"]
+    assert "numpy" in failed["check_import_is_light"]
     del sys.modules["segzoo_test_heavy"]
 
 
@@ -242,9 +242,9 @@ def test_the_unet_fails_where_its_skips_are_cut():
             network = super().build(image_shape, num_classes)
             return keras.models.clone_model(network, clone_function=lambda layer: layer, call_function=call)
 
-    found = failures(Cut.example(), set(EVERY_CHECK) - {"check_every_skip_matters"})
-    assert "input 1 of decoder1_skip" in found["check_every_skip_matters"]
-    assert "input 1 of decoder2_skip" in found["check_every_skip_matters"]
+    failed = failures(Cut.example(), set(EVERY_CHECK) - {"check_every_skip_matters"})
+    assert "input 1 of decoder1_skip" in failed["check_every_skip_matters"]
+    assert "input 1 of decoder2_skip" in failed["check_every_skip_matters"]
 
 
 @pytest.mark.parametrize("check", EVERY_CHECK.values(), ids=EVERY_CHECK)

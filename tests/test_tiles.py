@@ -41,15 +41,15 @@ def pixelwise(frame):
 
 @given(sides, sides)
 def test_tiles_cover_an_axis_and_overlap_by_half(side, tile):
-    found = starts(side, tile)
+    result = starts(side, tile)
     if side <= tile:
-        (start,) = found
+        (start,) = result
         before, after = -start, tile - side + start
         assert min(before, after) >= 0
         assert after - before in (0, 1)
         return
-    assert (found[0], found[-1]) == (0, side - tile)
-    steps = np.diff(found)
+    assert (result[0], result[-1]) == (0, side - tile)
+    steps = np.diff(result)
     assert (steps > 0).all()
     assert (steps <= max(1, tile // 2)).all()
 
@@ -64,11 +64,11 @@ def test_tiles_cover_each_pixel(size, tile):
 
 @given(st.tuples(sides, sides))
 def test_no_pixel_of_a_tile_weighs_nothing_and_the_middle_weighs_most(tile):
-    found = weight(tile)
-    assert found.shape == tile
-    assert found.min() == 1
-    assert found[tile[0] // 2, tile[1] // 2] == found.max()
-    np.testing.assert_array_equal(found, found[::-1, ::-1])
+    result = weight(tile)
+    assert result.shape == tile
+    assert result.min() == 1
+    assert result[tile[0] // 2, tile[1] // 2] == result.max()
+    np.testing.assert_array_equal(result, result[::-1, ::-1])
 
 
 @settings(max_examples=50)
@@ -76,9 +76,9 @@ def test_no_pixel_of_a_tile_weighs_nothing_and_the_middle_weighs_most(tile):
 def test_a_pixelwise_network_says_the_same_through_tiles_to_the_last_bit(frame, sizes, size):
     images = images_of(sizes)
     network, seen = pixelwise(frame)
-    found = list(tiled(network, frame, iter(images), size))
-    assert len(found) == len(images)
-    for image, logits in zip(images, found, strict=True):
+    result = list(tiled(network, frame, iter(images), size))
+    assert len(result) == len(images)
+    for image, logits in zip(images, result, strict=True):
         expected = np.concatenate([np.sqrt(image.astype(np.float32)), image[..., :1].astype(np.float32) / 7], axis=-1)
         np.testing.assert_array_equal(logits, expected)
         assert logits.dtype == np.float32

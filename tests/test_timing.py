@@ -50,14 +50,14 @@ class Clock:
         """Its calls with one input take these seconds in turn, the last one again and again."""
         taken = iter(seconds)
 
-        def one():
+        def single():
             self.calls.append(name)
             self.now += next(taken, seconds[-1])
 
         def many():
             self.now += batch
 
-        return Network({}, one, many)
+        return Network({}, single, many)
 
 
 def turns(calls):
@@ -125,12 +125,12 @@ def test_the_baseline_is_timed_as_two_networks_at_both_ends(tmp_path, monkeypatc
     monkeypatch.setattr(
         timing, "time_rounds", lambda networks, *rest: timed.append(networks) or time_rounds(networks, *rest)
     )
-    found = compared(folders, baseline="b")
+    figures = compared(folders, baseline="b")
     (networks,) = timed
     assert len(networks) == len(set(map(id, networks))) == 3
-    assert list(found["models"]) == ["b", "a"]
-    assert found["noise_floor"] >= 1
-    assert found["left_out"] == {}
+    assert list(figures["models"]) == ["b", "a"]
+    assert figures["noise_floor"] >= 1
+    assert figures["left_out"] == {}
 
 
 def test_where_memory_is_short_networks_are_timed_in_groups_with_the_baseline_in_each(tmp_path, monkeypatch):
@@ -141,10 +141,10 @@ def test_where_memory_is_short_networks_are_timed_in_groups_with_the_baseline_in
     )
     free = (2**30 / (1 + taken) for taken in count())
     monkeypatch.setattr(timing.psutil, "virtual_memory", lambda: SimpleNamespace(available=next(free)))
-    found = compared(folders, baseline="c")
+    figures = compared(folders, baseline="c")
     assert [len(networks) for networks in timed] == [3, 3, 3]
     assert len({id(networks[0]) for networks in timed}) == len({id(networks[-1]) for networks in timed}) == 1
-    assert set(found["models"]) == set("abcd")
+    assert set(figures["models"]) == set("abcd")
 
 
 def test_a_network_that_is_gone_is_left_out_with_the_reason(tmp_path):
@@ -152,9 +152,9 @@ def test_a_network_that_is_gone_is_left_out_with_the_reason(tmp_path):
     config = folders["gone"] / "config.toml"
     config.write_text(config.read_text().replace('"unet"', '"nonet"'))
     for baseline in ("kept", "gone"):
-        found = compared(folders, baseline=baseline)
-        assert list(found["models"]) == ["kept"]
-        assert found["left_out"]["gone"].startswith("ConfigError: no model 'nonet'")
+        timed = compared(folders, baseline=baseline)
+        assert list(timed["models"]) == ["kept"]
+        assert timed["left_out"]["gone"].startswith("ConfigError: no model 'nonet'")
     assert compared({"gone": folders["gone"]})["noise_floor"] is None
 
 
@@ -180,9 +180,9 @@ def test_the_command_writes_figures_for_each_network(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "shapes: noise floor " in done.stderr
-    found = json.loads((tmp_path / "timing.json").read_text())
-    assert (found["threads"], found["rounds"]) == (1, 2)
-    shapes = found["datasets"]["shapes"]
+    timed = json.loads((tmp_path / "timing.json").read_text())
+    assert (timed["threads"], timed["rounds"]) == (1, 2)
+    shapes = timed["datasets"]["shapes"]
     assert shapes["noise_floor"] >= 1
     assert shapes["models"]["narrow"]["flops"] < shapes["models"]["wide"]["flops"]
     for figures in shapes["models"].values():
