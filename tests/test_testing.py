@@ -95,6 +95,12 @@ FOUND = {
         "check_crops_are_heeded",
         "check_history_has_one_row_an_epoch",
     },
+    wrong.ReportsTexts: {
+        "check_best_weights_are_left",
+        "check_crops_are_heeded",
+        "check_history_has_one_row_an_epoch",
+        "check_loss_falls",
+    },
     wrong.ReportsNothing: {
         "check_best_weights_are_left",
         "check_crops_are_heeded",
@@ -104,6 +110,14 @@ FOUND = {
     },
     wrong.CountsNothing: {"check_history_has_one_row_an_epoch", "check_steps_end_the_training"},
     wrong.DeafToSteps: {"check_steps_end_the_training"},
+    wrong.DeafToEpochs: {
+        "check_best_weights_are_left",
+        "check_crops_are_heeded",
+        "check_global_state_is_left",
+        "check_history_has_one_row_an_epoch",
+        "check_loss_falls",
+        "check_seed_decides_the_training",
+    },
     wrong.ResizesAll: {"check_crops_are_heeded"},
     wrong.DeafToSeeds: {"check_seed_decides_the_training"},
     wrong.Lucky: {"check_seed_decides_the_training"},
@@ -140,6 +154,32 @@ def failures(plugin, leave_out=frozenset()):
 def test_what_is_wrong_is_found(cls):
     failed = failures(cls.example(), set(EVERY_CHECK) - FOUND[cls])
     assert set(failed) == FOUND[cls], failed
+
+
+@pytest.mark.parametrize(
+    ("cls", "check", "message"),
+    [
+        (wrong.ReportsNothing, "check_loss_falls", "epoch_ended was never called: no epoch has figures"),
+        (
+            wrong.ReportsNoValLoss,
+            "check_crops_are_heeded",
+            "epoch_ended was given only loss; it needs loss and val_loss",
+        ),
+        (
+            wrong.DeafToSteps,
+            "check_steps_end_the_training",
+            "a job with steps = 2 goes on after 3 calls of images_done",
+        ),
+        (
+            wrong.DeafToEpochs,
+            "check_global_state_is_left",
+            "a job with epochs = 1 goes on after 3 calls of epoch_ended",
+        ),
+        (wrong.ReportsTexts, "check_loss_falls", r"epoch_ended was given loss = '\d\.\d{4}', which is no number"),
+    ],
+)
+def test_what_a_trainer_fails_to_tell_is_named(cls, check, message):
+    assert re.match(message, failures(cls.example(), set(EVERY_CHECK) - {check})[check])
 
 
 @pytest.mark.slow

@@ -830,11 +830,32 @@ class CountsNothing(RightTrainer):
         return super().fit(build, train, val, replace(job, events=NoSteps(job.events)))
 
 
-class DeafToSteps(RightTrainer):
-    """Trains whole epochs whatever it is told."""
+class Texts(Passing):
+    """Rounds figures to texts."""
+
+    def epoch_ended(self, figures, times=None):
+        super().epoch_ended({name: f"{value:.4f}" for name, value in figures.items()})
+
+
+class ReportsTexts(RightTrainer):
+    """Reports figures as texts."""
 
     def fit(self, build, train, val, job):
-        return super().fit(build, train, val, replace(job, epochs=job.epochs or 1, steps=None))
+        return super().fit(build, train, val, replace(job, events=Texts(job.events)))
+
+
+class DeafToSteps(RightTrainer):
+    """Trains on and on where only steps end the training."""
+
+    def fit(self, build, train, val, job):
+        return super().fit(build, train, val, replace(job, steps=None))
+
+
+class DeafToEpochs(RightTrainer):
+    """Trains on and on where only epochs end the training."""
+
+    def fit(self, build, train, val, job):
+        return super().fit(build, train, val, replace(job, epochs=None))
 
 
 class ResizesAll(RightTrainer):

@@ -14,6 +14,7 @@ import numpy as np
 
 from segzoo import registry
 from segzoo.defaults import DEFAULTS, TRAINED_ON
+from segzoo.errors import PluginError
 from segzoo.files.cache import cache_folder
 from segzoo.networks.build import clean_state
 from segzoo.networks.frame import Frame
@@ -62,19 +63,25 @@ class Training(Events):
             return trainer.fit(small_network, self.samples("train"), self.samples("val"), job)
 
     def epoch_ended(self, figures: Mapping[str, float], times: Mapping[str, float] = {}) -> None:
-        """Keep the figures."""
+        """Keep the figures; a training that does not end is ended."""
         self.rows.append(dict(figures))
+        if self.epochs and len(self.rows) > 2 * self.epochs:
+            raise PluginError(f"a job with epochs = {self.epochs} goes on after {len(self.rows)} calls of epoch_ended")
 
     def images_done(self, count: int) -> None:
-        """Keep the number."""
+        """Keep the number; a training that does not end is ended."""
         self.images.append(count)
+        if self.steps and len(self.images) > self.steps:
+            raise PluginError(f"a job with steps = {self.steps} goes on after {len(self.images)} calls of images_done")
 
     def reported(self, figure: str) -> list[float]:
         """This figure of each epoch."""
         assert self.rows, "epoch_ended was never called: no epoch has figures"
         for row in self.rows:
             assert figure in row, f"epoch_ended was given only {', '.join(row)}; it needs loss and val_loss"
-        return [row[figure] for row in self.rows]
+            value = row[figure]
+            assert hasattr(value, "__float__"), f"epoch_ended was given {figure} = {value!r}, which is no number"
+        return [float(row[figure]) for row in self.rows]
 
     def samples(self, split: Split) -> Samples:
         """The samples of a split; where there are crops to be cut, images that are larger than these."""
