@@ -13,6 +13,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
+from importlib.machinery import PathFinder
 from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
@@ -156,10 +157,11 @@ def _package(plugin: type[Plugin]) -> str:
 
 def _lies_in(file: str, package: str) -> bool:
     module = sys.modules.get(package)
-    origin = getattr(module, "__file__", None)
+    spec = None if module else PathFinder.find_spec(package)  # a module is removed again when its import fails
+    origin = spec.origin if spec else getattr(module, "__file__", None)
     if origin is None:
         return False
-    return file == origin or (hasattr(module, "__path__") and Path(origin).parent in Path(file).parents)
+    return file == origin or (Path(origin).name == "__init__.py" and Path(origin).parent in Path(file).parents)
 
 
 def _shown(file: str, package: str) -> str:

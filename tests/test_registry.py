@@ -190,6 +190,26 @@ def test_a_failing_import_shows_where_the_plugin_is_used(install):
         registry.load(Model, "net")
 
 
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("import os\nimport no_such_module", "ModuleNotFoundError: No module named 'no_such_module'"),
+        ("import sys\nsys.exit('set LICENCE')", "SystemExit: set LICENCE"),
+    ],
+)
+def test_a_failing_import_names_the_line(install, code, reason):
+    source = f"{code}\nclass Net: pass\n"
+    install("segzoo-test-net", {MODELS: "net = segzoo_test_net:Net"}, source)
+    with pytest.raises(PluginError, match=rf"\(segzoo_test_net:Net, segzoo_test_net.py:2\): {reason}"):
+        registry.load(Model, "net")
+    site = install("segzoo-test-deep", {MODELS: "deep = segzoo_test_deep:Net"})
+    (site / "segzoo_test_deep").mkdir()
+    (site / "segzoo_test_deep" / "__init__.py").write_text("from segzoo_test_deep.network import Net\n")
+    (site / "segzoo_test_deep" / "network.py").write_text(source)
+    with pytest.raises(PluginError, match=rf"\(segzoo_test_deep:Net, segzoo_test_deep/network.py:2\): {reason}"):
+        registry.load(Model, "deep")
+
+
 # Where `code` is given, the source itself is what is wrong.
 @pytest.mark.parametrize(
     ("code", "reason"),

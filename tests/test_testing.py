@@ -359,6 +359,16 @@ def test_what_cannot_be_found_is_said(target, settings, error, message):
         testing.find(target, settings)
 
 
+@pytest.mark.parametrize("line", ["import no_such_module", "raise SystemExit('set LICENCE')"])
+def test_a_class_whose_import_fails_is_named_with_the_line(line, install):
+    install("segzoo-test-net", {}, f"import os\n{line}\n")
+    message = (
+        r"cannot import segzoo_test_net:Net \(segzoo_test_net.py:2\): (ModuleNotFoundError: |SystemExit: set LICENCE)"
+    )
+    with pytest.raises(PluginError, match=message):
+        testing.find("segzoo_test_net:Net")
+
+
 def test_an_outcome_for_each_check_told_at_once():
     told = []
     assert testing.run_checks(wrong.Missing(), told.append) == told

@@ -28,6 +28,7 @@ from rich.text import Text
 from segzoo import registry
 from segzoo.errors import ConfigError, PluginError, SegzooError
 from segzoo.plugin import Dataset, Loss, Model, Plugin, Trainer
+from segzoo.plugin_errors import line_in, summary
 from segzoo.testing import datasets, losses, models, plugins, trainers, training
 
 if TYPE_CHECKING:
@@ -169,8 +170,10 @@ def _import(target: str) -> type[Plugin]:
     module, _, name = target.partition(":")
     try:
         cls = getattr(import_module(module), name)
-    except Exception as error:
-        raise PluginError(f"cannot import {target}: {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:
+        line = line_in(module.partition(".")[0], error)
+        place = f"{target} ({line})" if line else target
+        raise PluginError(f"cannot import {place}: {summary(error)}") from error
     if lacking := registry.incompleteness(cls, *registry.KINDS):
         raise PluginError(f"{target} is no complete subclass of Model, Dataset, Trainer or Loss: {lacking}")
     plugin: type[Plugin] = cls
