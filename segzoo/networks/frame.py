@@ -70,13 +70,12 @@ class Frame:
         The part has `image_size`, and its upper left corner lies at `corner`. Around it are the pixels that are there
         in the image; what lies outside of the image is mirrored.
         """
-        sizes = zip(self.input_size, self.image_size, strict=True)
-        top, left = (start - (total - side) // 2 for start, (total, side) in zip(corner, sizes, strict=True))
         height, width = self.input_size
+        top, left = corner[0] - (height - self.image_size[0]) // 2, corner[1] - (width - self.image_size[1]) // 2
         if top >= 0 and left >= 0 and top + height <= image.shape[0] and left + width <= image.shape[1]:
             return image[top : top + height, left : left + width]
         rows, columns = mirrored(top, height, image.shape[0]), mirrored(left, width, image.shape[1])
-        return image[rows[:, None], columns]
+        return image[rows].take(columns, axis=1)  # rows first, which are copied as they are
 
     def mask_of_part(self, mask: NDArray[Any], corner: tuple[int, int], value: float) -> NDArray[Any]:
         """The same part of a mask or a map (H, W), with `value` where it lies outside of the image."""

@@ -7,6 +7,7 @@ import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, BinaryIO, TypedDict
@@ -52,7 +53,7 @@ class PackedArrays(Sequence["NDArray[Any]"]):
 
     def __getitem__(self, index: Any, /) -> Any:
         start, height, width = self.places[index].tolist()
-        values = int(np.prod(self.pixel_shape))  # in a pixel
+        values = prod(self.pixel_shape)  # in a pixel
         return self.flat[start * values : (start + height * width) * values].reshape(height, width, *self.pixel_shape)
 
     @property
