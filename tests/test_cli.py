@@ -110,6 +110,14 @@ def test_listing_loads_neither_tensorflow_nor_a_plugin():
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
+def test_what_a_plugin_prints_when_it_is_imported_is_not_in_the_json(command, install):
+    code = "print('hello')\nfrom segzoo_losses import CrossEntropy"
+    install("segzoo-test-loss", {"segzoo.losses": "loud = segzoo_test_loss:CrossEntropy"}, code)
+    done = command("show", "loud", "--json")
+    assert json.loads(done.out)["name"] == "loud"
+    assert done.err == "hello\n"
+
+
 def test_show_a_network(command):
     arguments = ("show", "unet", "--set", "model.filters=4", "--image-size", "32x48", "--classes", "5", "--json")
     facts = json.loads(command(*arguments).out)

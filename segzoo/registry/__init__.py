@@ -7,7 +7,9 @@ for, and `create` turns its name and options into a frozen object.
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import EntryPoint
 from typing import Any, TypeVar
@@ -107,7 +109,8 @@ def load(kind: type[P], name: str) -> type[P]:
     if entry.problem:
         raise PluginError(f"{title} cannot be used: {entry.problem}")
     try:
-        loaded: Any = _Driver(kind.group, name, on_load_failure_callback=_fail).driver
+        with redirect_stdout(sys.stderr):  # what a module prints must not end up in the output of --json
+            loaded: Any = _Driver(kind.group, name, on_load_failure_callback=_fail).driver
     except (Exception, SystemExit) as error:
         line = line_in(entry.target.partition(".")[0].partition(":")[0], error)
         place = f"{entry.target}, {line}" if line else entry.target
