@@ -54,7 +54,7 @@ def main(words: Sequence[str] | None = None) -> None:
     ]
     print(table(["processes", "seconds", "pairs/s", "so many times as fast as one"], rows), end="\n\n")
     print(
-        f"`segzoo data verify folder`, without an index, of generated pairs of {SIZE[1]}x{SIZE[0]} pixels: memory of "
+        f"`segzoo data verify folder`, without an index, of generated pairs of {SIZE[0]}x{SIZE[1]} pixels: memory of "
         f"all its processes together, at the peak.\nMedians of {options.memory_rounds} rounds (least - most).\n"
     )
     figures = {size: peaks(size, options.memory_rounds) for size in options.files}

@@ -51,7 +51,7 @@ def main(words: Sequence[str] | None = None) -> None:
         interleaved(turns, 1)
         times = interleaved(turns, options.rounds)
     print(
-        f"All splits of {pairs:,} images of {SIZE[1]}x{SIZE[0]} pixels and as many masks, opened by a new process.\n"
+        f"All splits of {pairs:,} images of {SIZE[0]}x{SIZE[1]} pixels and as many masks, opened by a new process.\n"
         f"Medians of {options.rounds} rounds (least - most).\n"
     )
     rows = [[name, spread(taken), spread([2 * pairs / each for each in taken])] for name, taken in times.items()]

@@ -489,7 +489,7 @@ def test_a_region_of_another_size_is_a_finding_of_its_sample(tmp_path):
     result = segzoo.verify("folder", settings=settings, processes=1)
     (error,) = result.errors
     assert (error.kind, error.id, error.file) == ("size", "im3", str(region))
-    assert f"the region {region} is 6x8 pixels, its mask 8x6" in error.what
+    assert f"the region {region} is 8x6 pixels, its mask 6x8" in error.what
 
 
 def test_a_region_that_leaves_nothing_is_a_finding_of_its_mask(tmp_path):

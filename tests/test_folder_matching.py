@@ -336,7 +336,7 @@ def test_an_object_of_another_size_is_a_finding(tmp_path):
     result = segzoo.verify("folder", settings={"dataset.root": str(tmp_path)}, processes=1)
     (error,) = (finding for finding in result.errors if finding.kind != "duplicate")
     assert (error.kind, error.id) == ("size", "train/im1")
-    assert f"the mask {path} is 6x8 pixels, that of {path.with_name('0.png')} 8x6" in error.what
+    assert f"the mask {path} is 8x6 pixels, that of {path.with_name('0.png')} 6x8" in error.what
 
 
 def test_a_mask_that_is_added_changes_stamp_and_sample(tmp_path, cache):

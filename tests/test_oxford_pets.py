@@ -302,7 +302,7 @@ def test_a_trimap_in_colour_is_named(root):
 def test_an_image_and_a_trimap_of_different_size_are_both_named(root):
     path = root / "images" / "Birman_1.jpg"
     Image.new("RGB", (8, 12)).save(path)
-    with pytest.raises(DataError, match=f"{path} is 8x12 pixels, but .*trimaps/Birman_1.png is 12x8"):
+    with pytest.raises(DataError, match=f"{path} is 12x8 pixels, but .*trimaps/Birman_1.png is 8x12"):
         sample(root)
 
 

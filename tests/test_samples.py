@@ -34,7 +34,7 @@ def test_good_samples_pass_unchanged():
     ("wrong", "error", "message"),
     [
         (pair(label=2), DataError, "mask of 'photo1' of the split 'val' has labels that are no class: 2; allowed are"),
-        (pair(mask=(4, 5)), DataError, "image 'photo1' of the split 'val' is 6x4 pixels, its mask 5x4"),
+        (pair(mask=(4, 5)), DataError, "image 'photo1' of the split 'val' is 4x6 pixels, its mask 4x5"),
         (pair(image=(4, 6, 4)), DataError, "has 4 channels, the dataset says 3"),
         (pair(image=(4, 6)), PluginError, "not uint8 or uint16"),
         (pair(image_type=np.float32), PluginError, "not uint8 or uint16"),

@@ -91,7 +91,7 @@ MISTAKES = {
         [("error", "unreadable", "trimaps/test_02.png")],
     ),
     "an empty file": (lambda image, mask: image.write_bytes(b""), [("error", "unreadable", "test_02.jpg")]),
-    "another size": (lambda image, mask: trimap([1, 2], (23, 36)).save(mask), [("error", "size", "is 36x23")]),
+    "another size": (lambda image, mask: trimap([1, 2], (23, 36)).save(mask), [("error", "size", "is 23x36")]),
     "labels that are none": (
         lambda image, mask: trimap([1, 2, 7]).save(mask),
         [("error", "invalid", "it has the values [7]")],
@@ -106,7 +106,7 @@ MISTAKES = {
     ),
     "a photo to be turned, with a mask as it is shown": (
         lambda image, mask: (picture(99, (36, 24)).save(image, exif=lying(8)), trimap([1, 2]).save(mask)),
-        [("error", "size", "is 36x24"), ("warning", "turned", "is to be turned")],
+        [("error", "size", "is 24x36"), ("warning", "turned", "is to be turned")],
     ),
     "a photo that stands": (lambda image, mask: picture(99).save(image, exif=lying(1)), []),
     "a GIF": (
@@ -223,7 +223,7 @@ def data(install):
     ("fault", "kind", "text"),
     [
         ("label", "labels", "the mask of 'val/7' has labels that are no class: 2"),
-        ("rows", "size", "image 'val/7' is 14x12 pixels, its mask 14x11"),
+        ("rows", "size", "image 'val/7' is 12x14 pixels, its mask 11x14"),
         ("channels", "invalid", "image 'val/7' has 2 channels, the dataset says 1"),
         ("type", "invalid", "image 'val/7' is float64"),
         ("unlabelled", "unlabelled", "every pixel of the mask is left out"),

@@ -189,8 +189,8 @@ def apply_region(labels: NDArray[np.uint8], region: Path, page: int) -> NDArray[
     inside = marked_values(region, page if pages(region) > 1 else 0) != 0
     if inside.shape != labels.shape:
         raise DataError(
-            f"the region {region} is {inside.shape[1]}x{inside.shape[0]} pixels, its mask "
-            f"{labels.shape[1]}x{labels.shape[0]}"
+            f"the region {region} is {inside.shape[0]}x{inside.shape[1]} pixels, its mask "
+            f"{labels.shape[0]}x{labels.shape[1]}"
         )
     result: NDArray[np.uint8] = np.where(inside, labels, np.uint8(IGNORE))
     return result
@@ -251,7 +251,7 @@ class Instances:
 
 
 def _size(pixels: NDArray[Any]) -> str:
-    return f"{pixels.shape[1]}x{pixels.shape[0]}"
+    return f"{pixels.shape[0]}x{pixels.shape[1]}"
 
 
 def border(lowest: NDArray[np.int64], highest: NDArray[np.int64]) -> NDArray[np.bool_]:

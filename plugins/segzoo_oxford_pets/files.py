@@ -64,7 +64,7 @@ class Pairs:
         image_path, trimap_path = self.files(self.names[index])
         image, mask = read_image(image_path, 3), read_trimap(trimap_path, self.labels)
         if image.shape[:2] != mask.shape:
-            sizes = [f"{array.shape[1]}x{array.shape[0]}" for array in (image, mask)]
+            sizes = [f"{array.shape[0]}x{array.shape[1]}" for array in (image, mask)]
             raise DataError(f"{image_path} is {sizes[0]} pixels, but {trimap_path} is {sizes[1]}")
         return image, mask
 

@@ -200,7 +200,7 @@ class OnDemand(Sequence[T]):
 
 
 def _size(array: NDArray[Any]) -> str:
-    return f"{array.shape[1]}x{array.shape[0]}"
+    return f"{array.shape[0]}x{array.shape[1]}"
 
 
 def outside(values: NDArray[Any], num_classes: int) -> str:

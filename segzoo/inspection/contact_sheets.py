@@ -138,7 +138,7 @@ def _facts(image: NDArray[Any], mask: NDArray[Any], info: Info) -> str:
     names = dict(enumerate(info.classes)) | {IGNORE: "ignored"}
     shares = [f"{name} {100 * pixels[label]:.1f} %" for label, name in names.items() if pixels[label]]
     height, width, channels = image.shape
-    return f"{width}x{height}, {channels} channels, {image.dtype}; {', '.join(shares)}"
+    return f"{height}x{width}, {channels} channels, {image.dtype}; {', '.join(shares)}"
 
 
 def _drawn(sample: ShownSample) -> Image.Image:
