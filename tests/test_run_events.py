@@ -216,7 +216,7 @@ class AtTheEnd(Everything):
 
 def test_a_run_and_its_trainer_send_events_to_the_subscribers_of_the_user(tmp_path, capsys):
     everything, fails, folder = AtTheEnd(), Fails(), tmp_path / "run"
-    options = {"settings": TINY, "out": folder, "subscribers": [fails, everything]}
+    options = {"settings": TINY, "out": folder, "keep_checkpoint": True, "subscribers": [fails, everything]}
     result = segzoo.run("unet", "shapes", epochs=2, **options)
     step, epoch = "images_done", "epoch_ended"
     names = ["run_started", "training_started", step, epoch, step, epoch, "pictures", "run_ended"]
