@@ -96,8 +96,8 @@ class Hausdorff(Metric):
 
 def common(mask: Labels, predictions: Labels) -> Labels:
     """The predictions with IGNORE wherever the mask has it."""
-    seen: Labels = np.where(mask == IGNORE, IGNORE, predictions)
-    return seen
+    ignored = mask == IGNORE
+    return np.where(ignored, IGNORE, predictions) if ignored.any() else predictions
 
 
 def band_counts(mask: Labels, predictions: Labels, num_classes: int) -> Counts:

@@ -73,8 +73,8 @@ class Rates(Metric):
 
     def scores(self, counts: Counts, classes: Sequence[str], /) -> dict[str, Any]:
         """See `Metric.scores`."""
+        rates = np.stack([precision(counts), recall(counts), specificity(counts)])
         scores: dict[str, Any] = {}
-        for rate in (precision, recall, specificity):
-            values = rate(counts)
-            scores |= {f"mean_{rate.__name__}": mean(values), rate.__name__: by_class(classes, values)}
+        for name, values, average in zip(("precision", "recall", "specificity"), rates, mean(rates), strict=True):
+            scores |= {f"mean_{name}": average, name: by_class(classes, values)}
         return scores
