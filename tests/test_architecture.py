@@ -213,6 +213,16 @@ def values_of_kinds(path):
                 yield value.value, value.lineno
 
 
+OF_A_RUN = ("config.toml", "splits.csv", "history.csv", "model.keras", "metrics.json", "manifest.json", "checkpoints")
+"""Names of files in the folder of a run; those that are names of other files, too, are not among them."""
+
+
+@pytest.mark.parametrize("path", [*CORE, *(ROOT / "plugins").rglob("*.py")], ids=lambda path: path.name)
+def test_the_files_of_a_run_are_named_in_a_single_place(path):
+    named = {text for text, _ in texts(path)} & set(OF_A_RUN)
+    assert named == (set(OF_A_RUN) if path == ROOT / "segzoo" / "runs" / "folder.py" else set())
+
+
 AMBIGUOUS = {"dice", "folder", "keras"}
 """Names of plugins that are those of a score, of folders and of a library, too; as such the core may use them."""
 

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from segzoo.errors import ConfigError, SegzooError
-from segzoo.files.atomic import atomic_file, atomic_folder, write_text
+from segzoo.files import atomic
+from segzoo.files.atomic import atomic_file, atomic_folder, leftovers, remove_folder, remove_leftovers, write_text
 
 
 def names(folder):
@@ -117,3 +118,28 @@ def test_a_folder_that_holds_something_is_refused(tmp_path):
         with pytest.raises(ConfigError, match="not empty; choose another --out"), atomic_folder(path):
             pytest.fail("not reached")
     assert (tmp_path / "mine").read_text() == "1"
+
+
+def test_a_folder_that_is_removed_loses_its_name_first(tmp_path, monkeypatch):
+    (tmp_path / "all" / "deep").mkdir(parents=True)
+    (tmp_path / "all" / "deep" / "a.txt").touch()
+
+    def killed(path):
+        raise SystemExit
+
+    with monkeypatch.context() as patch:
+        patch.setattr(atomic.shutil, "rmtree", killed)
+        with pytest.raises(SystemExit):
+            remove_folder(tmp_path / "all")
+    assert not (tmp_path / "all").exists()
+    (tmp_path / ".0123abcd-b.txt").touch()
+    assert len(leftovers(tmp_path)) == 2
+    remove_leftovers(tmp_path)
+    assert names(tmp_path) == []
+
+
+def test_a_folder_is_removed_with_what_it_holds_and_may_be_gone_already(tmp_path):
+    (tmp_path / "all" / "deep").mkdir(parents=True)
+    for _ in range(2):
+        remove_folder(tmp_path / "all")
+        assert names(tmp_path) == []

@@ -53,6 +53,14 @@ def test_runs_that_differ_in_their_seed_are_one_row(tmp_path):
     assert comparison.costs("shapes", "unet")["training_seconds_per_epoch"] == 3
 
 
+def test_whether_a_checkpoint_was_kept_makes_no_other_run(tmp_path):
+    kept = [
+        write_run(tmp_path / f"{seed}", better(0.01 * seed), seed=seed, keep_checkpoint=seed > 0) for seed in (0, 1)
+    ]
+    comparison = segzoo.compare([*kept, write_run(tmp_path / "b", better(0.2), model="canet")])
+    assert {model.label: len(model.runs) for model in comparison.ranking} == {"canet": 1, "unet": 2}
+
+
 def test_a_label_names_the_options_that_differ_where_they_mean_the_same(tmp_path):
     runs = [
         write_run(tmp_path / "a", better(0.3)),

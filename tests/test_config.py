@@ -52,6 +52,13 @@ def test_toml_and_back():
     assert RunConfig.model_validate(tomllib.loads(config.to_toml())) == config
 
 
+def test_whether_the_checkpoint_is_kept_is_written_down_and_makes_no_difference():
+    kept, other = (compose(words=WORDS | {"keep_checkpoint": keep}) for keep in (True, None))
+    assert (kept.table()["keep_checkpoint"], "keep_checkpoint" in other.table()) == (True, False)
+    assert kept.differences(other) == other.differences(kept) == []
+    assert kept.deciding() == other.deciding() == other.table()
+
+
 def test_differences_are_named_with_both_values():
     config = compose(words=WORDS | {"seed": 7}, settings={"model.filters": 16, "loss.y": {"z": 0.5, "same": 1}})
     other = compose(words=WORDS | {"seed": 8, "epochs": 2}, settings={"model.depth": 3, "loss.y": {"z": 1, "same": 1}})

@@ -59,6 +59,7 @@ def test_the_budget_of_a_dataset_takes_the_place_of_the_common_one(definition, c
         ("models = [\n", "is not TOML"),
         ('models = ["unet"]', "key 'datasets': field required"),
         ('models = []\ndatasets = ["shapes"]', "models: name one at least; see `segzoo list models`"),
+        (SHORT + "keep_checkpoint = true", "key 'keep_checkpoint': unknown option"),
         (SHORT + "epoch = 3", "key 'epoch': unknown option; did you mean 'epochs'?"),
         (SHORT + "epochs = 0", "key 'epochs': input should be greater than or equal to 1, not 0"),
         (SHORT + "time_limit = inf", "key 'time_limit': input should be a finite number, not inf"),

@@ -163,6 +163,7 @@ def test_one_finished_run_of_each_model_is_found(tmp_path):
     second = cell(tmp_path, "unet", UNET, seed=1)
     cell(tmp_path, "unet", UNET, seed=2)
     cell(tmp_path, "unet", UNET, "other", status="failed")
+    (cell(tmp_path, "unet", UNET, "damaged") / "cell.json").write_text('{"status": "done"')
     assert timing.finished(tmp_path) == {"shapes": {"unet": second}}
 
 

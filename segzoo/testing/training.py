@@ -13,6 +13,7 @@ import numpy as np
 from segzoo.networks.build import clean_state
 from segzoo.networks.frame import Frame
 from segzoo.plugin import Model
+from segzoo.runs.folder import RunFolder
 from segzoo.testing.models import assert_close
 from segzoo.testing.networks import CLASSES, SIDE, build, compiled, frame_of, noise, run, stirred
 from segzoo.testing.processes import elsewhere
@@ -122,7 +123,7 @@ def check_saved_network_loads_without_segzoo(model: Model) -> None:
     network, images = stirred(build(model, frame)), noise(frame)
     package = type(model).__module__.partition(".")[0]
     with tempfile.TemporaryDirectory() as folder:
-        file = str(Path(folder) / "model.keras")
+        file = str(RunFolder(Path(folder)).model)
         network.save(file)
         loaded = np.load(io.BytesIO(elsewhere(LOAD, file, images, package)))
     assert_close(loaded, run(network, images), "saved and loaded, it gives other logits")
