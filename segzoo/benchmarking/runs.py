@@ -75,8 +75,8 @@ def lacking(runs: Sequence[Run]) -> list[str]:
     for run, scores in zip(runs, had, strict=True):
         groups.setdefault(tuple(name for name in names if name not in scores), []).append(run)
     return [
-        f"{_folders(old)} have no {', '.join(missing)}: they were scored by an earlier version of segzoo, and are left "
-        f"out where these scores are shown. {old[0].files.again}."
+        f"No {', '.join(missing)} in {_folders(old)}, scored by an earlier version of segzoo: left out where these "
+        f"scores are shown. {old[0].files.again}."
         for missing, old in groups.items()
         if missing
     ]
@@ -85,4 +85,4 @@ def lacking(runs: Sequence[Run]) -> list[str]:
 def _folders(runs: Sequence[Run]) -> str:
     """The folders of runs as text, the first ones only if there are many."""
     more = f" and {len(runs) - 3} more" if runs[3:] else ""
-    return f"The runs in {', '.join(str(run.folder) for run in runs[:3])}{more}"
+    return f"{', '.join(str(run.folder) for run in runs[:3])}{more}"
