@@ -404,6 +404,8 @@ class Job:
     seconds: float | None = None
     """Seconds after which the training ends, of those in training steps and waiting for their images; what an earlier
     call has trained counts."""
+    network: str = "the network"
+    """What to call the network in a message, such as `model 'unet' of segmentation-zoo`."""
 
 
 class Trainer(Plugin):

@@ -13,8 +13,9 @@ import tensorflow as tf
 
 from segzoo.errors import ConfigError, TrainingError
 from segzoo.plugin import Job, Samples
-from segzoo.training import Arrays, ahead, clean_state, confusion, mean_iou, prepare
+from segzoo.training import Arrays, ahead, clean_state, confusion, mean_iou, prepare, require_trainable
 from segzoo_keras.checkpoint import Keeper, Progress
+from segzoo_keras.divergence import diverged, never_finite, not_finite, other_precision
 from segzoo_keras.normalization import with_stand_ins
 from segzoo_keras.precision import build_network, scale_is_used_up
 
@@ -38,6 +39,9 @@ def fit(options: KerasTrainer, build: Callable[[], keras.Model], train: Samples,
         progress = keeper.begin()
         if progress.epoch or progress.step:
             job.events.resumed(tuple(progress.figures), tuple(progress.times), progress.images)
+        else:
+            batch = train_set.batch(train_set.epoch(job.seed, 0)[: options.batch_size])
+            require_trainable(job, batch, predict_step(batch.images), other_precision(options))
         steps = math.ceil(train_set.per_epoch / options.batch_size)
         while progress.step or not progress.complete(job, steps):  # an epoch that has begun is validated
             loss = train_epoch(train_step, train_set, options, job, progress, keeper)
@@ -51,7 +55,7 @@ def fit(options: KerasTrainer, build: Callable[[], keras.Model], train: Samples,
         keeper.finish(progress)
 
         if not keeper.best:
-            raise TrainingError(diverged("val_loss was no number in any epoch", options))
+            raise never_finite(val_set, options, job)
         if options.precision != "float32":  # a layer keeps the precision that it was built under
             keras.config.set_dtype_policy("float32")
             model = with_pixels(build(), options.pixels, train_set)
@@ -137,18 +141,12 @@ def train_epoch(
         ready = perf_counter()
         loss = float(step(*batch))
         if not math.isfinite(loss):
-            raise TrainingError(diverged(f"the loss became {loss} in epoch {progress.epoch + 1}", options))
+            raise not_finite(loss, batch, options, job, progress)
         progress.end_step(loss, len(batch.images), ready - start, perf_counter() - start)
         job.events.images_done(len(batch.images))
         keeper.end_step(progress)
         start = perf_counter()
     return progress.loss / progress.images
-
-
-def diverged(what: str, options: KerasTrainer) -> str:
-    """The message: what went wrong, and how to avoid it."""
-    other = ", or take --set trainer.precision=float32" if options.precision == "mixed_float16" else ""
-    return f"{what}; lower the step size, as in --set trainer.learning_rate={options.learning_rate / 10:g}{other}"
 
 
 def validate(predict: Callable[..., Any], data: Arrays, options: KerasTrainer, job: Job) -> dict[str, float]:

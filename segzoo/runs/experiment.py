@@ -25,7 +25,7 @@ from segzoo.networks.frame import Frame
 from segzoo.networks.prediction import classify, predicted
 from segzoo.networks.saved import save
 from segzoo.plugin import Dataset, Events, Info, Job, Loss, Model, Samples, Split, Subscriber, Trainer, View
-from segzoo.plugin_errors import Calling
+from segzoo.plugin_errors import Calling, title
 from segzoo.processes.terminal import Bar, chatter_to, messages_to, note
 from segzoo.reporting.pictures import comparison
 from segzoo.runs.config import RunConfig, compose
@@ -287,6 +287,7 @@ def _train(
         resume=resume,
         steps=config.steps,
         seconds=config.seconds,
+        network=title(type(experiment.model)),
     )
     build = partial(build_network, experiment.model, config.model.name, experiment.frame, info.channels, classes)
     return experiment.trainer.fit(build, splits["train"], splits["val"], job)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from segzoo.training.batches import Arrays, Batch, Picks, crops_of, order
     from segzoo.training.checkpoints import Checkpoints
     from segzoo.training.pipeline import prepare
+    from segzoo.training.requirements import require_finite_loss, require_trainable
 
 __all__ = [
     "Arrays",
@@ -37,6 +38,8 @@ __all__ = [
     "prepare",
     "processor",
     "quiet",
+    "require_finite_loss",
+    "require_trainable",
     "threads",
     "tiled",
 ]
@@ -53,6 +56,7 @@ _HOMES = {
     "training.batches": ("Arrays", "Batch", "Picks", "crops_of", "order"),
     "training.checkpoints": ("Checkpoints",),
     "training.pipeline": ("prepare",),
+    "training.requirements": ("require_finite_loss", "require_trainable"),
 }
 
 

@@ -1,0 +1,46 @@
+"""A loss that is no number: whether the loss, the network or the size of the steps is the cause, and what to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from segzoo.errors import PluginError, SegzooError, TrainingError
+from segzoo.plugin import Job
+from segzoo.training import Arrays, Batch, require_finite_loss
+from segzoo_keras.checkpoint import Progress
+
+if TYPE_CHECKING:
+    from segzoo_keras import KerasTrainer
+
+
+def not_finite(loss: float, batch: Batch, options: KerasTrainer, job: Job, progress: Progress) -> SegzooError:
+    """The error of a step whose loss is no number: of the loss, or of the network, or of the size of the steps."""
+    require_finite_loss(job, batch.labels, batch.weights)
+    if progress.epoch == progress.step == 0:  # no weight has been changed yet
+        return PluginError(
+            f"{job.network}: the loss of the first training step is {loss}, though without training it is finite; look "
+            "at what the network does in training only, such as normalizing by a batch, and at its penalties"
+            f"{other_precision(options)}"
+        )
+    return TrainingError(diverged(f"the loss became {loss} in epoch {progress.epoch + 1}", options))
+
+
+def never_finite(data: Arrays, options: KerasTrainer, job: Job) -> SegzooError:
+    """The error of a training whose validation never gave a number: of the loss, or of the size of the steps."""
+    shape = (*data.frame.output_size, job.num_classes)
+    for labels, _, weights in data.predicted(lambda images: np.zeros((len(images), *shape), np.float32), 1):
+        require_finite_loss(job, labels, weights)
+    return TrainingError(diverged("val_loss was no number in any epoch", options))
+
+
+def diverged(what: str, options: KerasTrainer) -> str:
+    """The message: what went wrong, and how to avoid it."""
+    smaller = f"--set trainer.learning_rate={options.learning_rate / 10:g}"
+    return f"{what}; lower the step size, as in {smaller}{other_precision(options)}"
+
+
+def other_precision(options: KerasTrainer) -> str:
+    """What helps where numbers of 16 bits are the cause; to be appended to a message."""
+    return "" if options.precision == "float32" else ", or take --set trainer.precision=float32"

@@ -1,0 +1,147 @@
+"""A loss that is no number in a training: whose fault it is said to be, and when."""
+
+import keras
+import numpy as np
+import pytest
+from test_keras_trainer import CLASSES, Blocks, Recorder, linear_network
+from test_requirements import Divides, Given
+
+from segzoo.errors import PluginError, TrainingError
+from segzoo.plugin import IGNORE
+
+
+def network(change, in_training_only=False):
+    """A 1x1 convolution, and what is changed about its logits."""
+
+    class Change(keras.layers.Layer):
+        def call(self, x, training=False):
+            return change(x) if training or not in_training_only else x
+
+    def build():
+        inputs = keras.Input((None, None, 3))
+        return keras.Model(inputs, Change()(keras.layers.Conv2D(CLASSES, 1)(inputs)))
+
+    return build
+
+
+def refused(recorder, *words, **options):
+    with pytest.raises(PluginError) as caught:
+        recorder.fit(*words, **options)
+    assert "lower the step size" not in str(caught.value)
+    return str(caught.value)
+
+
+def with_loss(recorder, loss):
+    recorder.job = type(recorder.job)(**{**vars(recorder.job), "loss": loss})
+    return recorder
+
+
+def left_out(samples, index):
+    """The same samples, of one of which no pixel is labelled."""
+    samples[index] = samples[index][0], np.full_like(samples[index][1], IGNORE)
+    return samples
+
+
+def test_a_network_of_no_number_is_told_before_a_step(tmp_path):
+    recorder = Recorder(tmp_path)
+    message = refused(recorder, network(lambda x: x / 0))
+    assert message.startswith("the network: 6,144 of 6,144 of its logits are not finite before the first training step")
+    assert "precision" not in message
+    assert recorder.images == []
+
+
+def test_numbers_of_16_bits_may_be_the_cause(tmp_path):
+    message = refused(Recorder(tmp_path), network(lambda x: x * 1e30 * 1e30), precision="mixed_bfloat16")
+    assert message.endswith(", or take --set trainer.precision=float32")
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (keras.ops.mean, r"of 6 images it gives float32 of shape \(\), but should give float32 of shape \(6,\)"),
+        (keras.ops.log1p, ""),
+        (lambda values: values * np.nan, "it is nan for an image"),
+    ],
+)
+def test_a_loss_is_told_before_a_step(tmp_path, monkeypatch, change, expected):
+    monkeypatch.setattr(Given, "change", staticmethod(change))
+    recorder = with_loss(Recorder(tmp_path, epochs=1), Given())
+    if not expected:
+        recorder.fit()
+        return
+    with pytest.raises(PluginError, match=f"^loss Given: {expected}"):
+        recorder.fit()
+    assert recorder.images == []
+
+
+def test_a_loss_that_fails_for_images_without_labels_is_named_in_whatever_step(tmp_path):
+    recorder = with_loss(Recorder(tmp_path), Divides())
+    first = Blocks()
+    assert refused(recorder, linear_network, left_out(first, 0), batch_size=1, learning_rate=1e-9) == (
+        "loss Divides: it is nan where all pixels of an image weigh 0, and should be 0"
+    )
+
+
+def test_and_so_it_is_if_only_the_validation_has_such_images(tmp_path):
+    recorder = with_loss(Recorder(tmp_path, epochs=1), Divides())
+    message = refused(recorder, linear_network, Blocks(), left_out(Blocks(3), 1), learning_rate=1e-9)
+    assert message == "loss Divides: it is nan where all pixels of an image weigh 0, and should be 0"
+    assert len(recorder.rows) == 1
+
+
+def test_what_a_network_does_in_training_only_is_its_fault(tmp_path):
+    message = refused(Recorder(tmp_path), network(lambda x: x * np.nan, in_training_only=True))
+    assert message.startswith("the network: the loss of the first training step is nan, though without training it is")
+
+
+def test_steps_that_are_too_large_are_still_said_to_be(tmp_path):
+    with pytest.raises(
+        TrainingError, match=r"the loss became (nan|inf) in epoch \d; lower the step size, as in .*e\+37"
+    ):
+        Recorder(tmp_path).fit(learning_rate=1e38, optimizer="sgd", batch_size=2)
+
+
+def test_a_training_that_goes_on_is_not_looked_at_again(tmp_path):
+    calls = []
+
+    class Counted(Given):
+        def __call__(self, labels, logits, weights):
+            calls.append(tuple(labels.shape))
+            return super().__call__(labels, logits, weights)
+
+    with_loss(Recorder(tmp_path, epochs=1), Counted()).fit(batch_size=4)
+    fresh = calls.count((4, 16, 16))
+    calls.clear()
+    with_loss(Recorder(tmp_path, epochs=2, resume=True), Counted()).fit(batch_size=4)
+    assert fresh == 1
+    assert calls.count((4, 16, 16)) == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (
+            ("bad", "shapes"),
+            "model 'bad' of segzoo-test-not-finite: 1,024 of 1,024 of its logits are not finite before",
+        ),
+        (("unet", "shapes", "--loss", "mean"), "loss 'mean' of segzoo-test-not-finite: it is inf for an image, of "),
+        (
+            ("unet", "shapes", "--loss", "mean", "--set", "loss.gives=scalar"),
+            "loss 'mean' of segzoo-test-not-finite: of 1 images it gives float32 of shape (), but should give float32 "
+            "of shape (1,), a value for each image",
+        ),
+    ],
+)
+def test_a_run_names_the_plugin(install, command, tmp_path, words, expected):
+    points = {
+        "segzoo.models": "bad = segzoo_test_not_finite:Net",
+        "segzoo.losses": "mean = segzoo_test_not_finite:Mean",
+    }
+    install("segzoo-test-not-finite", points)
+    small = ("dataset.size=16", "dataset.train=2", "dataset.val=1", "dataset.test=1", "trainer.batch_size=1")
+    small += ("model.filters=2", "model.depth=1") if words[0] == "unet" else ()
+    settings = [word for setting in small for word in ("--set", setting)]
+    outcome = command("run", *words, *settings, "--out", str(tmp_path / "run"))
+    assert outcome.code == 2
+    assert f"segzoo: {expected}" in outcome.err
+    assert not (tmp_path / "run").exists()
