@@ -121,6 +121,7 @@ COVERED_BY = {
     "cli/facts": "cli",
     "cli/scores": "experiment",
     "cli/shared": "cli",
+    "data/faults": "samples",
     "data/image_files": "images",
     "data/tiff_planes": "tiff",
     "defaults": "architecture",

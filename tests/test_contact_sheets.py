@@ -12,7 +12,6 @@ from PIL import Image
 import segzoo
 from segzoo.errors import ConfigError
 from segzoo.inspection import contact_sheets
-from segzoo.inspection.contact_sheets import spread
 from segzoo.reporting.pictures import palette
 
 SETTINGS = {"dataset.size": 32, "dataset.train": 30, "dataset.val": 3, "dataset.test": 5}
@@ -83,11 +82,6 @@ def test_names_do_not_break_the_page_and_wrong_samples_say_why(tmp_path, install
     assert page.images[0]["alt"] == "image of <script>alert(1)</script>"
     assert "40x900, 2 channels, uint16; sky & sea 55.6 %, ignored 44.4 %" in page.texts
     assert (tmp_path / "look" / "train.png").exists()
-
-
-@pytest.mark.parametrize(("length", "count", "indices"), [(5, 3, [0, 2, 4]), (2, 9, [0, 1]), (7, 1, [0]), (1, 1, [0])])
-def test_samples_are_spread_from_the_first_to_the_last(length, count, indices):
-    assert spread(length, count) == indices
 
 
 def test_a_folder_with_something_in_it_and_a_split_that_is_none_are_refused(tmp_path, command):

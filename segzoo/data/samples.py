@@ -3,22 +3,86 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, overload
+from threading import Lock
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, overload
 
 import numpy as np
 
-from segzoo.errors import ConfigError, DataError, PluginError, SegzooError
-from segzoo.plugin import IGNORE, Dataset, Info, Samples, Split
-from segzoo.plugin_errors import Calling
+from segzoo.data.faults import (
+    different_types,
+    fault_of_form,
+    fault_of_labels,
+    fault_of_split,
+    label_counts,
+    pair,
+)
+from segzoo.errors import ConfigError, DataError, SegzooError
+from segzoo.plugin import Dataset, Info, Samples, Split
+from segzoo.plugin_errors import Calling, title
 from segzoo.processes.threads import in_parallel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 T = TypeVar("T")
+
+
+class Reading(NamedTuple):
+    """What is kept of a sample that has been read, as JSON knows it but for the keys of `labels`."""
+
+    digest: str
+    """SHA-256 of its size and pixels."""
+    type: str
+    """That of the image."""
+    labels: Mapping[int, int]
+    """How many pixels of the mask have each label."""
+
+
+class Readings:
+    """What is kept of the samples of a split that have been read, by index. Many threads add to it."""
+
+    def __init__(self) -> None:
+        self.first: dict[int, Reading] = {}
+        """What was read of each sample first."""
+        self.repeated: set[int] = set()
+        """Samples that were read again."""
+        self.different: set[int] = set()
+        """Those of them whose size or pixels were others then."""
+        self._lock, self._total = Lock(), 0
+        self._then: Callable[[], None] | None = None
+
+    def expect(self, total: int, then: Callable[[], None]) -> None:
+        """Have a function called once, in the thread that reads the last of so many samples."""
+        self._total, self._then = total, then
+
+    def add(self, index: int, reading: Reading) -> None:
+        """A sample was read."""
+        with self._lock:
+            first = self.first.setdefault(index, reading)
+            if first is not reading:
+                self.repeated.add(index)
+                if first.digest != reading.digest:
+                    self.different.add(index)
+        self._end()
+
+    def recall(self, readings: Mapping[int, Reading]) -> None:
+        """An earlier run has read these samples, which have not changed since."""
+        with self._lock:
+            for index, reading in readings.items():
+                self.first.setdefault(index, reading)
+        self._end()
+
+    def _end(self) -> None:
+        with self._lock:
+            if len(self.first) < self._total:
+                return
+            then, self._then = self._then, None
+        if then:
+            then()
 
 
 @dataclass(frozen=True)
@@ -34,9 +98,9 @@ class Identity:
     """A file name for what is prepared of them: the same for the same options of the dataset and the same split."""
     stamp: Callable[[], str] = str
     """See `Dataset.stamp`; empty if it is not known whether the samples change, so that each run prepares them anew."""
-    digests: dict[int, str] = field(default_factory=dict)
-    """SHA-256 of size and pixels of the run's samples that have been read, by index. They are noted with what is
-    prepared and taken back with it, so that the fingerprint of a split is known without reading it again."""
+    readings: Readings = field(default_factory=Readings)
+    """Of the run's samples. They are noted with what is prepared and taken back with it, so that a split is checked and
+    its fingerprint known without reading it again."""
 
     @classmethod
     def of(cls, samples: Samples) -> Identity | None:
@@ -55,7 +119,10 @@ class Identity:
 
 @dataclass(frozen=True)
 class CheckedSamples:
-    """The samples of a split, each checked when it is read against the description of its dataset."""
+    """The samples of a split, each checked when it is read against the description of its dataset.
+
+    When all have been read, the split is checked as a whole. Nothing is read for it: what it takes is kept of each.
+    """
 
     source: Samples
     info: Info
@@ -65,14 +132,13 @@ class CheckedSamples:
     """See `Dataset.files`; asked for only when a sample is wrong."""
     dataset: type[Dataset] = Dataset
     """Whose samples they are, for messages."""
+    types: dict[str, str] = field(default_factory=dict)
+    """Each type of an image that was read, with the name of an image that has it; all splits of a run share it."""
 
     def __post_init__(self) -> None:
-        with Calling(self.dataset, f"looking at the split '{self.split}'"):
-            count, different = len(self.source), len(set(self.ids))
-        if count == 0:
+        if len(self) == 0:
             raise DataError(f"the split '{self.split}' has no images")
-        if different != count:
-            raise PluginError(f"the split '{self.split}' has {count} samples, but not as many different ids")
+        self.identity.readings.expect(len(self), self._check)
 
     @property
     def ids(self) -> Sequence[str]:
@@ -84,25 +150,68 @@ class CheckedSamples:
 
     def __getitem__(self, index: int, /) -> tuple[NDArray[Any], NDArray[np.uint8]]:
         with Calling(self.dataset, f"reading sample '{self.ids[index]}' of the split '{self.split}'"):
-            image, mask = self.source[index]
-        if wrong := fault(image, mask, self.info, f"'{self.ids[index]}' of the split '{self.split}'"):
-            raise type(wrong.error)(f"{wrong.error}{self._of_files(index)}")
+            sample = self.source[index]
+        try:
+            image, mask, labels = self._checked(sample, self._name(index))
+        except SegzooError as error:
+            raise type(error)(f"{error}{self._of_files(index)}") from error
         pixels = repr(image.shape).encode() + image.tobytes() + mask.tobytes()
-        self.identity.digests[index] = hashlib.sha256(pixels).hexdigest()
+        reading = Reading(hashlib.sha256(pixels).hexdigest(), str(image.dtype), labels)
+        self._require_type(index, reading)
+        self.identity.readings.add(index, reading)
         return image, mask
 
     def fingerprint(self) -> str:
         """SHA-256 over ids, sizes and pixels, in order; reads only samples that have not been read yet."""
-        digests = self.identity.digests
+        readings = self.identity.readings.first
+        self._read(index for index in range(len(self)) if index not in readings)
+        total = hashlib.sha256()
+        for index, name in enumerate(self.ids):
+            total.update(name.encode() + b"\0" + bytes.fromhex(readings[index].digest))
+        return total.hexdigest()
 
+    def read_again(self, indices: Iterable[int]) -> None:
+        """Read those of some samples that have been read only once, so that it shows whether they stay the same."""
+        self._read(index for index in indices if index not in self.identity.readings.repeated)
+
+    @property
+    def labels(self) -> Counter[int]:
+        """How many pixels of the samples that have been read have each label."""
+        total = Counter[int]()
+        for reading in self.identity.readings.first.values():
+            total.update(reading.labels)
+        return total
+
+    def _read(self, indices: Iterable[int]) -> None:
         def read(index: int) -> None:
             self[index]  # which is not kept, since a split need not fit in memory
 
-        in_parallel(read, [index for index in range(len(self)) if index not in digests])
-        total = hashlib.sha256()
-        for index, name in enumerate(self.ids):
-            total.update(name.encode() + b"\0" + bytes.fromhex(digests[index]))
-        return total.hexdigest()
+        in_parallel(read, indices)
+
+    def _checked(self, sample: Any, name: str) -> tuple[NDArray[Any], NDArray[np.uint8], dict[int, int]]:
+        """Image, mask and counts of labels of a sample."""
+        image, mask = pair(sample, f"{name} of {title(self.dataset)}")
+        if wrong := fault_of_form(image, mask, self.info, name):
+            raise wrong.error
+        labels = label_counts(mask)
+        if wrong := fault_of_labels(labels, self.info, name):
+            raise wrong.error
+        return image, mask, labels
+
+    def _check(self) -> None:
+        for index, reading in sorted(self.identity.readings.first.items()):
+            self._require_type(index, reading)
+        if wrong := fault_of_split(self.labels, self.info, self.split):
+            raise wrong
+
+    def _require_type(self, index: int, reading: Reading) -> None:
+        if reading.type not in self.types:
+            self.types[reading.type] = self._name(index)
+        if wrong := different_types(self.types.copy()):
+            raise wrong
+
+    def _name(self, index: int) -> str:
+        return f"'{self.ids[index]}' of the split '{self.split}'"
 
     def _of_files(self, index: int) -> str:
         files = self.files()
@@ -129,6 +238,11 @@ class Subset:
         return self.source[self.indices[index]]
 
 
+def spread(length: int, count: int) -> list[int]:
+    """At most so many indices, from the first to the last, evenly."""
+    return sorted(set(np.linspace(0, length - 1, min(length, count)).round().astype(int).tolist()))
+
+
 def remaining(ids: Mapping[Split, Sequence[str]], left_out: Collection[str]) -> dict[Split, Sequence[int]]:
     """The indices of the samples of each split that are not left out.
 
@@ -151,34 +265,6 @@ def remaining(ids: Mapping[Split, Sequence[str]], left_out: Collection[str]) -> 
     }
 
 
-class Fault(NamedTuple):
-    """What is wrong with a sample."""
-
-    kind: Literal["invalid", "size", "labels"]
-    error: SegzooError
-
-
-def fault(image: NDArray[Any], mask: NDArray[Any], info: Info, name: str) -> Fault | None:
-    """The first thing that is wrong with a sample of that name; None if it fits the description of its dataset."""
-    if image.dtype not in (np.uint8, np.uint16) or image.ndim != 3:
-        text = f"image {name} is {image.dtype} {image.shape}, not uint8 or uint16 (H, W, C)"
-        return Fault("invalid", PluginError(text))
-    if mask.dtype != np.uint8 or mask.ndim != 2:
-        return Fault("invalid", PluginError(f"the mask of {name} is {mask.dtype} {mask.shape}, not uint8 (H, W)"))
-    if image.shape[2] != info.channels:
-        text = f"image {name} has {image.shape[2]} channels, the dataset says {info.channels}"
-        return Fault("invalid", DataError(text))
-    if image.shape[:2] != mask.shape:
-        return Fault("size", DataError(f"image {name} is {_size(image)} pixels, its mask {_size(mask)}"))
-    if wrong := outside(mask[mask != IGNORE], len(info.classes)):
-        text = (
-            f"the mask of {name} has labels that are no class: {wrong}; allowed are 0 to {len(info.classes) - 1}, "
-            f"and {IGNORE} for pixels to leave out"
-        )
-        return Fault("labels", DataError(text))
-    return None
-
-
 class OnDemand(Sequence[T]):
     """A sequence whose items are made when they are asked for, such as the paths of a dataset with a million ids."""
 
@@ -197,13 +283,3 @@ class OnDemand(Sequence[T]):
     def __getitem__(self, index: int | slice, /) -> T | list[T]:
         chosen = self._indices[index]
         return self._make(chosen) if isinstance(chosen, int) else [self._make(position) for position in chosen]
-
-
-def _size(array: NDArray[Any]) -> str:
-    return f"{array.shape[0]}x{array.shape[1]}"
-
-
-def outside(values: NDArray[Any], num_classes: int) -> str:
-    """The first of the values that are no class, as text; empty if all are classes."""
-    wrong = np.unique(values[(values < 0) | (values >= num_classes)])
-    return ", ".join(map(str, wrong[:10])) + (", …" if len(wrong) > 10 else "")

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from segzoo.data.faults import fault
 from segzoo.data.image_files import FORMATS, opened
 from segzoo.data.images import header
-from segzoo.data.samples import fault
 from segzoo.errors import DataError, LabelError
 from segzoo.inspection.chunks import Chunk, error_text, without_warnings
 from segzoo.inspection.hashes import digest, perceptual_hash

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from segzoo.data.samples import fault
+from segzoo.data.faults import fault
+from segzoo.data.samples import spread
 from segzoo.errors import ConfigError, suggestion
 from segzoo.files.atomic import atomic_file, atomic_folder, write_text
 from segzoo.inspection.chunks import error_text, without_warnings
@@ -72,11 +73,6 @@ def preview(
         totals = {name: len(opened.samples[name]) for name in shown}
         write_text(folder / "index.html", html(opened.name, shown, totals, opened.info))
     return out / "index.html"
-
-
-def spread(length: int, count: int) -> list[int]:
-    """Indices from the first to the last, evenly."""
-    return sorted(set(np.linspace(0, length - 1, min(length, count)).round().astype(int).tolist()))
 
 
 def sheet(title: str, samples: Sequence[ShownSample], info: Info) -> Image.Image:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from segzoo.data.samples import fault
+from segzoo.data.faults import fault
 from segzoo.inspection.chunks import Chunk, without_warnings
 from segzoo.plugin import IGNORE, Info, Samples, Split
 

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from segzoo import registry
+from segzoo.data.faults import fault_of_ids, shared_ids
 from segzoo.data.resizing import ResizedSamples, resize_channels
-from segzoo.data.samples import CheckedSamples, Identity, Subset, remaining
+from segzoo.data.samples import CheckedSamples, Identity, Subset, remaining, spread
 from segzoo.errors import ConfigError, PluginError
 from segzoo.files.atomic import atomic_file
 from segzoo.files.cache import cache_folder
@@ -237,16 +238,35 @@ def _open(experiment: Experiment) -> dict[Split, CheckedSamples]:
     for line in dataset.notes(cache):
         note(line)
     opened = {split: dataset.open(cache, split) for split in info.splits}
-    with Calling(type(dataset), "naming its samples"):
-        kept = remaining({split: samples.ids for split, samples in opened.items()}, experiment.config.leave_out or ())
+    kept = _kept(experiment, opened)
     if experiment.config.leave_out:
         totals = {split: len(samples) for split, samples in opened.items()}
         counts = [f"{total - len(kept[split]):,} of {total:,} in '{split}'" for split, total in totals.items()]
         note(f"left out: {', '.join(counts)}")
-    return {split: _checked(experiment, split, samples, kept[split]) for split, samples in opened.items()}
+    types: dict[str, str] = {}
+    return {split: _checked(experiment, split, samples, kept[split], types) for split, samples in opened.items()}
 
 
-def _checked(experiment: Experiment, split: Split, samples: Samples, kept: Sequence[int]) -> CheckedSamples:
+def _kept(experiment: Experiment, opened: Mapping[Split, Samples]) -> dict[Split, Sequence[int]]:
+    """The indices of the samples of each split that are not left out."""
+    dataset, ids = type(experiment.dataset), dict[Split, Sequence[str]]()
+    for split, samples in opened.items():
+        with Calling(dataset, f"naming the samples of the split '{split}'"):
+            ids[split] = samples.ids
+            wrong = fault_of_ids(ids[split], len(samples), split)
+        if wrong:
+            raise PluginError(f"{title(dataset)}: {wrong}")
+    with Calling(dataset, "naming its samples"):
+        kept = remaining(ids, experiment.config.leave_out or ())
+        shared = shared_ids({split: map(ids[split].__getitem__, indices) for split, indices in kept.items()})
+    if shared:
+        raise shared
+    return kept
+
+
+def _checked(
+    experiment: Experiment, split: Split, samples: Samples, kept: Sequence[int], types: dict[str, str]
+) -> CheckedSamples:
     config, dataset, cache = experiment.config, experiment.dataset, cache_folder()
     facts = json.dumps([config.dataset.options, config.leave_out], sort_keys=True)
     label = f"{config.dataset.name}-{hashlib.sha256(facts.encode()).hexdigest()[:16]}-{split}"
@@ -257,7 +277,7 @@ def _checked(experiment: Experiment, split: Split, samples: Samples, kept: Seque
 
     chosen = Subset(samples, kept) if config.leave_out else samples
     identity = Identity(label, partial(dataset.stamp, cache, split))
-    return CheckedSamples(chosen, experiment.info, split, identity, files, type(dataset))
+    return CheckedSamples(chosen, experiment.info, split, identity, files, type(dataset), types)
 
 
 def _to_score(
@@ -316,7 +336,7 @@ def _score(
 
 def _pictures(ids: Sequence[str], folder: RunFolder) -> dict[int, Path]:
     """The samples of which pictures are drawn, spread evenly, and the file of each."""
-    chosen = np.linspace(0, len(ids) - 1, min(PICTURES, len(ids))).round().astype(int).tolist()
+    chosen = spread(len(ids), PICTURES)
     names = file_names(ids[index] for index in chosen)
     return {index: folder.samples / f"{names[ids[index]]}.png" for index in chosen}
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from segzoo.data.samples import outside
+from segzoo.data.faults import outside
 from segzoo.errors import DataError
 from segzoo.plugin import IGNORE, Metric, Score
 

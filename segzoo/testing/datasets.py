@@ -12,7 +12,7 @@ from unittest import SkipTest
 
 import numpy as np
 
-from segzoo.data.samples import outside
+from segzoo.data.faults import outside
 from segzoo.files.cache import cache_folder
 from segzoo.networks.prediction import classify
 from segzoo.plugin import IGNORE, Dataset, Metric, Samples, Split

@@ -12,14 +12,14 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
 
-from segzoo.data.samples import Identity
+from segzoo.data.samples import Identity, Reading
 from segzoo.files.atomic import ensure_room, unwritable, write_text
 from segzoo.files.locking import holding
 from segzoo.processes.threads import in_parallel
@@ -28,7 +28,7 @@ from segzoo.training.store import Facts, Kept, Store
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-FORMAT = 3
+FORMAT = 4
 """Version of the format: changes with how samples are resized or written."""
 PROBES = 8
 """Samples that are decoded and compared before cached files are used."""
@@ -39,8 +39,8 @@ class _Noted(Facts):
     """The content of `facts.json`."""
 
     key: str
-    read: dict[str, str]
-    """See `Identity.digests`; JSON has no integers as keys."""
+    read: dict[str, list[Any]]
+    """See `Identity.readings`; JSON has no integers as keys, and no tuples."""
 
 
 def on_disk(store: Store, cache: Path | None, identity: Identity | None) -> Kept:
@@ -58,7 +58,7 @@ def on_disk(store: Store, cache: Path | None, identity: Identity | None) -> Kept
     key = _key(store, stamp)
     with holding(folder):
         facts = _noted(folder, key, store, identity) or _build(folder, key, store, identity)
-        identity.digests.update({int(index): digest for index, digest in facts["read"].items()})
+        identity.readings.recall({int(index): _reading(noted) for index, noted in facts["read"].items()})
         return _read(folder, store, facts)
 
 
@@ -97,7 +97,9 @@ def _build(folder: Path, key: str, store: Store, identity: Identity) -> _Noted:
     finally:
         for part in parts:
             part.unlink(missing_ok=True)
-    read = {str(index): digest for index, digest in sorted(identity.digests.items())}
+    read: dict[str, list[Any]] = {
+        str(index): list(reading) for index, reading in sorted(identity.readings.first.items())
+    }
     noted: _Noted = {**facts, "key": key, "read": read}
     write_text(folder / "facts.json", json.dumps(noted))
     return noted
@@ -121,8 +123,14 @@ def _are_alike(noted: _Noted, store: Store, identity: Identity) -> bool:
     probes = np.linspace(0, count - 1, min(PROBES, count)).astype(int).tolist()
     digests = in_parallel(lambda index: store.digest(*store.decode_alike(index)), probes)
     return digests == [noted["digests"][index] for index in probes] and all(
-        noted["read"].get(str(index), digest) == digest for index, digest in identity.digests.items()
+        noted["read"].get(str(index), reading)[0] == reading.digest
+        for index, reading in identity.readings.first.items()
     )
+
+
+def _reading(noted: Sequence[Any]) -> Reading:
+    digest, kind, labels = noted
+    return Reading(digest, kind, {int(label): pixels for label, pixels in labels.items()})
 
 
 def _read(folder: Path, store: Store, facts: Facts) -> Kept:

@@ -1,4 +1,4 @@
-"""Black images of 16x16 pixels, a pair of which may be wrong."""
+"""Black images of 16x16 pixels, the right half of each of another class; samples or a split may be wrong."""
 
 from typing import Literal
 
@@ -27,7 +27,8 @@ class Pairs(Dataset):
     def open(self, cache, split):
         import numpy as np
 
-        samples = Samples(split, [(np.zeros((16, 16, 3), np.uint8), np.zeros((16, 16), np.uint8)) for _ in range(4)])
+        mask = np.repeat(np.uint8([[0, 1]]), 8, 1).repeat(16, 0)
+        samples = Samples(split, [(np.zeros((16, 16, 3), np.uint8), mask) for _ in range(4)])
         if split == self.faulty and self.fault != "none":
             image, mask = samples[2]
             samples[2] = image, mask + 7 if self.fault == "label" else mask[:9]
