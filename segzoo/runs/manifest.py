@@ -20,8 +20,8 @@ from segzoo.processes.processors import processor, threads
 from segzoo.registry.installed import versions
 
 SIZES = (
-    "Legal heights and widths of the network's input are stride * k + offset with k = 1, 2, 3 …; the output has margin "
-    "pixels less on each side. input_size is the smallest legal size whose output covers image_size. An image of "
+    "Legal heights and widths of the network's input are stride * k + offset for k >= 1; the output has margin pixels "
+    "less on each side. input_size is the smallest legal size whose output covers image_size. An image of "
     "image_size lies in the middle of it, with (input - image) // 2 rows above and columns on the left, and is "
     "mirrored outwards without repeating the outermost pixels, as numpy.pad does with mode='reflect'. Of the output, "
     "what lies on the image is its prediction. Images of other sizes get through the network in the same way, unless "
