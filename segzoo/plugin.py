@@ -6,6 +6,8 @@ and is named by an entry point of its distribution:
     [project.entry-points."segzoo.models"]
     mynet = "segzoo_mynet:MyNet"
 
+The groups are `segzoo.models`, `segzoo.datasets`, `segzoo.losses` and `segzoo.trainers`.
+
 An instance *is* its validated options: frozen, and unknown options are refused. The module an entry point names imports
 only the standard library, pydantic and segzoo; NumPy, Pillow and TensorFlow are imported inside the methods, so that
 looking at a plugin never costs their start-up.
@@ -55,6 +57,7 @@ IGNORE = 255
 """The label of pixels that count neither in a loss nor in a score."""
 
 Split = Literal["train", "val", "test"]
+"""The name of a split: trained on; validated after each epoch, which chooses the weights; scored at the end."""
 
 View = Literal["resize", "crop"]
 """What a network sees of an image: the whole of it, resized to the image size; or parts of that size as they are."""
@@ -72,7 +75,7 @@ class Plugin(BaseModel, ABC):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, protected_namespaces=())
 
     group: ClassVar[str]
-    """The entry-point group, such as `segzoo.models`."""
+    """The entry-point group: `segzoo.models`, `segzoo.datasets`, `segzoo.losses` or `segzoo.trainers`."""
     kind: ClassVar[str]
     """What to call one of the group in a message, such as `model`."""
     paper: ClassVar[str] = ""
@@ -106,7 +109,9 @@ class Count:
     trainable: int
     """At the default options, for these classes and channels."""
     classes: int
+    """Those of the network that is counted, the background among them."""
     channels: int = 3
+    """Those of its images."""
     published: str = ""
     """What others state, where, and why it differs if it does."""
 
@@ -123,11 +128,13 @@ class Model(Plugin):
     parameters: ClassVar[Count | None] = None
     """Trainable parameters at the default options, beside what the paper or a reference implementation states."""
     width: ClassVar[str | None] = None
-    """The option that scales the network's width, for comparisons at equal parameter counts."""
+    """The name of the option that scales the network's width, such as `filters`. A benchmark with
+    `match = "parameters"` sets it, so that networks have about as many parameters; None if there is no such option."""
     fixed_size: ClassVar[bool] = False
     """True if the graph holds for one image size only; else it is built for (None, None, C)."""
     global_context: ClassVar[bool] = False
-    """True if a pixel's prediction depends on the whole image, as after global pooling."""
+    """True if a pixel's prediction depends on the whole image, as after global pooling or attention to all pixels.
+    `segzoo check` then does not expect the prediction of a shifted image to be shifted by as much."""
 
     @property
     def stride(self) -> int:
@@ -136,7 +143,10 @@ class Model(Plugin):
 
     @property
     def offset(self) -> int:
-        """What legal sizes exceed multiples of `stride` by, in pixels."""
+        """What legal sizes exceed multiples of `stride` by, in pixels, 0 to `stride` - 1.
+
+        A network with `stride` 16 and `offset` 12 takes heights and widths of 28, 44, 60, and so on.
+        """
         return 0
 
     @property
@@ -171,16 +181,24 @@ class Info:
 
 
 class Samples(Protocol):
-    """One split of a dataset: a sequence of images and masks at their original size, readable from many threads."""
+    """One split of a dataset: a sequence of images and masks at their original size.
+
+    Many threads read at once. Samples can be pickled, since other processes read them too: no lambda, no open file, no
+    lock and no connection among their attributes, and a class that is defined at the top of its module.
+    """
 
     @property
     def ids(self) -> Sequence[str]:
         """A name for each sample that is stable, unique in the dataset, and leads the user to the file."""
 
-    def __len__(self) -> int: ...
+    def __len__(self) -> int:
+        """How many samples there are, as many as ids."""
 
     def __getitem__(self, index: int, /) -> tuple[np.ndarray, np.ndarray]:
-        """Image uint8 or uint16 (H, W, C), and mask uint8 (H, W) of class indices or IGNORE; always the same bytes."""
+        """Image uint8 or uint16 (H, W, C), and mask uint8 (H, W) of class indices or IGNORE; always the same bytes.
+
+        All images of a dataset have the same type. Indices run from 0 to the length less 1.
+        """
 
 
 @dataclass(frozen=True)
@@ -295,21 +313,31 @@ class Dataset(Plugin):
 
 
 class Loss(Plugin):
-    """A number for each image that training makes small."""
+    """A number for each image that training makes small: a mean over its pixels, or a ratio of sums, as of Dice."""
 
     group: ClassVar[str] = "segzoo.losses"
     kind: ClassVar[str] = "loss"
 
     @abstractmethod
     def __call__(self, labels: Any, logits: Any, weights: Any) -> Any:
-        """The loss of each image, float32 (B,), as a mean over its pixels weighted by `weights`; 0 where all weigh 0.
+        """The loss of each image: a tensor float32 (B,), to be computed in float32 with `keras.ops`.
 
-        Labels are int32 (B, H, W), logits (B, H, W, C) of any float type, weights float32 (B, H, W) that are 0 where
-        the label is IGNORE. A pixel of weight 0 changes neither value nor gradient. Compute in float32.
+        A weight is the share of a pixel in the sums that the loss is made of. Of a loss of pixels, such as
+        cross-entropy, it is the mean weighted by them; of one that compares sums, such as Dice, each sum has its pixels
+        times their weights. A pixel of weight 0 changes neither value nor gradient, whatever its logits; an image of
+        which all pixels weigh 0 has the loss 0.
+
+        Args:
+            labels: int32 (B, H, W), indices of classes, and IGNORE where a pixel counts for nothing.
+            logits: a float type, float16 and bfloat16 among them, (B, H, W, C), for C classes.
+            weights: float32 (B, H, W), 0 where the label is IGNORE; elsewhere those of `weight_map`, or 1.
         """
 
     def weight_map(self, mask: np.ndarray) -> np.ndarray | None:
-        """Pixel weights float32 (H, W) of a mask (H, W), or None for equal weights. Computed once for each sample."""
+        """Pixel weights, at least 0, float32 (H, W), of a mask uint8 (H, W); None for equal weights, the default.
+
+        Computed in NumPy, once for each sample.
+        """
         return None
 
 

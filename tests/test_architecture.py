@@ -268,7 +268,7 @@ def test_the_core_imports_tensorflow_only_when_it_is_used(path):
     assert not {"tensorflow", "keras"} & set(imports(path, top_only=True))
 
 
-PUBLIC = re.findall(r"^::: (segzoo[\w.]+)$", (ROOT / "docs/reference/interfaces.md").read_text("utf-8"), re.MULTILINE)
+PUBLIC = re.findall(r"^### `(segzoo[\w.]+)`$", (ROOT / "docs/reference/interfaces.md").read_text("utf-8"), re.MULTILINE)
 """What a plugin may import."""
 
 

@@ -344,11 +344,11 @@ def test_every_plugin_that_ships_is_in_the_reference_with_its_options(kind, name
 def test_every_interface_and_every_error_is_in_the_reference():
     page = PAGES["docs/reference/interfaces.md"]
     for name in plugin.__all__:
-        assert f"::: segzoo.plugin.{name}\n" in page
+        assert f"### `segzoo.plugin.{name}`\n" in page
     for name, cls in inspect.getmembers(errors, inspect.isclass):
-        assert f"::: segzoo.errors.{name}\n" in page or not issubclass(cls, errors.SegzooError)
+        assert f"### `segzoo.errors.{name}`\n" in page or not issubclass(cls, errors.SegzooError)
     for name in segzoo.__all__:
-        assert f"::: {getattr(segzoo, name).__module__}.{name}\n" in page
+        assert f"### `{getattr(segzoo, name).__module__}.{name}`\n" in page
 
 
 def test_every_field_of_a_job_is_explained():
@@ -431,6 +431,17 @@ def test_the_loss_and_the_dataset_of_the_page_train(packages, tmp_path, monkeypa
     assert (result.metrics["split"], result.metrics["images"]) == ("test", 1)
     assert np.sum(result.metrics["confusion"]) == 18 * 21
     assert 0 <= result.metrics["dataset_scores"]["cover_error"] <= 1
+
+
+def test_the_dataset_of_the_page_is_checked_where_its_data_are_not(packages, tmp_path):
+    write_files("docs/how-to/check-a-plugin.md", tmp_path)
+    paths = [str(packages[PLUGIN_PAGE]), os.environ.get("PYTHONPATH", "")]
+    environment = {name: value for name, value in os.environ.items() if name != "PHOTOS"}
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_photos.py", "test_real_photos.py"]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"^\d\d passed, 1 skipped", done.stdout, re.MULTILINE), done.stdout
 
 
 def test_the_trainer_of_the_page_passes_all_checks_and_trains(packages, tmp_path, monkeypatch, capsys):
