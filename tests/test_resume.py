@@ -14,7 +14,7 @@ import tensorflow as tf
 from test_keras_trainer import CROPS, Blocks, Recorder, Unequal, linear_network, unpadded_network
 
 import segzoo
-from segzoo.errors import ConfigError, SegzooError
+from segzoo.errors import ConfigError, DataError, SegzooError
 from segzoo.files import atomic
 from segzoo.plugin import Events
 from segzoo.processes.terminal import Bar
@@ -23,6 +23,7 @@ from segzoo.runs.folder import RunFolder
 from segzoo.training import checkpoints
 from segzoo.training.checkpoints import Checkpoints
 from segzoo_keras import checkpoint
+from segzoo_shapes import Shapes
 from segzoo_shapes.drawing import Drawings
 
 TINY = {
@@ -426,6 +427,21 @@ def test_a_finished_run_without_a_checkpoint_gets_no_more_epochs_and_loses_nothi
     assert files_in(tmp_path / "run") == before
     assert "no checkpoint is kept to train it longer" in command("run", "--resume", "--out", tmp_path / "run").err
     assert files_in(tmp_path / "run") == before
+
+
+def test_a_finished_run_whose_data_are_gone_stays_finished(tmp_path, monkeypatch):
+    run(tmp_path / "run", epochs=1, keep_checkpoint=True)
+    before = files_in(tmp_path / "run")
+
+    def gone(dataset, cache, split):
+        raise DataError("the disk with the photos is not mounted")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Shapes, "open", gone)
+        with pytest.raises(DataError, match="not mounted"):
+            run(tmp_path / "run", epochs=2, resume=True)
+    assert files_in(tmp_path / "run") == before
+    assert len(run(tmp_path / "run", epochs=2, resume=True).history) == 2
 
 
 @pytest.mark.parametrize(("begun", "resumed", "kept"), [(None, True, True), (True, None, True), (True, False, False)])

@@ -187,8 +187,8 @@ def conduct(
     with run_folder(out, name, resume) as folder:
         if folder.finished and folder.read_config().epochs == experiment.epochs:
             return _finished(experiment, folder)
-        folder.manifest.unlink(missing_ok=True)
-        folder.write_config(experiment.config)
+        if not folder.finished:
+            folder.write_config(experiment.config)
         with chatter_to(folder.log), messages_to(folder.log, packages):
             return _conduct(experiment, folder, resume, subscribers)
 
@@ -205,6 +205,9 @@ def _finished(experiment: Experiment, folder: RunFolder) -> Run:
 
 def _conduct(experiment: Experiment, folder: RunFolder, resume: bool, subscribers: Sequence[Subscriber]) -> Run:
     splits = _open(experiment)
+    if folder.finished:  # and to be longer; not before, so that it stays finished if its data are gone
+        folder.manifest.unlink()
+        folder.write_config(experiment.config)
     folder.write_splits({split: samples.ids for split, samples in splits.items()})
     scored: Split = "test" if "test" in splits else "val"
     with Bar(None) as bar:
