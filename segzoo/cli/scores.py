@@ -12,7 +12,7 @@ SHOWN = ("iou", "dice", "boundary_iou", "hd95", "pixel_accuracy", "expected_cali
 
 
 def print_scores(run: Run, definitions: bool = False) -> None:
-    """Print scores of classes as a table and the others below, then perhaps what all of them mean, and the folder."""
+    """Print scores of classes as a table and the others below, perhaps what all mean, warnings, and the folder."""
     from rich.console import Console
     from rich.table import Table
 
@@ -37,6 +37,8 @@ def print_scores(run: Run, definitions: bool = False) -> None:
             console.print(f"{title(name)} {_number(run.overall[name])}")
     for name, text in run.metrics["definitions"].items() if definitions else ():
         console.print(f"{name}: {explained(text, run.better.get(name))}", style="dim")
+    for sentence in run.warnings:
+        console.print(f"warning: {sentence}")
     console.print(f"results in {run.folder}")
 
 

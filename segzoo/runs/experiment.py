@@ -29,6 +29,7 @@ from segzoo.plugin import Dataset, Events, Info, Job, Loss, Model, Samples, Spli
 from segzoo.plugin_errors import Calling, title
 from segzoo.processes.terminal import Bar, chatter_to, messages_to, note
 from segzoo.reporting.pictures import comparison
+from segzoo.runs import warnings
 from segzoo.runs.config import RunConfig, compose
 from segzoo.runs.events import RunEvents
 from segzoo.runs.finished import Run, open_run
@@ -38,6 +39,7 @@ from segzoo.runs.progress import RunProgress
 from segzoo.runs.tables import History
 from segzoo.scoring.evaluation import evaluate
 from segzoo.scoring.scores import Counts, Scoring
+from segzoo.training.frequencies import loss_of_frequencies
 from segzoo.training.pipeline import prepare_for_scoring
 
 if TYPE_CHECKING:
@@ -50,6 +52,8 @@ MAY_CHANGE = ("epochs", "keep_checkpoint")
 """Keys whose values may be others when a run goes on."""
 PICTURES = 8
 """Samples of the evaluated split that are drawn."""
+PROBES = PICTURES
+"""Samples of each split that are read twice; those that are drawn are."""
 
 
 @dataclass(frozen=True)
@@ -220,7 +224,8 @@ def _conduct(experiment: Experiment, folder: RunFolder, resume: bool, subscriber
         prints: dict[str, str] = {split: samples.fingerprint() for split, samples in splits.items()}
         pictures = _pictures(splits[scored].ids, folder)
         drawing = _drawing(experiment, splits[scored], predicted(model, experiment.frame, pairs), pictures)
-        _score(experiment, drawing, splits[scored].ids, scored, folder, bar)
+        scores = _score(experiment, drawing, splits[scored].ids, scored, folder, bar)
+        folder.write_metrics(scores | {"warnings": _warnings(experiment, splits, folder, scores)})
     events.pictures([*pictures.values()])
     folder.write_manifest(manifest(experiment.config.seed, prints, experiment.info, experiment.frame))
     if not experiment.config.keep_checkpoint:
@@ -323,7 +328,8 @@ def _score(
     split: Split,
     folder: RunFolder,
     bar: Bar,
-) -> None:
+) -> dict[str, Any]:
+    """Write the scores of each image; returns those of the split."""
     scoring = Scoring(experiment.info.classes, experiment.dataset.metric())
 
     def counted() -> Iterator[Counts]:
@@ -334,7 +340,30 @@ def _score(
     total, rows = scoring.summed(counted())
     folder.write_images([{"id": name} | row for name, row in zip(ids, rows, strict=True)])
     facts = {"split": split, "selected_on_this_split": split == "val", "images": len(ids)}
-    folder.write_metrics(facts | scoring.split_scores(total, rows))
+    return facts | scoring.split_scores(total, rows)
+
+
+def _warnings(
+    experiment: Experiment, splits: Mapping[Split, CheckedSamples], folder: RunFolder, scores: Mapping[str, Any]
+) -> list[str]:
+    """What is to be known of the scores."""
+    classes, labels, history = experiment.info.classes, splits["train"].labels, folder.read_history()
+
+    def loss_without_images(near: float) -> float:
+        given = (len(classes), experiment.frame, experiment.loss, near, cache_folder())
+        return loss_of_frequencies(splits["val"], labels, *given)
+
+    learned = [*warnings.nothing_learned(history, loss_without_images)]
+    for samples in splits.values():
+        samples.read_again(spread(len(samples), PROBES))
+    return [
+        *warnings.no_epochs(history, experiment.config.trainer.name),
+        *warnings.unseen_classes(labels, classes),
+        *warnings.changing_samples(splits),
+        *learned,
+        *warnings.one_class_predicted(scores["confusion"], classes, scores["split"]),
+        *warnings.best_epoch_is_last(history, experiment.config),
+    ]
 
 
 def _pictures(ids: Sequence[str], folder: RunFolder) -> dict[int, Path]:

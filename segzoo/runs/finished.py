@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 COUNTS = tuple(name for name, score in DEFINITIONS.items() if not score.better)
 """Figures of the metrics that are no scores."""
-FACTS = ("split", "selected_on_this_split", "images", "definitions", "better", *COUNTS)
+FACTS = ("split", "selected_on_this_split", "images", "definitions", "better", "warnings", *COUNTS)
 """Keys of `metrics.json` that are not scores."""
 PACKAGES = (DISTRIBUTION, "tensorflow", "keras", "numpy")
 """The packages whose versions are given with a score."""
@@ -43,6 +43,7 @@ class _Metrics(BaseModel):
     definitions: dict[str, str]
     better: dict[str, Literal["higher", "lower"]] = Field(default={})
     dataset_scores: dict[str, Any] = Field(default={})
+    warnings: list[str] = Field(default=[])
 
     @model_validator(mode="before")
     @classmethod
@@ -197,6 +198,11 @@ class Run:
         """The images that were scored, as text."""
         chosen = ", on which the best epoch was chosen too" if self.metrics["selected_on_this_split"] else ""
         return f"{self.metrics['split']} split, {self.metrics['images']:,} images{chosen}"
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What should be known of the scores, a sentence each; a run of an earlier version of segzoo has none."""
+        return tuple(self.metrics.get("warnings", ()))
 
     @property
     def overall(self) -> dict[str, float | None]:

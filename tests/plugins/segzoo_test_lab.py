@@ -50,7 +50,7 @@ class Quick(Trainer):
         if rows:
             job.events.resumed(rows)
         while len(rows) < job.epochs:
-            rows.append({"loss": 1 / (len(rows) + 1 + job.seed), "val_loss": 0.5})
+            rows.append({"loss": 1 / (len(rows) + 1 + job.seed)})
             job.events.message(f"training epoch {len(rows)}")
             job.events.images_done(len(train))
             job.events.epoch_ended(rows[-1])
