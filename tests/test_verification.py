@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -240,6 +241,76 @@ def test_samples_that_are_not_made_of_files_are_checked_as_well(data, fault, kin
         "",
     )
     assert text in finding.what
+
+
+@pytest.fixture
+def flawed(install):
+    """Verifies a dataset that is wrong in one way, as text by kind."""
+    install("segzoo-test-flawed", {"segzoo.datasets": "flawed = segzoo_test_flawed:Flawed"})
+
+    def verify_flawed(fault, *splits):
+        settings = {"dataset.fault": fault, "dataset.faulty": splits or ("train",)}
+        return segzoo.verify("flawed", settings=settings, processes=1)
+
+    return verify_flawed
+
+
+@pytest.mark.parametrize(
+    ("fault", "faulty", "kind", "text"),
+    [
+        ("shared ids", ("train", "val"), "overlap", "the id is in the split 'val' too"),
+        ("repeated id", ("val",), "overlap", "the id is twice in its split"),
+        ("few ids", ("train",), "unopened", "the split 'train' has 6 samples, but 5 ids"),
+        ("many ids", ("test",), "unopened", "the split 'test' has 6 samples, but 7 ids"),
+        ("ignored", ("val",), "nothing to learn", "every pixel of the split 'val' is left out"),
+        (
+            "single value",
+            ("train",),
+            "nothing to learn",
+            "masks of the split 'train' have the label 0",
+        ),
+        (
+            "foreground 255",
+            ("train",),
+            "nothing to learn",
+            "split 'train' have the labels 0 and 255 only",
+        ),
+        ("None", ("train",), "invalid", "sample 'train-3' is None; it must be a pair"),
+        ("triple", ("val",), "invalid", "sample 'val-3' is of the type tuple of ndarray, ndarray, str;"),
+        ("lists", ("test",), "invalid", "sample 'test-3' is of the type tuple of list, list;"),
+        (
+            "two types",
+            ("val",),
+            "invalid",
+            "'val-3' of the split 'val' is uint16, but 'train-0' of the split 'train'",
+        ),
+    ],
+)
+def test_all_that_a_run_refuses_is_an_error(flawed, fault, faulty, kind, text):
+    errors = [finding for finding in flawed(fault, *faulty).errors if finding.kind != "unlabelled"]
+    assert [finding.kind for finding in errors] == [kind]
+    assert text in errors[0].what
+
+
+def test_a_split_that_is_shifted_is_warned_of(flawed):
+    assert [finding for finding in flawed("none").findings if finding.kind == "shifted"] == []
+    (dark,) = [finding for finding in flawed("dark", "val").findings if finding.kind == "shifted"]
+    assert (dark.severity, dark.split) == ("warning", "val")
+    assert re.fullmatch("the images have a mean brightness of 1., those of 'train' of 1.., of 0 to 255", dark.what)
+    shifted = [finding for finding in flawed("crowded", "val", "test").findings if finding.kind == "shifted"]
+    assert [finding.split for finding in shifted] == ["val", "test"]
+    assert re.search(
+        r"the labelled pixels of a mask are in the mean .*middle 100\.0 % \('train' \d\d\.\d %\)", shifted[0].what
+    )
+
+
+def test_a_dataset_that_a_run_refuses_ends_with_exit_code_1(flawed, command):
+    flawed("none")
+    settings = ("--set", "dataset.fault=foreground 255")
+    done = command("data", "verify", "flawed", *settings)
+    assert done.code == 1
+    assert "error, nothing to learn: " in done.out
+    assert command("data", "verify", "flawed").code == 0
 
 
 def test_pages_of_one_file_are_no_overlap_but_the_same_page_is(data, tmp_path):

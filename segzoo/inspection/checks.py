@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from segzoo.data.faults import fault
+from segzoo.data.faults import fault_of_form, fault_of_labels, label_counts, pair
 from segzoo.data.image_files import FORMATS, opened
 from segzoo.data.images import header
 from segzoo.errors import DataError, LabelError
@@ -18,7 +18,7 @@ from segzoo.inspection.hashes import digest, perceptual_hash
 from segzoo.plugin import IGNORE, Info, Samples, Split
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    pass
 
 
 KINDS = {suffix: format for format, suffixes in FORMATS.items() for suffix in suffixes}
@@ -47,6 +47,12 @@ class CheckResult(NamedTuple):
     """Of the labels, 8 bytes."""
     perceptual_hash: int = 0
     """Of the image."""
+    type: str = ""
+    """Of the image, `uint8` or `uint16`."""
+    brightness: float = 0.0
+    """The mean of all values of the image, 0 to 255."""
+    labels: Mapping[int, int] = {}
+    """Pixels of the mask by label, IGNORE among them."""
 
 
 @dataclass(frozen=True)
@@ -78,13 +84,20 @@ def check_sample(
     """
     remarks = [remark for path in files if path not in files_before for remark in check_header(path)]
     try:
-        image, mask = samples[index]
+        image, mask = pair(samples[index], f"'{name}'")
     except Exception as error:  # plugins and decoders raise anything over broken files
         return CheckResult((*remarks, explain_refusal(error, files)))
-    if wrong := fault(image, mask, info, f"'{name}'"):
+    wrong, labels = fault_of_form(image, mask, info, f"'{name}'"), {}
+    if not wrong:
+        labels = label_counts(mask)
+        wrong = fault_of_labels(labels, info, f"'{name}'")
+    if wrong:
         return CheckResult((*remarks, Remark(wrong.kind, mask_file(files), str(wrong.error))))
-    remarks += check_labels(mask, info, mask_file(files))
-    return CheckResult(tuple(remarks), digest(image), digest(mask, 8), perceptual_hash(image))
+    remarks += check_labels(labels, info, mask_file(files))
+    brightness = float(image.mean()) * 255 / np.iinfo(image.dtype).max
+    return CheckResult(
+        tuple(remarks), digest(image), digest(mask, 8), perceptual_hash(image), image.dtype.name, brightness, labels
+    )
 
 
 def check_header(path: Path) -> Iterator[Remark]:
@@ -131,10 +144,9 @@ def read_size(path: Path) -> tuple[int, int] | None:
         return image.size
 
 
-def check_labels(mask: NDArray[Any], info: Info, file: str) -> Iterator[Remark]:
-    """What is odd about the labels of a mask, all of which are allowed."""
-    pixels = np.bincount(mask.ravel(), minlength=IGNORE + 1)
-    labels = [label for label in range(len(info.classes)) if pixels[label]]
+def check_labels(pixels: Mapping[int, int], info: Info, file: str) -> Iterator[Remark]:
+    """What is odd about the labels of a mask, all of which are allowed, by the pixels that have them."""
+    labels = [label for label in pixels if label != IGNORE]
     if not labels:
         yield Remark("unlabelled", file, "every pixel of the mask is left out: there is nothing to learn or to score")
     if len(labels) == 1 and len(info.classes) > 1:

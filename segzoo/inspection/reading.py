@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from segzoo import registry
+from segzoo.data.faults import fault_of_ids
 from segzoo.errors import ConfigError, DataError, PluginError, PluginRaisedError, SegzooError
 from segzoo.files.cache import cache_folder
 from segzoo.inspection.chunks import Chunk, error_text
@@ -93,7 +94,12 @@ def open_dataset(name: str, dataset: Dataset) -> OpenedDataset:
                 raise PluginError(f"the split '{split}' has {len(samples)} samples, but files for {len(files)}")
             if not len(samples):
                 raise DataError(f"the split '{split}' has no images")
-            opened.samples[split], opened.ids[split], opened.files[split] = samples, samples.ids, files
+            ids = samples.ids
+            wrong = fault_of_ids(ids, len(samples), split)
+            if wrong and len(ids) != len(samples):  # an id that is there twice spoils single samples only
+                opened.problems.append(Problem(split, wrong))
+                continue
+            opened.samples[split], opened.ids[split], opened.files[split] = samples, ids, files
     return opened
 
 

@@ -13,6 +13,7 @@ from segzoo.inspection.duplicates import DuplicateSearch
 from segzoo.inspection.findings import KINDS, Finding, Verification
 from segzoo.inspection.leave_out import write_list
 from segzoo.inspection.reading import OpenedDataset, create_dataset, open_dataset, read_chunks, recording_problems
+from segzoo.inspection.split_comparison import SplitComparison
 
 WARNINGS = ("extension", "turned", "animated", "one class")
 """Kinds of remarks in spite of which a sample can be trained on."""
@@ -37,13 +38,14 @@ def verify(
             is no error, but a finding.
     """
     opened = open_dataset(*create_dataset(dataset, settings, config))
-    findings, duplicates = list(_of_dataset(opened)), DuplicateSearch(opened)
+    findings, duplicates, splits = list(_of_dataset(opened)), DuplicateSearch(opened), SplitComparison(opened)
     for chunk, results in read_chunks(opened, SampleChecker(opened.samples, opened.info), processes):
         findings += _of_samples(chunk, results)
         duplicates.add(chunk, results)
-    findings += duplicates.findings()
-    kinds, splits = list(KINDS), [None, *opened.info.splits]
-    findings.sort(key=lambda it: (it.severity, kinds.index(it.kind), splits.index(it.split), it.id, it.what))
+        splits.add(chunk, results)
+    findings += [*duplicates.findings(), *splits.findings()]
+    kinds, names = list(KINDS), [None, *opened.info.splits]
+    findings.sort(key=lambda it: (it.severity, kinds.index(it.kind), names.index(it.split), it.id, it.what))
     counts = {split: len(samples) for split, samples in opened.samples.items()}
     verification = Verification(opened.name, counts, tuple(findings))
     if quarantine:

@@ -22,6 +22,8 @@ Fault = Literal[
     "two types",
     "absent class",
     "random",
+    "dark",
+    "crowded",
 ]
 
 
@@ -44,7 +46,7 @@ class Samples:
     def __getitem__(self, index):
         import numpy as np
 
-        rng = np.random.default_rng(None if self.fault == "random" and index == 5 else [index, ord(self.split[0])])
+        rng = np.random.default_rng(None if self.fault == "random" and index == 5 else [index, ord(self.split[1])])
         mask = rng.integers(0, self.classes, (2, 2), np.uint8).repeat(8, 0).repeat(8, 1)
         image = (100 * mask[..., None] + rng.integers(0, 50, (16, 16, 3), np.uint8)).astype(np.uint8)
         if self.fault == "ignored":
@@ -53,6 +55,10 @@ class Samples:
             mask[:] = 0
         if self.fault == "foreground 255":
             mask[mask > 0] = 255
+        if self.fault == "dark":
+            image //= 8
+        if self.fault == "crowded":
+            mask[:] = 1
         if self.fault == "absent class":
             mask[mask == 2] = 1
         if index != 3:
