@@ -12,9 +12,22 @@ MACHINE = {"platform": "Linux", "processor": "Abacus 3000", "cores": 2, "threads
 
 
 def write_run(
-    folder, images, *, model="unet", filters=4, seed=0, classes=("ring", "sky"), data="a", times=True, **changes
+    folder,
+    images,
+    *,
+    model="unet",
+    filters=4,
+    seed=0,
+    classes=("ring", "sky"),
+    data="a",
+    times=True,
+    warnings=None,
+    **changes,
 ):
-    """A finished run whose images have these mean IoUs, the first image `0`; `changes` are values of `config.toml`."""
+    """A finished run whose images have these mean IoUs, the first image `0`; `changes` are values of `config.toml`.
+
+    Without `warnings` it is as an earlier version has left it.
+    """
     folder.mkdir(parents=True)
     config = {"epochs": 3, "image_size": [8, 8], "seed": seed, "model": {"name": model, "filters": filters}}
     config |= {"dataset": {"name": "shapes"}, "trainer": {"name": "keras"}, "loss": {"name": "dice"}}
@@ -29,6 +42,7 @@ def write_run(
     scores = {"split": "test", "selected_on_this_split": False, "images": len(images), "mean_iou": mean}
     scores |= {"mean_dice": 2 * mean / (1 + mean), "pixel_accuracy": mean, "iou": by_class, "dice": by_class}
     scores |= {"absent_classes": list(classes[1:]), "confusion": [], "image_mean_iou": mean}
+    scores |= {} if warnings is None else {"warnings": warnings}
     write(
         folder / "metrics.json",
         scores | {"definitions": {name: score.definition for name, score in Overlap.definitions.items()}},

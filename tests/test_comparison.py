@@ -269,6 +269,17 @@ def test_the_command_prints_tables_with_definitions(tmp_path, command):
     assert "\nmean_iou: The mean of IoU over the classes" in defined
 
 
+def test_the_command_prints_warnings_below_the_tables_of_all_runs(tmp_path, command):
+    said = "the lowest val_loss is that of the last epoch, 3: longer training may help " * 3
+    runs = [write_run(tmp_path / f"{seed}", IMAGES, seed=seed, warnings=[said.strip()]) for seed in range(2)]
+    runs.append(write_run(tmp_path / "wide", better(0.1), filters=8))
+    lines = command("compare", *runs).out.splitlines()
+    assert lines[-1] == f"warning: unet filters=4, seeds 0, 1: {said.strip()}"
+    assert not [line for line in lines[:-1] if "warning" in line]
+    cells = json.loads(command("compare", *runs, "--json").out)["cells"]
+    assert [cell["warnings"] for cell in cells] == [said.strip(), said.strip(), None]
+
+
 def test_the_command_prints_json_that_names_the_runs(tmp_path, command):
     runs = [write_run(tmp_path / f"{seed}", IMAGES, seed=seed) for seed in range(2)]
     runs.append(write_run(tmp_path / "wide", better(0.1), filters=8))

@@ -3,7 +3,7 @@
 import json
 import re
 
-from stored_runs import write, write_benchmark, write_cell, write_example, write_timing
+from stored_runs import read_rows, write, write_benchmark, write_cell, write_example, write_timing
 
 from segzoo.benchmarking import timing
 from segzoo.benchmarking.result_files import tabulate
@@ -16,6 +16,7 @@ def test_the_leaderboard_says_what_the_numbers_mean_and_where_they_come_from(tmp
         file.write(tables)
     tabulate(out)
     page = (out / "leaderboard.md").read_text()
+    assert "are in `results.csv`.\n\n### Cost\n" in page  # and no warnings
     for words in (
         "- Models: 4. Datasets: 1. Seeds: 0, 1, 2. Cells: 12, of which 7 are done.",
         "- Baseline: plain.",
@@ -70,6 +71,19 @@ def test_what_is_to_be_known_of_models_is_a_list_below_their_costs(tmp_path):
         "Smaller differences mean nothing.\n\n- odd: filters = 5.\n- odd was not timed: KeyError: a\\_key.\n\n## "
         in (out / "leaderboard.md").read_text()
     )
+
+
+def test_warnings_of_runs_stand_below_their_tables_with_model_and_seeds(tmp_path):
+    out = write_benchmark(tmp_path / "out", ["plain", "odd"], seeds=[0, 1])
+    for seed, sentences in enumerate((["it predicts 'a_b' only", "longer may help"], ["it predicts 'a_b' only"])):
+        write_cell(out, "toys", "plain", seed, [0.5], warnings=sentences)
+        write_cell(out, "toys", "odd", seed, [0.6], warnings=None if seed else [])
+    tabulate(out)
+    page = (out / "leaderboard.md").read_text()
+    warned = "- plain, seeds 0, 1: it predicts 'a\\_b' only.\n- plain, seed 0: longer may help.\n\n### Cost\n"
+    assert f"are in `results.csv`.\n\n### Warnings\n\n{warned}" in page
+    rows = [row["warnings"] for row in read_rows(out / "results.csv")]
+    assert rows == ["it predicts 'a_b' only; longer may help", "it predicts 'a_b' only", "", ""]
 
 
 def test_names_with_signs_of_markdown_leave_the_tables_whole(tmp_path):

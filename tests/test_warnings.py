@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from stored_runs import write_run
 
 import segzoo
 from segzoo.data.samples import CheckedSamples
@@ -164,3 +165,10 @@ def config(**budget):
 def test_a_training_that_may_have_ended_too_early_is_told_of_with_what_to_type(losses, budget, advice):
     said = [*warnings.best_epoch_is_last(history(*losses), config(**budget))]
     assert [advice in text for text in said] == ([True] if advice else [])
+
+
+def test_runs_of_earlier_versions_have_none_and_they_are_no_scores(tmp_path):
+    assert segzoo.open_run(write_run(tmp_path / "old", [0.5])).warnings == ()
+    run = segzoo.open_run(write_run(tmp_path / "new", [0.5], warnings=["it predicts one class"]))
+    assert run.warnings == ("it predicts one class",)
+    assert "warnings" not in run.scores

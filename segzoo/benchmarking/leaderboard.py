@@ -79,6 +79,7 @@ def _section(results: Results, dataset: str, ranking: Sequence[RankedModel]) -> 
         ),
         "noise_floor": results.timing.noise_floor(dataset),
         "notes": [(label, note) for label in labels for note in results.notes(dataset, label)],
+        "warnings": results.warnings(dataset),
         "left_out": results.timing.left_out(dataset),
     }
 

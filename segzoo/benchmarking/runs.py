@@ -1,4 +1,4 @@
-"""Whether finished runs may be compared."""
+"""Whether finished runs may be compared, and what is to be known of them then."""
 
 from __future__ import annotations
 
@@ -80,6 +80,15 @@ def lacking(runs: Sequence[Run]) -> list[str]:
         for missing, old in groups.items()
         if missing
     ]
+
+
+def warned(model: str, runs: Sequence[Run]) -> list[str]:
+    """The warnings of the runs of a model, as `unet, seeds 0, 2: the network predicts …`."""
+    seeds: dict[str, list[str]] = {}
+    for run in runs:
+        for sentence in run.warnings:
+            seeds.setdefault(sentence, []).append(str(run.seed))
+    return [f"{model}, seed{'s' if of[1:] else ''} {', '.join(of)}: {sentence}" for sentence, of in seeds.items()]
 
 
 def _folders(runs: Sequence[Run]) -> str:

@@ -14,7 +14,7 @@ from segzoo.benchmarking.cells import CellResult, read_results
 from segzoo.benchmarking.costs import Timing, read_timing
 from segzoo.benchmarking.plan import FILE, Plan, read_plan
 from segzoo.benchmarking.ranking import RankedModel, rank
-from segzoo.benchmarking.runs import lacking, require_same_data, require_same_definitions
+from segzoo.benchmarking.runs import lacking, require_same_data, require_same_definitions, warned
 from segzoo.errors import ConfigError
 from segzoo.runs.config import read_table
 from segzoo.runs.finished import Run
@@ -44,6 +44,10 @@ class Results(ABC):
     @abstractmethod
     def notes(self, dataset: str, model: str) -> list[str]:
         """What is to be known of a model on a dataset."""
+
+    def warnings(self, dataset: str) -> list[str]:
+        """What should be known of the scores on a dataset, with the model and the seeds."""
+        return [sentence for model in self.sections[dataset] for sentence in warned(model.label, model.runs)]
 
     @property
     def runs(self) -> list[Run]:
@@ -171,6 +175,7 @@ def _result(cell: CellResult, size: Mapping[str, Any], names: Iterable[str]) -> 
         "images": run.metrics["images"] if run else None,
         **size,
         **{name: scores.get(name) for name in names},
+        "warnings": "; ".join(run.warnings) or None if run else None,
         "command": cell.command or None,
         "versions": run.versions if run else None,
     }

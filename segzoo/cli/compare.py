@@ -54,7 +54,7 @@ def compare(
 
 
 def print_results(results: Results) -> None:
-    """Print the models on each dataset and their costs as tables."""
+    """Print the models on each dataset and their costs as tables, and the warnings of the runs."""
     from rich.console import Console
 
     tables = {dataset: _tables(results, dataset, ranked) for dataset, ranked in results.sections.items()}
@@ -65,6 +65,8 @@ def print_results(results: Results) -> None:
         console.print(f"\n{dataset}")
         for table in of_dataset:
             console.print(table)
+        for sentence in results.warnings(dataset):
+            console.print(f"warning: {sentence}", soft_wrap=True)
 
 
 def _tables(results: Results, dataset: str, ranked: Sequence[RankedModel]) -> list[Table]:
