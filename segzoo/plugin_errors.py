@@ -11,7 +11,7 @@ import inspect
 import re
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import wraps
 from importlib.machinery import PathFinder
 from pathlib import Path
@@ -122,7 +122,12 @@ def with_line(error: BaseException) -> str:
 
 def line_in(package: str, error: BaseException) -> str:
     """The last line of a package that an exception passed, as `segzoo_mynet/net.py:31`; empty if it passed none."""
-    return next((f"{_shown(file, package)}:{line}" for file, line in _lines(error) if _lies_in(file, package)), "")
+    return line_among(package, _lines(error))
+
+
+def line_among(package: str, lines: Iterable[tuple[str, int]]) -> str:
+    """The first of the lines, file and number, that is a package's, as `segzoo_mynet/net.py:31`; empty if none is."""
+    return next((f"{_shown(file, package)}:{line}" for file, line in lines if _lies_in(file, package)), "")
 
 
 def _plugin_lines(error: BaseException, likely: type[Plugin] | None = None) -> Iterator[tuple[type[Plugin], str]]:

@@ -281,7 +281,21 @@ def test_a_check_that_fails_says_why_and_is_code_1(command, install):
     assert "failed   check_one_value_an_image" in done.out
     assert "why: " in done.out
     rows = json.loads(command("check", "segzoo_test_sum:Sum", "--json").out)
-    assert {row["result"] for row in rows} == {"passed", "failed"}
+    assert {row["result"] for row in rows} == {"passed", "failed", "skipped"}
+
+
+def test_a_check_that_does_not_end_is_ended(command, install):
+    code = (
+        "import threading\nfrom segzoo.plugin import Dataset\nclass Waits(Dataset):\n    'Waits.'\n"
+        "    def describe(self, cache): threading.Event().wait()\n    def open(self, cache, split): pass\n"
+    )
+    install("segzoo-test-waits", {"segzoo.datasets": "waits = segzoo_test_waits:Waits"}, code)
+    done = command("check", "waits", "--limit", "3", "--json")
+    assert done.code == 1
+    rows = json.loads(done.out)
+    ended = next(index for index, row in enumerate(rows) if row["result"] == "failed")
+    assert rows[ended]["message"].startswith("it has not ended after 3 s")
+    assert {row["result"] for row in rows[ended + 1 :]} == {"skipped"}
 
 
 def test_check_finds_a_class_in_the_current_folder(tmp_path):

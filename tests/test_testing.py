@@ -14,6 +14,8 @@ import wrong_plugins as wrong
 from segzoo import registry, testing
 from segzoo.errors import ConfigError, PluginError
 from segzoo.plugin import Model, Plugin
+from segzoo.testing import checks
+from segzoo.testing.bounded import bounded_outcomes
 from segzoo_unet import UNet
 
 pytest_plugins = ["pytester"]
@@ -39,6 +41,7 @@ FOUND = {
     wrong.Undescribed: {"check_every_option_is_described"},
     wrong.Thawed: {"check_options_are_frozen"},
     wrong.Careless: {"check_unknown_options_are_refused"},
+    wrong.LargeStride: {"check_stride_is_needed"},
     wrong.ThreeChannels: {"check_builds_for_channels_and_classes"},
     wrong.OneMapForTwoClasses: {"check_builds_for_channels_and_classes"},
     wrong.Transposed: {"check_output_has_the_promised_shape", "check_odd_sizes_fit"},
@@ -65,6 +68,7 @@ FOUND = {
     wrong.CannotBeTraced: {"check_saved_network_loads_without_segzoo", "check_savedmodel_agrees"},
     wrong.WideMasks: {"check_images_and_masks_fit"},
     wrong.FlatImages: {"check_images_and_masks_fit"},
+    wrong.MixedDepths: {"check_bit_depth_is_the_same"},
     wrong.BlackAndWhiteMasks: {"check_labels_are_classes"},
     wrong.CountsFromOne: {"check_labels_are_classes"},
     wrong.Augments: {
@@ -90,40 +94,15 @@ FOUND = {
     wrong.StandsStill: {"check_loss_falls"},
     wrong.LastWeights: {"check_best_weights_are_left"},
     wrong.ReportsTwice: {"check_history_has_one_row_an_epoch"},
-    wrong.ReportsNoValLoss: {
-        "check_best_weights_are_left",
-        "check_crops_are_heeded",
-        "check_history_has_one_row_an_epoch",
-    },
-    wrong.ReportsTexts: {
-        "check_best_weights_are_left",
-        "check_crops_are_heeded",
-        "check_history_has_one_row_an_epoch",
-        "check_loss_falls",
-    },
-    wrong.ReportsNothing: {
-        "check_best_weights_are_left",
-        "check_crops_are_heeded",
-        "check_history_has_one_row_an_epoch",
-        "check_loss_falls",
-        "check_steps_end_the_training",
-    },
     wrong.CountsNothing: {"check_history_has_one_row_an_epoch", "check_steps_end_the_training"},
+    wrong.Compiles: {"check_network_is_not_compiled"},
+    wrong.ReportsTimesOfDay: {"check_figures_are_numbers"},
     wrong.DeafToSteps: {"check_steps_end_the_training"},
-    wrong.DeafToEpochs: {
-        "check_best_weights_are_left",
-        "check_crops_are_heeded",
-        "check_global_state_is_left",
-        "check_history_has_one_row_an_epoch",
-        "check_loss_falls",
-        "check_seed_decides_the_training",
-    },
     wrong.ResizesAll: {"check_crops_are_heeded"},
     wrong.DeafToSeeds: {"check_seed_decides_the_training"},
     wrong.Lucky: {"check_seed_decides_the_training"},
     wrong.LeavesTraces: {"check_global_state_is_left"},
-    wrong.Scalar: {"check_one_value_an_image", "check_gradient_is_that_of_the_value"},
-    wrong.BatchMean: {"check_one_value_an_image"},
+    wrong.BatchMean: {"check_images_have_losses_of_their_own"},
     wrong.Smoothed: {"check_perfect_prediction_costs_nothing"},
     wrong.Nothing: {"check_perfect_prediction_costs_nothing"},
     wrong.NaiveLogarithm: {"check_float16_logits_are_finite"},
@@ -132,8 +111,35 @@ FOUND = {
     wrong.OtherGradient: {"check_gradient_is_that_of_the_value"},
 }
 
+LACKING = {
+    wrong.Forgetful: ("check_network_is_built", r"model Forgetful: `build` returned None; is there a `return` missing"),
+    wrong.Raises: (
+        "check_network_is_built",
+        r"model Raises: `build` raised KeyError: 'filters' \(wrong_plugins.py:\d+\)",
+    ),
+    wrong.NotFinite: ("check_network_is_built", "1,536 of 1,536 logits are not finite"),
+    wrong.Missing: ("check_samples_are_there", "dataset Missing: `open` raised FileNotFoundError: no folder"),
+    wrong.Empty: ("check_samples_are_there", "the split 'val' has no samples"),
+    wrong.NoMasks: ("check_samples_are_there", "'train/0' of the split 'train' is no pair of arrays, .* but ndarray"),
+    wrong.GivesWeights: ("check_network_is_fitted", "`fit` returned a list, not a keras.Model"),
+    wrong.ReportsNothing: ("check_network_is_fitted", "epoch_ended was never called: no epoch has figures"),
+    wrong.ReportsNoValLoss: ("check_network_is_fitted", "epoch_ended was given only loss; it needs loss and val_loss"),
+    wrong.ReportsTexts: ("check_network_is_fitted", r"epoch_ended was given loss = '\d\.\d{4}', which is no number"),
+    wrong.ReportsNan: ("check_network_is_fitted", "epoch_ended was given loss = nan, which is not finite"),
+    wrong.DeafToEpochs: (
+        "check_network_is_fitted",
+        "a job with epochs = 1 goes on after 3 calls of epoch_ended",
+    ),
+    wrong.Scalar: ("check_one_value_an_image", r"the loss of 3 images has shape \(\), not \(3,\)"),
+    wrong.NeverFinite: ("check_one_value_an_image", r"the loss of 3 images is not finite: \[inf inf inf\]"),
+}
+"""Plugins that lack what all checks of their kind need, the check that finds it out, and what it says."""
+
 SLOWLY_FOUND = (wrong.CannotBeLoaded, wrong.Hashed, wrong.Lucky)
 """Plugins that take seconds to check, and with which a check fails in the way in which it fails with another."""
+
+SHARED = 7
+"""How many checks all kinds have, before their own."""
 
 EVERY_CHECK = {check.name: check for kind in registry.KINDS for check in testing.checks_for(kind)}
 
@@ -156,30 +162,50 @@ def test_what_is_wrong_is_found(cls):
     assert set(failed) == FOUND[cls], failed
 
 
+@pytest.mark.parametrize("cls", LACKING, ids=lambda cls: cls.__name__)
+def test_what_all_checks_need_is_missed_once(cls):
+    finds, message = LACKING[cls]
+    plugin = cls.example()
+    first, *others = checks.outcomes(plugin, testing.checks_for(plugin)[SHARED:])
+    assert (first.check, first.result) == (finds, "failed")
+    assert re.match(message, first.message), first.message
+    assert {(other.result, other.message) for other in others} == {("skipped", f"needs {checks.NEEDED[finds]}")}
+
+
+def test_a_trainer_that_is_deaf_to_steps_is_ended():
+    (message,) = failures(wrong.DeafToSteps(), set(EVERY_CHECK) - {"check_steps_end_the_training"}).values()
+    assert message == "a job with steps = 2 goes on after 3 calls of images_done"
+
+
 @pytest.mark.parametrize(
     ("cls", "check", "message"),
     [
-        (wrong.ReportsNothing, "check_loss_falls", "epoch_ended was never called: no epoch has figures"),
-        (
-            wrong.ReportsNoValLoss,
-            "check_crops_are_heeded",
-            "epoch_ended was given only loss; it needs loss and val_loss",
-        ),
-        (
-            wrong.DeafToSteps,
-            "check_steps_end_the_training",
-            "a job with steps = 2 goes on after 3 calls of images_done",
-        ),
-        (
-            wrong.DeafToEpochs,
-            "check_global_state_is_left",
-            "a job with epochs = 1 goes on after 3 calls of epoch_ended",
-        ),
-        (wrong.ReportsTexts, "check_loss_falls", r"epoch_ended was given loss = '\d\.\d{4}', which is no number"),
+        (wrong.Waits, "check_samples_are_there", r"it has not ended after 2 s \(wrong_plugins\.py:\d+\)"),
+        (wrong.WaitsForWeights, "check_one_value_an_image", "it has not ended after 2 s"),
+        (wrong.TrainsForever, "check_network_is_fitted", "it has not ended after 2 s"),
+        (wrong.Ends, "check_samples_are_there", "the process that ran it has ended, with code 7"),
     ],
 )
-def test_what_a_trainer_fails_to_tell_is_named(cls, check, message):
-    assert re.match(message, failures(cls.example(), set(EVERY_CHECK) - {check})[check])
+def test_a_check_that_does_not_end_is_ended_and_the_last(cls, check, message):
+    chosen = [EVERY_CHECK[check], EVERY_CHECK["check_unknown_options_are_refused"]]
+    failed, skipped = bounded_outcomes(cls(), chosen, limit=2)
+    assert (failed.check, failed.result) == (check, "failed")
+    assert re.match(message, failed.message), failed.message
+    assert (skipped.result, skipped.message) == ("skipped", f"`{check}` has not ended")
+
+
+def test_a_plugin_that_is_not_importable_is_not_checked_elsewhere():
+    class Local(wrong.RightLoss):
+        """Known to this function alone."""
+
+    with pytest.raises(PluginError, match=r"^Local cannot be sent to another process: "):
+        testing.run_checks(Local(), limit=60)
+
+
+def test_with_a_limit_the_outcomes_are_the_same():
+    told = []
+    assert testing.run_checks(wrong.NeverFinite(), told.append, limit=600) == told
+    assert told == testing.run_checks(wrong.NeverFinite())
 
 
 @pytest.mark.slow
@@ -196,7 +222,9 @@ def test_what_is_right_passes(cls):
 
 
 def test_every_check_has_a_plugin_on_which_it_fails():
-    assert set().union(*FOUND.values()) | {"check_import_is_light"} == set(EVERY_CHECK)
+    needed = {check for check, _ in LACKING.values()}
+    assert set().union(*FOUND.values()) | needed | {"check_import_is_light"} == set(EVERY_CHECK)
+    assert needed == set(checks.NEEDED)
 
 
 def test_a_heavy_import_is_found(tmp_path, monkeypatch):
@@ -241,6 +269,7 @@ def test_a_check_that_does_not_apply_is_skipped_with_the_reason():
     assert {outcome.result for outcome in done} == {"passed", "skipped"}
     assert {outcome.check: outcome.message for outcome in done if outcome.result == "skipped"} == {
         "check_size_can_stay_open": "it declares fixed_size",
+        "check_stride_is_needed": "its stride is 1",
         "check_parameter_count": "it declares no parameters",
         "check_prediction_moves_with_the_image": "it declares global_context",
         "check_every_skip_matters": "no layer joins two branches",
@@ -374,15 +403,13 @@ def test_an_outcome_for_each_check_told_at_once():
     assert testing.run_checks(wrong.Missing(), told.append) == told
     by_name = {outcome.check: outcome for outcome in told}
     assert list(by_name) == [check.name for check in testing.checks_for(wrong.Missing)]
-    assert by_name["check_length_is_stable"].result == "failed"
-    assert by_name["check_length_is_stable"].message.startswith(
-        "dataset Missing: `open` raised FileNotFoundError: no folder (wrong_plugins.py:"
-    )
     assert by_name["check_options_are_frozen"].result == "passed"
+    assert by_name["check_samples_are_there"].result == "failed"
+    assert by_name["check_length_is_stable"].result == "skipped"
 
 
 def test_the_kinds_share_some_checks():
     shared = testing.checks_for(Plugin)
-    assert len(shared) == 7
+    assert len(shared) == SHARED
     for kind in registry.KINDS:
-        assert testing.checks_for(kind)[:7] == shared
+        assert testing.checks_for(kind)[:SHARED] == shared

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+import os
 import random
 import threading
 from collections.abc import Callable
@@ -88,6 +89,20 @@ class Scalar(RightLoss):
         from keras import ops
 
         return ops.mean(cross_entropy(labels, logits, weights))
+
+
+class NeverFinite(RightLoss):
+    """Divides by zero."""
+
+    def __call__(self, labels, logits, weights):
+        return cross_entropy(labels, logits, weights) / 0
+
+
+class WaitsForWeights(RightLoss):
+    """Waits for something that never happens."""
+
+    def __call__(self, labels, logits, weights):
+        threading.Event().wait()  # without end
 
 
 class BatchMean(RightLoss):
@@ -197,6 +212,37 @@ class RightNet(Model):
     def changes(self, keras, image_shape) -> dict[str, Any]:
         """What is not as it should be."""
         return {}
+
+
+class Forgetful(RightNet):
+    """Builds a network, and keeps it."""
+
+    def build(self, image_shape, num_classes):
+        super().build(image_shape, num_classes)
+
+
+class Raises(RightNet):
+    """Lacks what it builds with."""
+
+    def build(self, image_shape, num_classes):
+        raise KeyError("filters")
+
+
+class NotFinite(RightNet):
+    """Divides by zero."""
+
+    parameters: ClassVar[Count | None] = None
+
+    def changes(self, keras, image_shape):
+        return {"last": keras.layers.Rescaling(math.inf)}
+
+
+class LargeStride(RightNet):
+    """Declares four times the stride that it needs."""
+
+    @property
+    def stride(self) -> int:
+        return 8
 
 
 class ThreeChannels(RightNet):
@@ -488,6 +534,49 @@ class FlatImages(RightData):
 
     def open(self, cache, split):
         return Stripes(names(split), flat)
+
+
+def deep(image, mask):
+    return image.astype("uint16") * 257, mask
+
+
+class MixedDepths(RightData):
+    """Has images of 8 bits to train on, and images of 16 bits to validate on."""
+
+    def open(self, cache, split):
+        return Stripes(names(split), deep if split == "val" else unchanged)
+
+
+def unlabelled(image, mask):
+    return image
+
+
+class NoMasks(RightData):
+    """Has images alone where pairs of image and mask should be."""
+
+    def open(self, cache, split):
+        return Stripes(names(split), unlabelled)
+
+
+class Empty(RightData):
+    """Has no samples in one of its splits."""
+
+    def open(self, cache, split):
+        return Stripes(names(split) if split == "train" else ())
+
+
+class Waits(RightData):
+    """Waits for something that never happens."""
+
+    def prepare(self, cache):
+        threading.Event().wait()  # without end
+
+
+class Ends(RightData):
+    """Ends the process."""
+
+    def prepare(self, cache):
+        os._exit(7)
 
 
 class BlackAndWhiteMasks(RightData):
@@ -842,6 +931,58 @@ class ReportsTexts(RightTrainer):
 
     def fit(self, build, train, val, job):
         return super().fit(build, train, val, replace(job, events=Texts(job.events)))
+
+
+class Noted(Passing):
+    """Has a text beside the figures."""
+
+    def epoch_ended(self, figures, times=None):
+        super().epoch_ended(figures, {"started": "09:15"})
+
+
+class ReportsTimesOfDay(RightTrainer):
+    """Reports a time as a text."""
+
+    def fit(self, build, train, val, job):
+        return super().fit(build, train, val, replace(job, events=Noted(job.events)))
+
+
+class Diverged(Passing):
+    """No loss is a number."""
+
+    def epoch_ended(self, figures, times=None):
+        super().epoch_ended(dict(figures, loss=math.nan))
+
+
+class ReportsNan(RightTrainer):
+    """Reports losses that are no numbers."""
+
+    def fit(self, build, train, val, job):
+        return super().fit(build, train, val, replace(job, events=Diverged(job.events)))
+
+
+class Compiles(RightTrainer):
+    """Gives back a compiled network."""
+
+    def fit(self, build, train, val, job):
+        network = super().fit(build, train, val, job)
+        network.compile("adam", "mse")
+        return network
+
+
+class GivesWeights(RightTrainer):
+    """Gives back the weights of the network."""
+
+    def fit(self, build, train, val, job):
+        return super().fit(build, train, val, job).get_weights()
+
+
+class TrainsForever(RightTrainer):
+    """Does not end, and says nothing."""
+
+    def fit(self, build, train, val, job):
+        while True:
+            train[0]
 
 
 class DeafToSteps(RightTrainer):

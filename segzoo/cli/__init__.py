@@ -204,20 +204,19 @@ def run(
 def check(
     name: Annotated[str, typer.Argument(metavar="NAME", help="As in `segzoo list`, or package:Class.")],
     settings: Settings = [],  # noqa: B006
+    limit: Annotated[float, typer.Option(min=1, help="Seconds that a check may take, downloads included.")] = 600,
     as_json: AsJson = False,
 ) -> None:
     """Run the conformance checks on a plugin; exit code 1 if any fails."""
     from dataclasses import asdict
 
-    from segzoo.processes.terminal import quiet
     from segzoo.runs.config import parse_setting
     from segzoo.testing import find, run_checks
 
     if ":" in name:
         sys.path.insert(0, str(Path.cwd()))  # as `python -m` does: the plugin may not be installed yet
     plugin = find(name, dict(map(parse_setting, settings)))
-    with quiet():
-        outcomes = run_checks(plugin, (lambda outcome: None) if as_json else _print_outcome)
+    outcomes = run_checks(plugin, (lambda outcome: None) if as_json else _print_outcome, limit)
     if as_json:
         print(json.dumps([asdict(outcome) for outcome in outcomes], indent=2))
     if any(outcome.result == "failed" for outcome in outcomes):

@@ -15,85 +15,22 @@ it does not apply. Networks are checked by their `example()`, datasets by a few 
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Literal
-from unittest import SkipTest
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
-from rich.text import Text
 
 from segzoo import registry
-from segzoo.errors import ConfigError, PluginError, SegzooError
-from segzoo.plugin import Dataset, Loss, Model, Plugin, Trainer
+from segzoo.errors import ConfigError, PluginError
+from segzoo.plugin import Plugin
 from segzoo.plugin_errors import line_in, summary
-from segzoo.testing import datasets, losses, models, plugins, trainers, training
+from segzoo.testing.checks import Check, Outcome, checks_for, outcomes
 
 if TYPE_CHECKING:
     import pytest
 
 __all__ = ["Check", "Outcome", "checks_for", "find", "parametrize_with_checks", "run_checks"]
-
-MODULES = {Model: (models, training), Dataset: (datasets,), Trainer: (trainers,), Loss: (losses,)}
-"""Where the checks of each kind are, beside those of all kinds; every function there that is called `check_...`."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of one check."""
-
-    check: str
-    why: str
-    result: Literal["passed", "failed", "skipped"]
-    message: str = ""
-    """Why it failed or was skipped."""
-
-
-@dataclass(frozen=True)
-class Check:
-    """A check, to be called with a plugin."""
-
-    name: str
-    """Such as `check_every_skip_matters`."""
-    why: str
-    """In one sentence."""
-    function: Callable[[Any], None]
-
-    def __call__(self, plugin: Plugin) -> None:
-        """Check it.
-
-        Raises:
-            AssertionError: with what was found, and what should have been.
-            unittest.SkipTest: if the check does not apply, with the reason.
-        """
-        self.function(plugin)
-
-    def outcome(self, plugin: Plugin) -> Outcome:
-        """What comes of checking it; an error of the plugin's own is a failure too."""
-        try:
-            self(plugin)
-        except SkipTest as reason:
-            return Outcome(self.name, self.why, "skipped", str(reason))
-        except (AssertionError, SegzooError) as error:
-            return Outcome(self.name, self.why, "failed", str(error))
-        except Exception as error:
-            text = Text.from_ansi(str(error)).plain  # Keras prints in bold
-            return Outcome(self.name, self.why, "failed", f"{type(error).__name__}: {' '.join(text.split())}")
-        return Outcome(self.name, self.why, "passed")
-
-
-def checks_for(plugin: Plugin | type[Plugin]) -> list[Check]:
-    """The checks of a plugin's kind, in the order in which they should be read."""
-    cls = plugin if isinstance(plugin, type) else type(plugin)
-    of_kind = [module for kind, modules in MODULES.items() if issubclass(cls, kind) for module in modules]
-    return [
-        Check(name, inspect.getdoc(function) or "", function)
-        for module in (plugins, *of_kind)
-        for name, function in vars(module).items()
-        if name.startswith("check_")
-    ]
 
 
 def parametrize_with_checks(
@@ -130,13 +67,26 @@ def parametrize_with_checks(
     )
 
 
-def run_checks(plugin: Plugin, report: Callable[[Outcome], None] = lambda outcome: None) -> list[Outcome]:
-    """What comes of each check of a plugin; `report` is told at once."""
-    outcomes = []
-    for check in checks_for(plugin):
-        outcomes.append(check.outcome(plugin))
-        report(outcomes[-1])
-    return outcomes
+def run_checks(
+    plugin: Plugin, report: Callable[[Outcome], None] = lambda outcome: None, limit: float | None = None
+) -> list[Outcome]:
+    """What comes of each check of a plugin; `report` is told at once.
+
+    After a failure that leaves the other checks nothing to check, such as a `build` that raises an exception, they are
+    skipped. With a `limit`, a check that takes more seconds than that has failed, and those after it are skipped: the
+    checks then run in another process, which can be ended. Without, they run in this process for as long as it takes.
+
+    Raises:
+        PluginError: with a limit, if the plugin cannot be sent to another process.
+    """
+    # Not at the top: the module is a program too, which warns if it is imported before it is run.
+    from segzoo.testing.bounded import bounded_outcomes
+
+    results, checks = [], checks_for(plugin)
+    for outcome in outcomes(plugin, checks) if limit is None else bounded_outcomes(plugin, checks, limit):
+        results.append(outcome)
+        report(outcome)
+    return results
 
 
 def find(target: str, settings: Mapping[str, Any] = {}) -> Plugin:

@@ -7,7 +7,7 @@ import pickle
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import reduce
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from unittest import SkipTest
 
 import numpy as np
@@ -16,6 +16,7 @@ from segzoo.data.faults import outside
 from segzoo.files.cache import cache_folder
 from segzoo.networks.prediction import classify
 from segzoo.plugin import IGNORE, Dataset, Metric, Samples, Split
+from segzoo.plugin_errors import Calling
 from segzoo.scoring.scores import flat, require_defined
 from segzoo.scoring.segmentation import Segmentation
 from segzoo.testing.processes import elsewhere
@@ -33,6 +34,25 @@ print([(split, index, digest(samples, index)) for split, samples in splits(datas
 """
 
 
+def check_samples_are_there(dataset: Dataset) -> None:
+    """All other checks need samples: each split can be opened, and its first sample is a pair of arrays."""
+    opened = splits(dataset)
+    assert opened, "`describe` names no splits"
+    for split, samples in opened:
+        with Calling(type(dataset), f"looking at the split '{split}'"):
+            count, ids = len(samples), list(samples.ids)
+        assert min(count, len(ids)) > 0, f"the split '{split}' has no samples"
+        with Calling(type(dataset), f"reading sample '{ids[0]}' of the split '{split}'"):
+            sample: Any = samples[0]
+        kinds = (
+            [type(part).__name__ for part in sample] if isinstance(sample, tuple | list) else [type(sample).__name__]
+        )
+        pair = isinstance(sample, tuple) and kinds == ["ndarray"] * 2
+        assert pair, (
+            f"'{ids[0]}' of the split '{split}' is no pair of arrays, image and mask, but {' and '.join(kinds)}"
+        )
+
+
 def check_images_and_masks_fit(dataset: Dataset) -> None:
     """Training relies on one form: images uint8 or uint16 (H, W, C) and masks uint8 (H, W) of the same size."""
     channels = dataset.describe(cache_folder()).channels
@@ -45,6 +65,16 @@ def check_images_and_masks_fit(dataset: Dataset) -> None:
             assert image.shape[2] == channels, f"image {name} has {image.shape[2]} channels, declared are {channels}"
             assert mask.dtype == np.uint8, f"the mask of {name} is {mask.dtype}, not uint8"
             assert mask.shape == image.shape[:2], f"image {name} is {image.shape[:2]}, its mask {mask.shape}"
+
+
+def check_bit_depth_is_the_same(dataset: Dataset) -> None:
+    """Pixels are scaled by the range of their type, so images of 8 and of 16 bits together differ in brightness."""
+    first: dict[str, str] = {}
+    for split, samples in splits(dataset):
+        for index in looked_at(samples):
+            first.setdefault(samples[index][0].dtype.name, f"'{samples.ids[index]}' of the split '{split}'")
+    examples = " and ".join(f"{depth}, as {name}" for depth, name in first.items())
+    assert len(first) == 1, f"images are of several types: {examples}; give all of them the same"
 
 
 def check_labels_are_classes(dataset: Dataset) -> None:
@@ -227,7 +257,7 @@ def _same(first: NDArray[np.float64], second: NDArray[np.float64]) -> bool:
     return np.array_equal(first, second, equal_nan=True)
 
 
-def splits(dataset: Dataset) -> Iterable[tuple[Split, Samples]]:
+def splits(dataset: Dataset) -> list[tuple[Split, Samples]]:
     """All splits, opened in the user's cache; prepared, and so downloaded, where they are not yet."""
     cache = cache_folder()
     dataset.prepare(cache)

@@ -41,11 +41,17 @@ def case() -> Case:
 
 
 def check_one_value_an_image(loss: Loss) -> None:
-    """Scores of single images, and batches of any size, need the loss of each image by itself."""
-    labels, logits, weights = case()
-    values = value(loss, labels, logits, weights)
+    """Batches of any size, and all other checks, need a loss of each image, float32 (B,)."""
+    values = value(loss, *case())
     assert values.shape == (3,), f"the loss of 3 images has shape {values.shape}, not (3,)"
     assert values.dtype == np.float32, f"the loss is {values.dtype}, not float32"
+    assert np.isfinite(values).all(), f"the loss of 3 images is not finite: {values}"
+
+
+def check_images_have_losses_of_their_own(loss: Loss) -> None:
+    """The loss of an image must not depend on the others in its batch, or it changes with the batch size."""
+    labels, logits, weights = case()
+    values = value(loss, labels, logits, weights)
     for i in range(3):
         alone = value(loss, labels[i : i + 1], logits[i : i + 1], weights[i : i + 1])
         assert_near(alone[0], values[i], f"image {i} alone has another loss than in a batch")
@@ -133,6 +139,8 @@ def gradient(loss: Loss, labels: Any, logits: NDArray[Any], weights: Any) -> NDA
 
 
 def assert_near(actual: Any, expected: Any, what: str, relative: float = 1e-4) -> None:
-    """Equal up to the share `relative`, and up to rounding near 0."""
+    """Finite, and equal up to the share `relative`, and up to rounding near 0."""
+    for values in (actual, expected):
+        assert np.isfinite(values).all(), f"{what}: not finite, but {values}"
     difference = np.abs(actual - expected)
     assert (difference <= relative * np.abs(expected) + 1e-5).all(), f"{what}: {actual}, not {expected}"

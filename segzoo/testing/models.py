@@ -9,10 +9,21 @@ import numpy as np
 
 from segzoo.networks.frame import Frame
 from segzoo.plugin import Model
+from segzoo.plugin_errors import Calling
 from segzoo.testing.networks import CLASSES, build, frame_of, noise, run, spread, stirred
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+def check_network_is_built(model: Model) -> None:
+    """All other checks need a network: `build` makes one that has finite logits for an image of legal size."""
+    frame = frame_of(model)
+    network, images = build(model, frame), noise(frame)
+    with Calling(type(model), f"its network, given images of shape {images.shape},"):
+        output = run(network, images)
+    wrong = output.size - np.count_nonzero(np.isfinite(output))
+    assert not wrong, f"{wrong:,} of {output.size:,} logits are not finite"
 
 
 def check_builds_for_channels_and_classes(model: Model) -> None:
@@ -68,6 +79,18 @@ def check_smallest_legal_size_fits(model: Model) -> None:
     assert_promised(run(build(model, frame), noise(frame)), frame)
 
 
+def check_stride_is_needed(model: Model) -> None:
+    """Images are mirrored up to the next legal size, so a stride larger than need be costs time and memory."""
+    if model.stride == 1:
+        raise SkipTest("its stride is 1")
+    for factor in (n for n in range(model.stride, 1, -1) if model.stride % n == 0):
+        step = model.stride // factor
+        assert not takes(model, step, factor), (
+            f"it takes heights and widths in steps of {step}, and predicts as well there: declare a stride of {step}, "
+            f"not {model.stride}"
+        )
+
+
 def check_size_can_stay_open(model: Model) -> None:
     """One network serves images of all sizes, and is the same function as if built for one, or says `fixed_size`."""
     if model.fixed_size:
@@ -107,16 +130,39 @@ def check_prediction_moves_with_the_image(model: Model) -> None:
     """An image shifted by one stride must have its prediction shifted by exactly that, unless `global_context`."""
     if model.global_context:
         raise SkipTest("it declares global_context")
-    frame, step = frame_of(model, 4 * model.stride + 96), model.stride
+    step = model.stride
+    exact, errors = moved(model, frame_of(model, 4 * step + 96), step)
+    nearest = min(errors, key=lambda move: errors[move])
+    assert exact < errors[nearest], f"for an image shifted by {step} pixels, the prediction is shifted {nearest} more"
+    assert exact < 0.1 * errors[nearest], f"for an image shifted by {step} pixels, the prediction is another one"
+
+
+def takes(model: Model, step: int, factor: int) -> bool:
+    """Whether sizes that are legal for a stride of `step`, but not for one `factor` times as large, do as well."""
+    for extra in {1, factor - 1}:
+        side = (6 * factor + extra) * step + model.offset - 2 * model.margin
+        frame = Frame((side, side + factor * step), step, model.offset, model.margin)
+        try:
+            assert_promised(run(build(model, frame), noise(frame, 1)), frame)
+        except Exception:  # each network refuses a size in its way
+            return False
+    if model.global_context:
+        return True
+    exact, errors = moved(model, frame_of(model, 4 * model.stride + 96), step)
+    return exact < 0.1 * min(errors.values())
+
+
+def moved(model: Model, frame: Frame, step: int) -> tuple[float, dict[tuple[int, int], float]]:
+    """How far the prediction of an image shifted by `step` is from the prediction shifted as much, and by others more.
+
+    The others are moves of up to two pixels, without that of none.
+    """
     height, width = frame.input_size
     scene = np.random.default_rng(0).uniform(-1, 1, (1, height + step, width + step, 3)).astype(np.float32)
     network = stirred(build(model, frame))
     before, after = run(network, scene[:, :height, :width]), run(network, scene[:, step:, step:])
     errors = {(y, x): misfit(before, after, step + y, step + x) for y in range(-2, 3) for x in range(-2, 3)}
-    exact = errors.pop((0, 0))
-    nearest = min(errors, key=lambda move: errors[move])
-    assert exact < errors[nearest], f"for an image shifted by {step} pixels, the prediction is shifted {nearest} more"
-    assert exact < 0.1 * errors[nearest], f"for an image shifted by {step} pixels, the prediction is another one"
+    return errors.pop((0, 0)), errors
 
 
 def misfit(before: NDArray[Any], after: NDArray[Any], down: int, right: int) -> float:
@@ -135,7 +181,8 @@ def assert_promised(output: NDArray[Any], frame: Frame) -> None:
 
 
 def assert_close(output: NDArray[Any], expected: NDArray[Any], what: str) -> None:
-    """Equal up to rounding, on the scale of the values."""
+    """Finite, and equal up to rounding, on the scale of the values."""
+    assert np.isfinite(output).all(), f"{what}: they are not finite"
     assert output.shape == expected.shape, f"{what}: shape {output.shape}, not {expected.shape}"
     difference = float(np.abs(output - expected).max())
     assert difference <= 1e-4 * spread(expected), f"{what}: off by up to {difference:.3g}"

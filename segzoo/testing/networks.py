@@ -30,9 +30,12 @@ def build(
     fixed: bool = False,
 ) -> keras.Model:
     """The network as a run would build it: for images of any size, unless it is `fixed` to the frame's."""
+    import keras
+
     size = frame.input_size if fixed or model.fixed_size else (None, None)
     with clean_state(seed, policy):
         network = model.build((*size, channels), classes)
+        assert isinstance(network, keras.Model), f"`build` returned a {type(network).__name__}, not a keras.Model"
         if not network.built:  # a subclassed network creates its weights when it is first called
             network(np.zeros((1, *frame.input_size, channels), np.float32))
     return network

@@ -42,6 +42,7 @@ class Training(Events):
     contrary: bool = False
     """Whether the masks to validate on are wrong, so that the better the network learns, the worse is its val_loss."""
     rows: list[dict[str, float]] = field(default_factory=list)
+    times: list[dict[str, float]] = field(default_factory=list)
     images: list[int] = field(default_factory=list)
     frame: Frame = field(default_factory=lambda: Frame((SIDE, SIDE)))
     loss: Loss = field(default_factory=lambda: registry.create(Loss, DEFAULTS["loss"], {}))
@@ -65,6 +66,7 @@ class Training(Events):
     def epoch_ended(self, figures: Mapping[str, float], times: Mapping[str, float] = {}) -> None:
         """Keep the figures; a training that does not end is ended."""
         self.rows.append(dict(figures))
+        self.times.append(dict(times))
         if self.epochs and len(self.rows) > 2 * self.epochs:
             raise PluginError(f"a job with epochs = {self.epochs} goes on after {len(self.rows)} calls of epoch_ended")
 
@@ -79,9 +81,7 @@ class Training(Events):
         assert self.rows, "epoch_ended was never called: no epoch has figures"
         for row in self.rows:
             assert figure in row, f"epoch_ended was given only {', '.join(row)}; it needs loss and val_loss"
-            value = row[figure]
-            assert hasattr(value, "__float__"), f"epoch_ended was given {figure} = {value!r}, which is no number"
-        return [float(row[figure]) for row in self.rows]
+        return [number(figure, row) for row in self.rows]
 
     def samples(self, split: Split) -> Samples:
         """The samples of a split; where there are crops to be cut, images that are larger than these."""
@@ -140,6 +140,14 @@ class Grains:
         return np.repeat((60 + 140 * mask)[..., None], 3, axis=-1), mask
 
 
+def number(name: str, row: Mapping[str, Any]) -> float:
+    """A figure as a number of Python; it may be one of NumPy or TensorFlow, but no text."""
+    try:
+        return float(row[name].__float__())
+    except (AttributeError, TypeError, ValueError) as error:
+        raise AssertionError(f"epoch_ended was given {name} = {row[name]!r}, which is no number") from error
+
+
 def small_network() -> keras.Model:
     """Two convolutions and a classifier, for images of any size."""
     import keras
@@ -148,6 +156,34 @@ def small_network() -> keras.Model:
     for _ in range(2):
         x = keras.layers.Conv2D(8, 3, padding="same", activation="relu")(x)
     return keras.Model(inputs, keras.layers.Conv2D(CLASSES, 1, dtype="float32")(x))
+
+
+def check_network_is_fitted(trainer: Trainer) -> None:
+    """All other checks need a training: `fit` gives back a Keras network, and `epoch_ended` is given finite losses."""
+    import keras
+
+    training = Training(epochs=1)
+    network = training.fit(trainer)
+    assert isinstance(network, keras.Model), f"`fit` returned a {type(network).__name__}, not a keras.Model"
+    for figure in ("loss", "val_loss"):
+        values = training.reported(figure)
+        assert np.isfinite(values).all(), f"epoch_ended was given {figure} = {values[0]}, which is not finite"
+
+
+def check_network_is_not_compiled(trainer: Trainer) -> None:
+    """The network is saved as it comes, and whoever loads a compiled one needs its loss and optimizer."""
+    assert not Training(epochs=1).fit(trainer).compiled, (
+        "`fit` returned a compiled network; train one that shares its layers, and return the one that is not compiled"
+    )
+
+
+def check_figures_are_numbers(trainer: Trainer) -> None:
+    """What is reported becomes rows of `history.csv` and `timings.csv`, and curves: no texts, and no arrays."""
+    training = Training(epochs=1)
+    training.fit(trainer)
+    for row in (*training.rows, *training.times):
+        for name in row:
+            number(name, row)
 
 
 def check_loss_falls(trainer: Trainer) -> None:
