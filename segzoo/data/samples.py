@@ -155,8 +155,10 @@ class CheckedSamples:
             image, mask, labels = self._checked(sample, self._name(index))
         except SegzooError as error:
             raise type(error)(f"{error}{self._of_files(index)}") from error
-        pixels = repr(image.shape).encode() + image.tobytes() + mask.tobytes()
-        reading = Reading(hashlib.sha256(pixels).hexdigest(), str(image.dtype), labels)
+        digest = hashlib.sha256(repr(image.shape).encode())
+        for array in (image, mask):
+            digest.update(np.ascontiguousarray(array).data)  # without a copy, which `tobytes` makes
+        reading = Reading(digest.hexdigest(), image.dtype.name, labels)
         self._require_type(index, reading)
         self.identity.readings.add(index, reading)
         return image, mask
