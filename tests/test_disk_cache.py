@@ -1,6 +1,7 @@
 """Splits that do not fit in memory: where their pixels lie, and when they are found again."""
 
 import errno
+import json
 import os
 import shutil
 import subprocess
@@ -74,8 +75,10 @@ def decoded(cache, add=0, count=20, frame=FRAME, **facts):
             np.testing.assert_array_equal(array, expected_array)
     assert data.fingerprint == expected.fingerprint
     before = sum(source.decoded)
-    assert samples.fingerprint() == CheckedSamples(Numbered(count, add), INFO, "train").fingerprint()
-    assert sum(source.decoded) == before  # whoever asks for the fingerprint later need not decode either
+    anew = CheckedSamples(Numbered(count, add), INFO, "train")
+    assert samples.fingerprint() == anew.fingerprint()
+    assert (samples.labels, samples.types.keys()) == (anew.labels, {"uint8"})
+    assert sum(source.decoded) == before  # whoever asks for the fingerprint and the labels later need not decode either
     return before
 
 
@@ -188,6 +191,18 @@ def test_a_label_that_is_no_class_is_found_before_anything_is_kept(tmp_path, fra
     with pytest.raises(SegzooError, match="labels that are no class: 2"):
         prepare(samples, frame, None, tmp_path)
     assert not [path for path in tmp_path.rglob("*") if path.suffix in (".raw", ".part", ".json")]
+
+
+def test_what_an_earlier_run_has_noted_of_a_split_is_checked_too(tmp_path):
+    decoded(tmp_path)
+    (path,) = tmp_path.glob("prepared/*/facts.json")
+    facts = json.loads(path.read_text())
+    facts["read"]["1"][1] = "uint16"  # of a sample that is not among those that are decoded again
+    path.write_text(json.dumps(facts))
+    with pytest.raises(
+        SegzooError, match="image '1' of the split 'train' is uint16, but '0' of the split 'train' uint8"
+    ):
+        prepare(checked(Numbered()), FRAME, None, tmp_path)
 
 
 @pytest.mark.parametrize("name", ["facts.json", "images.raw", "masks.raw"])

@@ -61,9 +61,10 @@ def fault_of_form(image: NDArray[Any], mask: NDArray[Any], info: Info, name: str
 def fault_of_labels(labels: Mapping[int, int], info: Info, name: str) -> Fault | None:
     """What is wrong with the mask of a sample of that name, by its pixels of each label."""
     if unknown := [label for label in labels if len(info.classes) <= label != IGNORE]:
+        wrong = outside(np.array(unknown), len(info.classes))
         text = (
-            f"the mask of {name} has labels that are no class: {outside(np.array(unknown), len(info.classes))}; allowed "
-            f"are 0 to {len(info.classes) - 1}, and {IGNORE} for pixels to leave out"
+            f"the mask of {name} has labels that are no class: {wrong}; allowed are 0 to {len(info.classes) - 1}, "
+            f"and {IGNORE} for pixels to leave out"
         )
         return Fault("labels", DataError(text))
     return None
