@@ -54,6 +54,19 @@ def test_failed_cells_are_tried_again_when_wanted_and_go_on_where_they_were(tmp_
     assert "going on with epoch 2/2" in (out / "cells/shapes/crash/seed-0/log.txt").read_text()
 
 
+def test_data_that_are_refused_are_a_cell_that_failed_and_what_is_doubtful_a_warning(tmp_path, untimed, install):
+    data, trainer = (f"segzoo_test_flawed:{name}" for name in ("Flawed", "Scripted"))
+    install("segzoo-test-flawed", {"segzoo.datasets": f"flawed = {data}", "segzoo.trainers": f"scripted = {trainer}"})
+    faults = ("ignored", "absent class")
+    datasets = ", ".join(f'{{label = "{fault[:6]}", name = "flawed", fault = "{fault}"}}' for fault in faults)
+    file, out = define(tmp_path, seeds="[0]", datasets=datasets, trainer="scripted"), tmp_path / "out"
+    segzoo.benchmark(file, out=out)
+    refused, doubtful = read_rows(out / "results.csv")
+    assert (refused["status"], doubtful["status"]) == ("failed", "done")
+    assert refused["reason"].startswith("every pixel of the split 'train' is left out, by the label 255")
+    assert doubtful["warnings"].startswith("the class 'high' occurs in no training mask")
+
+
 def test_what_is_added_is_run_and_nothing_else(tmp_path, untimed):
     out = tmp_path / "out"
     segzoo.benchmark(define(tmp_path, seeds="[0]"), out=out)
