@@ -55,8 +55,8 @@ def nothing_learned(
         if lowest >= (without := loss_without_images(lowest)):
             yield (
                 f"val_loss was never below {without:.4g}, which is that of predicting the class frequencies of the "
-                f"training masks for each pixel: the lowest was {lowest:.4g}, in epoch {epoch}; by its loss the network "
-                "is no better than one that does not look at the images"
+                f"training masks for each pixel: the lowest was {lowest:.4g}, in epoch {epoch}; by its loss the "
+                "network is no better than one that does not look at the images"
             )
 
 
