@@ -56,7 +56,7 @@ def bounded_outcomes(plugin: Plugin, checks: Sequence[Check], limit: float) -> I
 
 def _packed(plugin: Plugin, checks: Sequence[Check]) -> bytes:
     try:
-        return pickle.dumps((plugin, checks))
+        return pickle.dumps((plugin, type(plugin).registered, checks))
     except Exception as error:  # what cannot be pickled raises anything
         raise PluginError(f"{type(plugin).__name__} cannot be sent to another process: {error}") from error
 
@@ -82,7 +82,8 @@ def _line(plugin: type[Plugin], process: int, stacks: int) -> str:
 def _serve(connection: Connection, stacks: int) -> None:
     """What the process runs. Asked by a signal, it writes the stacks of its threads, be it in Python or in C."""
     faulthandler.register(signal.SIGUSR1, stacks)
-    plugin, checks = connection.recv()
+    plugin, registered, checks = connection.recv()
+    type(plugin).registered = registered  # what messages call it, which is not among its options
     connection.send(True)
     with quiet():
         for outcome in outcomes(plugin, checks):
