@@ -300,7 +300,7 @@ def test_a_split_that_is_shifted_is_warned_of(flawed):
     shifted = [finding for finding in flawed("crowded", "val", "test").findings if finding.kind == "shifted"]
     assert [finding.split for finding in shifted] == ["val", "test"]
     assert re.search(
-        r"the labelled pixels of a mask are in the mean .*middle 100\.0 % \('train' \d\d\.\d %\)", shifted[0].what
+        r"the labelled pixels of a mask are in the mean 'middle' 100\.0 % \(of 'train' \d\d\.\d %\)", shifted[0].what
     )
 
 

@@ -105,15 +105,18 @@ class SplitComparison:
 
     def findings(self) -> Iterator[Finding]:
         """What is wrong or odd with the splits, when all chunks are added."""
+        sound = {}
         for split, figures in self._figures.items():
-            wrong = fault_of_split(figures.labels, self._opened.info, split) if figures.labels else None
-            if wrong:
+            if not figures.labels:  # none of its samples could be read
+                continue
+            if wrong := fault_of_split(figures.labels, self._opened.info, split):
                 yield Finding("nothing to learn", "error", str(wrong), split)
+            else:
+                sound[split] = figures
         if different := different_types(self._types()):
             yield Finding("invalid", "error", str(different))
-        read = {split: figures for split, figures in self._figures.items() if figures.labels}
-        if train := read.pop("train", None):
-            for split, figures in read.items():
+        if train := sound.pop("train", None):
+            for split, figures in sound.items():
                 yield from self._shifts(split, train, figures)
 
     def _types(self) -> dict[str, str]:
@@ -129,7 +132,7 @@ class SplitComparison:
             text = f"the images have a mean brightness of {here:.0f}, those of 'train' of {there:.0f}, of 0 to 255"
             yield Finding("shifted", "warning", text, split)
         apart = [
-            f"{self._opened.info.classes[label]} {100 * here:.1f} % ('train' {100 * there:.1f} %)"
+            f"'{self._opened.info.classes[label]}' {100 * here:.1f} % (of 'train' {100 * there:.1f} %)"
             for label in np.flatnonzero(shifted(train.shares, other.shares))
             for here, there in [(other.shares.means[label], train.shares.means[label])]
             if max(here, there) * (1 - min(here, there)) >= ODDS * min(here, there) * (1 - max(here, there))

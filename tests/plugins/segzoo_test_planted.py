@@ -47,7 +47,8 @@ class Samples:
     """Six noisy images."""
 
     def __init__(self, data, split):
-        self.data, self.ids = data, [f"{split}-{number}" for number in range(6)]
+        self.data, self.split = data, split
+        self.ids = [f"{split}-{number}" for number in range(6)]
 
     def __len__(self):
         fail(self.data, "__len__")
@@ -58,7 +59,7 @@ class Samples:
 
         if index == 3:
             fail(self.data, "__getitem__")
-        rng = np.random.default_rng(index)
+        rng = np.random.default_rng([index, len(self.split)])
         return rng.integers(0, 256, (16, 16, 3), np.uint8), rng.integers(0, 2, (16, 16), np.uint8)
 
 
