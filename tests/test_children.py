@@ -35,7 +35,8 @@ elif what == "wait":
     threading.Event().wait()
 """
 PARENT = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 from segzoo.processes.children import run_child
 run_child("work", ["wait", sys.argv[1]])
 """
