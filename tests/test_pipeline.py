@@ -1,7 +1,9 @@
 """Batches of images resized to one size."""
 
 import numpy as np
+import pytest
 
+from segzoo.errors import PluginError
 from segzoo.networks.frame import Frame
 from segzoo.plugin import IGNORE, Loss
 from segzoo.training.batches import order
@@ -69,6 +71,19 @@ def test_the_frame_weighs_nothing():
     batch = data.batch(data.epoch(0, 0))
     assert (batch.labels == IGNORE).sum() == 64 - 36
     np.testing.assert_array_equal(batch.weights, batch.labels != IGNORE)
+
+
+class Flattened(Plain):
+    """Gives the weights of a mask in a row."""
+
+    def weight_map(self, mask):
+        return np.ones(mask.size, np.float32)
+
+
+def test_weights_of_another_shape_than_the_mask_are_the_fault_of_the_loss():
+    expected = r"^loss Flattened: `weight_map` gives an array of shape \(36,\) for a mask of \(6, 6\)$"
+    with pytest.raises(PluginError, match=expected):
+        prepare(Numbered(2), Frame((6, 6)), Flattened())
 
 
 def test_a_loss_with_a_weight_map_weighs_pixels():

@@ -15,8 +15,10 @@ import psutil
 
 from segzoo.data.resizing import ResizedSamples
 from segzoo.data.samples import Identity
+from segzoo.errors import PluginError
 from segzoo.networks.frame import Frame
 from segzoo.plugin import Loss, Samples
+from segzoo.plugin_errors import title
 from segzoo.processes.threads import in_parallel
 from segzoo.training.batches import Arrays, Native, Resized
 from segzoo.training.disk_cache import on_disk, scratch
@@ -70,7 +72,13 @@ def _weigh(kept: Kept, loss: Loss, cache: Path | None) -> PackedArrays:
 
     def fill(index: int) -> None:
         weights: NDArray[np.float32] = maps[index]
-        weights[...] = loss.weight_map(masks[index])
+        given = loss.weight_map(masks[index])
+        if np.shape(given) != weights.shape:
+            raise PluginError(
+                f"{title(type(loss))}: `weight_map` gives an array of shape {np.shape(given)} for a mask of "
+                f"{weights.shape}"
+            )
+        weights[...] = given
 
     in_parallel(fill, range(len(masks)))
     return maps
