@@ -115,8 +115,18 @@ SECTIONS = [
             net("tensor", "`build` returns no network"),
             net("half", "A network makes another size than promised"),
             net("thirds", "A network does not take a size that it declares legal"),
-            Case("The logits are not finite", ("segzoo run not_finite planted",)),
+            # The precision is said, since the processor decides it otherwise, and the advice goes by it.
+            Case(
+                "The logits are not finite",
+                ("segzoo run not_finite planted --set trainer.precision=mixed_bfloat16",),
+            ),
             Case("The loss is not finite", ("segzoo run planted planted --loss mean",)),
+            Case(
+                "The loss has no finite gradient", ("segzoo run planted planted --loss mean --set loss.gives=gradient",)
+            ),
+            Case(
+                "`weight_map` has another shape", ("segzoo run planted planted --loss mean --set loss.gives=weights",)
+            ),
             Case("The loss is one number", ("segzoo run planted planted --loss mean --set loss.gives=scalar",)),
         ],
     ),
