@@ -72,11 +72,10 @@ def _weigh(kept: Kept, loss: Loss, cache: Path | None) -> PackedArrays:
 
     def fill(index: int) -> None:
         weights: NDArray[np.float32] = maps[index]
-        given = loss.weight_map(masks[index])
-        if np.shape(given) != weights.shape:
+        given = np.asarray(loss.weight_map(masks[index]))
+        if given.shape != weights.shape:
             raise PluginError(
-                f"{title(type(loss))}: `weight_map` gives an array of shape {np.shape(given)} for a mask of "
-                f"{weights.shape}"
+                f"{title(type(loss))}: `weight_map` gives an array of shape {given.shape} for a mask of {weights.shape}"
             )
         weights[...] = given
 
