@@ -79,7 +79,7 @@ def test_what_is_left_out_is_neither_trained_on_nor_scored(tmp_path, ids, capsys
 
 def test_a_run_goes_on_with_what_it_left_out_and_with_nothing_else(tmp_path, ids):
     out = tmp_path / "run"
-    segzoo.run("unet", "shapes", settings=SETTINGS, epochs=1, leave_out=ids["train"][:2], out=out)
+    segzoo.run("unet", "shapes", settings=SETTINGS, epochs=1, leave_out=ids["train"][:2], keep_checkpoint=True, out=out)
     result = segzoo.run(out=out, epochs=2, resume=True)
     assert len(result.history) == 2
     segzoo.run("unet", "shapes", settings=SETTINGS, leave_out=ids["train"][1::-1], epochs=2, out=out, resume=True)
