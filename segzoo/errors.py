@@ -6,6 +6,7 @@ with code 2; in Python it is an ordinary exception.
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
 
 DISTRIBUTION = "segmentation-zoo"
 """What to tell pip to install."""
@@ -35,6 +36,8 @@ class PluginRaisedError(PluginError):
         super().__init__(message, exception)
         self.exception = exception
         """What was raised, with its traceback; TensorFlow forgets the cause of an error."""
+        self.log: Path | None = None
+        """The file of the run that has the traceback, if it is in one."""
 
     def __str__(self) -> str:
         return str(self.args[0])

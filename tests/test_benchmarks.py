@@ -1,5 +1,6 @@
 """The benchmarks: what they compare is the same thing, they take turns, and each runs at a small size."""
 
+import math
 import re
 from importlib import import_module
 from pathlib import Path
@@ -8,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from scipy import stats
+from stored_runs import write_run
 
 from segzoo_oxford_pets import OxfordPets
 from segzoo_unet import UNet
@@ -289,9 +291,7 @@ def test_the_variance_of_scores_is_taken_apart(tmp_path, printed_by):
     pair = significance.scores(significance.World((6, 6), (0.02, 0.02), images=3000), rng)
     for name, table in zip("ab", pair, strict=True):
         for seed, values in enumerate(table):
-            lines = ["id,mean_iou", *(f"{image},{value}" for image, value in enumerate(values)), "unlabelled,"]
-            (tmp_path / f"{name}{seed}").mkdir()
-            (tmp_path / f"{name}{seed}" / "images.csv").write_text("\n".join(lines), "utf-8")
+            write_run(tmp_path / f"{name}{seed}", [*values.tolist(), math.nan], seed=seed)  # the last is unlabelled
     words = [[tmp_path / f"{name}{seed}" for seed in range(6)] for name in "ab"]
     printed = printed_by("score_variance", "--runs", *words[0], "--others", *words[1])
     assert "Mean IoU of 3000 images" in printed

@@ -51,10 +51,10 @@ def main(arguments: list[str] | None = None) -> None:
         _refuse_other_program()
         app(words)
     except SegzooError as error:
+        log = error.log if isinstance(error, PluginRaisedError) else None
         if len(words) < len(arguments):
-            raised = error.exception if isinstance(error, PluginRaisedError) else error
-            traceback.print_exception(raised)
-        print(f"segzoo: {error}", file=sys.stderr)
+            traceback.print_exception(error.exception if isinstance(error, PluginRaisedError) else error)
+        print(f"segzoo: {error}{f'; the traceback is in {log}' if log else ''}", file=sys.stderr)
         sys.exit(2)
 
 

@@ -234,10 +234,10 @@ def run_folder(out: Path | None, name: str, resume: bool) -> Iterator[RunFolder]
         except PluginRaisedError as error:
             log = folder.log.read_text("utf-8", "replace") if folder.log.exists() else ""
             removed = _removed(folder, begun)
-            kept = _failed(folder) if removed else folder.log
-            with kept.open("a", encoding="utf-8") as file:  # a benchmark holds the log of a cell open
+            error.log = _failed(folder) if removed else folder.log
+            with error.log.open("a", encoding="utf-8") as file:  # a benchmark holds the log of a cell open
                 file.write((log if removed else "") + "".join(traceback.format_exception(error.exception)))
-            raise PluginRaisedError(f"{error}; the traceback is in {kept}", error.exception) from error
+            raise
         except SegzooError:
             _removed(folder, begun)
             raise
