@@ -14,9 +14,10 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import wraps
 from importlib.machinery import PathFinder
+from numbers import Integral
 from pathlib import Path
 from textwrap import shorten
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakSet
 
 from segzoo.errors import PluginError, PluginRaisedError, SegzooError
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 OUT_OF_MEMORY = ("MemoryError", "ResourceExhaustedError")
 """Python's, and TensorFlow's on a GPU."""
+INTEGER_AND_TEXT: dict[str, type] = {"int": Integral, "str": str}
+"""Types of Python that interfaces promise; NumPy's integers will do."""
 FULL_DISK = {errno.ENOSPC, errno.EDQUOT}
 GUARDED: WeakSet[type[Plugin]] = WeakSet()
 """All classes of plugins that have been imported."""
@@ -61,20 +64,47 @@ def guard(plugin: type[Plugin], interfaces: Sequence[type[Plugin]]) -> None:
         for name, declared in vars(interface).items():
             member = vars(plugin).get(name)
             if inspect.isfunction(member) and (name[0] != "_" or name == "__call__"):
-                setattr(plugin, name, guarded(member, name, "None" in declared.__annotations__["return"]))
+                setattr(plugin, name, guarded(member, name, Promise.of(declared)))
             elif isinstance(member, property) and member.fget and isinstance(declared, property):
-                setattr(plugin, name, property(guarded(member.fget, name), doc=member.__doc__))
+                guarded_getter = guarded(member.fget, name, Promise.of(declared.fget))
+                setattr(plugin, name, property(guarded_getter, doc=member.__doc__))
 
 
-def guarded(method: Callable[..., Any], name: str, may_be_none: bool = False) -> Callable[..., Any]:
-    """The method, its exceptions turned into PluginRaisedErrors; so is a result of None where it must not be."""
+class Promise(NamedTuple):
+    """The type of a method's result, as its type hint says it."""
+
+    hint: str
+    type: type | None
+    """None if it is not known here, as that of another library, or cannot be asked for, as a protocol."""
+
+    @classmethod
+    def of(cls, method: Any) -> Promise:
+        """That of a method of an interface."""
+        hint: str = method.__annotations__["return"]
+        name = hint.removesuffix(" | None").partition("[")[0]
+        known = vars(sys.modules[method.__module__]).get("Plugin" if name == "Self" else name)
+        known = known or INTEGER_AND_TEXT.get(name)
+        is_class = isinstance(known, type) and known is not Any and not getattr(known, "_is_protocol", False)
+        return cls(hint, known if is_class else None)
+
+    def broken_by(self, value: Any) -> str:
+        """What is wrong with a result, in words; empty if nothing is."""
+        if value is None:
+            return "" if "None" in self.hint or self.hint == "Any" else "None; is there a `return` missing?"
+        if self.type and (not isinstance(value, self.type) or (self.type is Sequence and isinstance(value, str))):
+            return f"{value!r:.60} of the type {type(value).__name__}, which is no {self.hint}"
+        return ""
+
+
+def guarded(method: Callable[..., Any], name: str, promise: Promise) -> Callable[..., Any]:
+    """The method, its exceptions turned into PluginRaisedErrors; so is a result that is not what it must be."""
 
     @wraps(method)
     def call(self: Any, *arguments: Any, **keywords: Any) -> Any:
         with Calling(type(self), f"`{name}`"):
             value = method(self, *arguments, **keywords)
-        if value is None and not may_be_none:
-            raise PluginError(f"{title(type(self))}: `{name}` returned None; is there a `return` missing?")
+        if problem := promise.broken_by(value):
+            raise PluginError(f"{title(type(self))}: `{name}` returned {problem}")
         return value
 
     return call

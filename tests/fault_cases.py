@@ -20,6 +20,10 @@ PLANTED = {
         "segzoo.models": "not_finite = segzoo_test_not_finite:Net",
         "segzoo.losses": "mean = segzoo_test_not_finite:Mean",
     },
+    "segzoo-test-untyped": {
+        "segzoo.datasets": "untyped = segzoo_test_untyped:Data",
+        "segzoo.trainers": "untyped = segzoo_test_untyped:Fit",
+    },
     "segzoo-test-flawed": {
         "segzoo.datasets": "flawed = segzoo_test_flawed:Flawed",
         "segzoo.trainers": "scripted = segzoo_test_flawed:Scripted",
@@ -76,6 +80,11 @@ def net(fault: str, what: str) -> Case:
     return Case(what, (f"segzoo run faulty planted --set model.fault={fault}",))
 
 
+def untyped(setting: str, what: str) -> Case:
+    """A method that returns what it should not."""
+    return Case(what, (f"segzoo run planted untyped --trainer untyped --set {setting}",))
+
+
 def flawed(fault: str, what: str, *splits: str) -> Case:
     """A dataset that is wrong as a whole."""
     settings = f'--set "dataset.fault={fault}"'
@@ -128,6 +137,22 @@ SECTIONS = [
                 "`weight_map` has another shape", ("segzoo run planted planted --loss mean --set loss.gives=weights",)
             ),
             Case("The loss is one number", ("segzoo run planted planted --loss mean --set loss.gives=scalar",)),
+        ],
+    ),
+    Section(
+        "Results of another type or value",
+        "What a method returns is compared with the interface, and what a trainer returns with each prediction.",
+        [
+            untyped("dataset.fault=dict", "`describe` returns no `Info`"),
+            untyped("dataset.fault='same class'", "Two classes have the same name"),
+            untyped("dataset.fault=epochs", "The suggested number of epochs cannot be"),
+            untyped("dataset.fault=warnings", "`warnings` returns a text"),
+            untyped("dataset.fault=metric", "`metric` returns no `Metric`"),
+            untyped("dataset.fault=definition", "A metric defines what is no `Score`"),
+            untyped("dataset.fault=count", "`count` of a metric raises an exception"),
+            untyped("trainer.returns=list", "`fit` returns no network"),
+            untyped("trainer.returns='other size'", "The trained network makes another size"),
+            untyped("trainer.returns='not finite'", "The trained network gives logits that are not finite"),
         ],
     ),
     Section(

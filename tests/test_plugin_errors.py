@@ -7,6 +7,7 @@ import re
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pydantic import ValidationError
 
@@ -225,3 +226,75 @@ def test_a_run_that_a_plugin_ends_says_whose_fault_it_is(kind, method, command, 
     else:  # it failed before there was a folder
         assert method in ("stride", "describe")
     assert not out.exists()
+
+
+@pytest.fixture
+def untyped(install):
+    """Installs a dataset and a trainer that return what they should not."""
+    points = {
+        "segzoo.datasets": "untyped = segzoo_test_untyped:Data",
+        "segzoo.trainers": "untyped = segzoo_test_untyped:Fit",
+    }
+    install("segzoo-test-untyped", points)
+    return ("unet", "untyped", "--trainer", "untyped", "--set", "model.filters=2", "--set", "model.depth=1")
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("dict", "`describe` returned {'classes': ('a', 'b')} of the type dict, which is no Info"),
+        ("same class", "`describe` gives classes = ('a', 'a'); they must be texts, all different"),
+        ("number as class", "`describe` gives classes = ('a', 1); they must be texts, all different"),
+        ("no class", "`describe` gives classes = (); they must be texts, all different"),
+        ("channels", "`describe` gives channels = '3'; it must be an integer from 1 on"),
+        (
+            "split",
+            "`describe` gives splits = ('train', 'val', 'holdout'); they must be among train, val, test, each once",
+        ),
+        ("size", "`describe` gives image_size = 16; it must be a height and a width in pixels"),
+        ("epochs", "`describe` gives epochs = 0; it must be an integer from 1 on"),
+        ("view", "`describe` gives view = 'zoom'; it must be one of resize, crop"),
+        ("warnings", "`warnings` returned 'a text' of the type str, which is no Sequence[str]"),
+        ("metric", "`metric` returned {'share': 1.0} of the type dict, which is no Metric | None"),
+        ("definition", "its metric defines 'of right pixels', which is no Score"),
+        ("count", "`count` of its metric raised KeyError: 'planted in count' (segzoo_test_untyped.py:"),
+        ("scores", "`image_scores` of its metric raised KeyError: 'planted in scores' (segzoo_test_untyped.py:"),
+    ],
+)
+def test_a_dataset_that_returns_what_it_should_not_is_named(fault, message, untyped, command, tmp_path):
+    outcome = command("run", *untyped, "--set", f"dataset.fault={fault}", "--out", tmp_path / "run")
+    assert outcome.code == 2
+    assert outcome.err.splitlines()[-1].startswith(f"segzoo: dataset 'untyped' of segzoo-test-untyped: {message}")
+    assert "Traceback" not in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("returns", "message"),
+    [
+        ("list", "`fit` returned a list, not a keras.Model"),
+        ("other size", "its network makes (4, 8, 8, 2) of (4, 16, 16, 3), but should make (4, 16, 16, 2)"),
+        ("not finite", "its network gives logits that are not finite"),
+    ],
+)
+def test_a_trainer_that_returns_no_network_of_use_is_named(returns, message, untyped, command, tmp_path):
+    outcome = command("run", *untyped, "--set", f"trainer.returns={returns}", "--out", tmp_path / "run")
+    assert (outcome.code, outcome.err.splitlines()[-1]) == (
+        2,
+        f"segzoo: trainer 'untyped' of segzoo-test-untyped: {message}",
+    )
+
+
+def test_integers_of_numpy_will_do():
+    class Strided(Forgetful):
+        @property
+        def stride(self):
+            return np.int64(4)
+
+    class Texts(Forgetful):
+        @property
+        def stride(self):
+            return "4"
+
+    assert Strided().stride == 4
+    with pytest.raises(PluginError, match="`stride` returned '4' of the type str, which is no int"):
+        Texts().stride  # noqa: B018

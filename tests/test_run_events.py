@@ -188,6 +188,17 @@ def test_a_subscriber_that_fails_is_named_once_and_gets_no_more_events(caplog):
     assert record.exc_info[0] is ConnectionError
 
 
+def test_a_subscriber_cannot_end_the_run_by_an_exit():
+    class Leaving(Subscriber):
+        def images_done(self, count):
+            raise SystemExit(5)
+
+    everything = Everything()
+    events = started([everything], [Leaving()])
+    events.images_done(3)
+    assert any("Leaving failed in images_done (SystemExit: 5)" in str(fact) for fact in everything.heard)
+
+
 def test_a_required_subscriber_that_fails_ends_the_run():
     with pytest.raises(ConnectionError, match="no server"):
         started([Fails()]).images_done(8)

@@ -1,6 +1,7 @@
 """What a run says of its scores: each warning where there is reason for it, and none where there is not."""
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -98,6 +99,14 @@ def test_a_network_that_cannot_learn_is_not_told_from_class_frequencies(tmp_path
 )
 def test_classes_without_a_training_pixel_are_named(labels, named):
     assert [text.partition(" in no ")[0] for text in warnings.unseen_classes(labels, CLASSES)] == named
+
+
+@pytest.mark.parametrize(
+    ("losses", "said"), [([], False), ([math.nan, math.nan], True), ([None], True), ([0.5], False)]
+)
+def test_a_trainer_without_a_number_as_val_loss_is_told_of(losses, said):
+    history = [{"epoch": 1.0} | ({} if loss is None else {"val_loss": loss}) for loss in losses]
+    assert len(list(warnings.no_losses(history, "quick"))) == said
 
 
 def test_only_samples_that_differ_are_told_of():

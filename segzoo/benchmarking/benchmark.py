@@ -17,6 +17,7 @@ from segzoo.benchmarking.definition import read_definition
 from segzoo.benchmarking.plan import Cell, Plan, decide, read_plan
 from segzoo.benchmarking.progress import CellsBar
 from segzoo.benchmarking.scheduling import on_cluster, on_this_machine, require_cluster
+from segzoo.data.faults import described
 from segzoo.data.samples import remaining
 from segzoo.errors import ConfigError, SegzooError
 from segzoo.files.atomic import leftovers
@@ -96,7 +97,7 @@ def _prepare(plan: Plan) -> None:
         dataset = registry.create(Dataset, entry.name, entry.options)
         dataset.prepare(cache)
         # A folder of the user's own may lack ids that are left out.
-        opened = {split: dataset.open(cache, split) for split in dataset.describe(cache).splits}
+        opened = {split: dataset.open(cache, split) for split in described(dataset, cache).splits}
         remaining({split: samples.ids for split, samples in opened.items()}, entry.run.get("leave_out", ()))
 
 

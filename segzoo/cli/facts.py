@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from segzoo import registry
+from segzoo.data.faults import described
 from segzoo.errors import ConfigError, PluginError, SegzooError
 from segzoo.files.cache import cache_folder
 from segzoo.networks import cost
@@ -123,7 +124,7 @@ def _flops(network: keras.Model, shape: tuple[int, int, int, int]) -> int | None
 
 def _data(dataset: Dataset) -> dict[str, Any]:
     try:
-        info = dataset.describe(cache_folder())
+        info = described(dataset, cache_folder())
     except SegzooError as error:  # the classes of a folder are not known without its path
         return {"contents": str(error)}
     return {

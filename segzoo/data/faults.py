@@ -3,17 +3,51 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from numbers import Integral
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from PIL import Image
 
 from segzoo.errors import DataError, PluginError, SegzooError
-from segzoo.plugin import IGNORE, Info, Split
+from segzoo.plugin import IGNORE, Dataset, Info, Split, View
+from segzoo.plugin_errors import title
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+def described(dataset: Dataset, cache: Path) -> Info:
+    """What a dataset says of itself.
+
+    Raises:
+        PluginError: if that cannot be.
+    """
+    info = dataset.describe(cache)
+    for name, rule, kept in _rules(info):
+        if not kept:
+            value = getattr(info, name)
+            raise PluginError(f"{title(type(dataset))}: `describe` gives {name} = {value!r}; {rule}")
+    return info
+
+
+def _rules(info: Info) -> Iterator[tuple[str, str, bool]]:
+    """What holds for each value, and whether it does."""
+    names = isinstance(info.classes, Sequence) and all(isinstance(name, str) and name for name in info.classes)
+    yield "classes", "they must be texts, all different", names and 0 < len(info.classes) == len(set(info.classes))
+    yield "channels", "it must be an integer from 1 on", _counts(info.channels)
+    known = set(info.splits) <= set(get_args(Split)) and len(info.splits) == len(set(info.splits))
+    yield "splits", f"they must be among {', '.join(get_args(Split))}, each once", known
+    size = isinstance(info.image_size, Sequence) and len(info.image_size) == 2 and all(map(_counts, info.image_size))
+    yield "image_size", "it must be a height and a width in pixels", size
+    yield "epochs", "it must be an integer from 1 on", _counts(info.epochs)
+    yield "view", f"it must be one of {', '.join(get_args(View))}", info.view in get_args(View)
+
+
+def _counts(value: Any) -> bool:
+    return isinstance(value, Integral) and int(value) >= 1
 
 
 class Fault(NamedTuple):

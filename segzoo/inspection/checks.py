@@ -85,7 +85,7 @@ def check_sample(
     remarks = [remark for path in files if path not in files_before for remark in check_header(path)]
     try:
         image, mask = pair(samples[index], f"'{name}'")
-    except Exception as error:  # plugins and decoders raise anything over broken files
+    except (Exception, SystemExit) as error:  # plugins and decoders raise anything over broken files
         return CheckResult((*remarks, explain_refusal(error, files)))
     wrong, labels = fault_of_form(image, mask, info, f"'{name}'"), {}
     if not wrong:
@@ -115,7 +115,7 @@ def check_header(path: Path) -> Iterator[Remark]:
         yield Remark("animated", str(path), ANIMATED)
 
 
-def explain_refusal(error: Exception, files: Sequence[Path]) -> Remark:
+def explain_refusal(error: BaseException, files: Sequence[Path]) -> Remark:
     """Why a dataset gave no sample, as far as its files tell."""
     what, sizes = error_text(error), set()
     for path in files:

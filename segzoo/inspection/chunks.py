@@ -33,6 +33,6 @@ def without_warnings() -> Iterator[None]:
         yield
 
 
-def error_text(error: Exception) -> str:
+def error_text(error: BaseException) -> str:
     """What an error says, in words for the user."""
     return str(error) if isinstance(error, SegzooError) else with_line(error)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from segzoo import registry
-from segzoo.data.faults import fault_of_ids
+from segzoo.data.faults import described, fault_of_ids
 from segzoo.errors import ConfigError, DataError, PluginError, PluginRaisedError, SegzooError
 from segzoo.files.cache import cache_folder
 from segzoo.inspection.chunks import Chunk, error_text
@@ -86,7 +86,7 @@ def open_dataset(name: str, dataset: Dataset) -> OpenedDataset:
     opened, cache = OpenedDataset(name, dataset), cache_folder()
     with recording_problems(opened, None):
         dataset.prepare(cache)
-        opened.info = dataset.describe(cache)
+        opened.info = described(dataset, cache)
     for split in opened.info.splits:
         with recording_problems(opened, split):
             samples, files = dataset.open(cache, split), dataset.files(cache, split)

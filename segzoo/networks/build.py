@@ -5,18 +5,19 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from segzoo.errors import PluginError, PluginRaisedError
 from segzoo.networks.frame import Frame
-from segzoo.plugin import Model
+from segzoo.plugin import Model, Trainer
 from segzoo.plugin_errors import Calling, summary, title
 
 if TYPE_CHECKING:
     import keras
+    from numpy.typing import NDArray
 
 SIDES = (256, 240, 336)
 """Image sizes of which a network should take some: large enough, and multiples of many numbers."""
@@ -85,3 +86,38 @@ def _takes_another_size(model: Model, frame: Frame, channels: int, num_classes: 
             _build(model, replace(frame, image_size=(side, side)), channels, num_classes)
             return frame.image_size != (side, side)
     return False
+
+
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """What a trainer has returned, each prediction of which is checked.
+
+    Raises:
+        PluginError: if it is no network.
+    """
+
+    network: keras.Model
+    trainer: Trainer
+    frame: Frame
+    num_classes: int
+
+    def __post_init__(self) -> None:
+        if not hasattr(self.network, "predict_on_batch"):
+            kind = type(self.network).__name__
+            raise PluginError(f"{title(type(self.trainer))}: `fit` returned a {kind}, not a keras.Model")
+
+    def predict_on_batch(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Logits (B, *output_size, num_classes) of pixel values 0..255 (B, *input_size, C).
+
+        Raises:
+            PluginError: if they are of another shape, or not finite.
+        """
+        with Calling(type(self.trainer), f"its network, given images of shape {images.shape},"):
+            logits = np.asarray(self.network.predict_on_batch(images), np.float32)
+        promised = (len(images), *self.frame.output_size, self.num_classes)
+        name = title(type(self.trainer))
+        if logits.shape != promised:
+            raise PluginError(f"{name}: its network makes {logits.shape} of {images.shape}, but should make {promised}")
+        if not np.isfinite(logits).all():
+            raise PluginError(f"{name}: its network gives logits that are not finite")
+        return logits

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -13,7 +13,6 @@ from segzoo.networks.tiles import tiled
 from segzoo.processes.threads import in_parallel
 
 if TYPE_CHECKING:
-    import keras
     from numpy.typing import NDArray
 
     Predicted = tuple[NDArray[np.uint8], NDArray[np.float32]]
@@ -23,7 +22,14 @@ BATCH = 8
 """Images or tiles that are predicted at once."""
 
 
-def predict(model: keras.Model, frame: Frame, images: Sequence[NDArray[Any]]) -> list[NDArray[np.float32]]:
+class Predictor(Protocol):
+    """A Keras network, or what predicts as it does."""
+
+    def predict_on_batch(self, images: Any, /) -> Any:
+        """Logits of pixel values 0..255 (B, H, W, C)."""
+
+
+def predict(model: Predictor, frame: Frame, images: Sequence[NDArray[Any]]) -> list[NDArray[np.float32]]:
     """Logits (H, W, num_classes) for each image (H, W, C), at its own size.
 
     The model takes pixel values 0..255 in the frame's input size. In the view `resize` its logits are resized to the
@@ -34,7 +40,7 @@ def predict(model: keras.Model, frame: Frame, images: Sequence[NDArray[Any]]) ->
 
 
 def predicted(
-    model: keras.Model, frame: Frame, pairs: Sequence[tuple[NDArray[Any], NDArray[np.uint8]]]
+    model: Predictor, frame: Frame, pairs: Sequence[tuple[NDArray[Any], NDArray[np.uint8]]]
 ) -> Iterator[Predicted]:
     """The mask and the logits of each pair of an image, as `as_seen` gives it, and a mask; in order.
 
@@ -51,7 +57,7 @@ def as_seen(frame: Frame, image: NDArray[Any]) -> NDArray[Any]:
     return resize_image(image, frame.resized_to) if frame.resized_to else image
 
 
-def logits_of(model: keras.Model, frame: Frame, images: Sequence[NDArray[Any]]) -> Iterator[NDArray[np.float32]]:
+def logits_of(model: Predictor, frame: Frame, images: Sequence[NDArray[Any]]) -> Iterator[NDArray[np.float32]]:
     """Logits (h, w, num_classes) of each image (h, w, C) that `as_seen` gives, at its size and in order.
 
     In the view `resize` all images are one batch.

@@ -10,6 +10,7 @@ from typing import Any
 
 from segzoo.errors import PluginError
 from segzoo.plugin import Subscriber
+from segzoo.plugin_errors import summary
 
 
 class RunEvents(Subscriber):
@@ -99,8 +100,8 @@ class RunEvents(Subscriber):
         """A number of Python, also of a number of NumPy or TensorFlow."""
         try:
             # Not float(value), which would take a text, too.
-            return value if isinstance(value, int) else float(value.__float__())
-        except (AttributeError, TypeError, ValueError) as error:
+            return value if type(value) is int else float(value.__float__())
+        except (AttributeError, TypeError, ValueError, OverflowError) as error:
             raise PluginError(f"trainer '{self._trainer}' reports {name} = {value!r}, which is no number") from error
 
     def _send(self, event: str, *facts: Any) -> None:
@@ -109,14 +110,13 @@ class RunEvents(Subscriber):
         for subscriber in tuple(self._others):
             try:
                 getattr(subscriber, event)(*facts)
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 self._drop(subscriber, event, error)
 
-    def _drop(self, subscriber: Subscriber, event: str, error: Exception) -> None:
+    def _drop(self, subscriber: Subscriber, event: str, error: BaseException) -> None:
         self._others = [other for other in self._others if other is not subscriber]
         name = type(subscriber).__name__
         logging.getLogger(type(subscriber).__module__).error("%s failed in %s", name, event, exc_info=error)
-        problem = f"{type(error).__name__}: {error}"
-        text = f"warning: {name} failed in {event} ({problem}) and gets no more events of this run"
+        text = f"warning: {name} failed in {event} ({summary(error)}) and gets no more events of this run"
         for required in self._required:
             required.message(text)

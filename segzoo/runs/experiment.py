@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from segzoo import registry
-from segzoo.data.faults import fault_of_ids, shared_ids
+from segzoo.data.faults import described, fault_of_ids, shared_ids
 from segzoo.data.resizing import ResizedSamples, resize_channels
 from segzoo.data.samples import CheckedSamples, Identity, Subset, remaining, spread
 from segzoo.errors import ConfigError, PluginError
 from segzoo.files.atomic import atomic_file
 from segzoo.files.cache import cache_folder
 from segzoo.files.filenames import file_names
-from segzoo.networks.build import build_network
+from segzoo.networks.build import TrainedNetwork, build_network
 from segzoo.networks.frame import Frame
 from segzoo.networks.prediction import classify, predicted
 from segzoo.networks.saved import save
@@ -43,7 +43,6 @@ from segzoo.training.frequencies import loss_of_frequencies
 from segzoo.training.pipeline import prepare_for_scoring
 
 if TYPE_CHECKING:
-    import keras
     from numpy.typing import NDArray
 
     from segzoo.networks.prediction import Predicted
@@ -168,7 +167,7 @@ def resolve(config: RunConfig) -> Experiment:
     dataset = registry.create(Dataset, config.dataset.name, config.dataset.options).resolved()
     trainer = registry.create(Trainer, config.trainer.name, config.trainer.options).resolved()
     loss = registry.create(Loss, config.loss.name, config.loss.options).resolved()
-    info = dataset.describe(cache_folder())
+    info = described(dataset, cache_folder())
     bounded = config.epochs or config.steps or config.seconds
     epochs, image_size = config.epochs if bounded else info.epochs, config.image_size or info.image_size
     view = config.view or info.view
@@ -214,17 +213,18 @@ def _conduct(experiment: Experiment, folder: RunFolder, resume: bool, subscriber
         folder.write_config(experiment.config)
     folder.write_splits({split: samples.ids for split, samples in splits.items()})
     scored: Split = "test" if "test" in splits else "val"
+    scoring = Scoring(experiment.info.classes, experiment.dataset.metric(), type(experiment.dataset))
     with Bar(None) as bar:
         pairs = _to_score(experiment, splits[scored], scored)
         events = RunEvents((History(), RunProgress(bar, len(splits[scored]))), subscribers, resume)
         events.run_started(experiment.config.table(), folder.path)
         model = _train(experiment, splits, folder, events, resume)
         with atomic_file(folder.model) as path:
-            save(model, path)
+            save(model.network, path)
         prints: dict[str, str] = {split: samples.fingerprint() for split, samples in splits.items()}
         pictures = _pictures(splits[scored].ids, folder)
         drawing = _drawing(experiment, splits[scored], predicted(model, experiment.frame, pairs), pictures)
-        scores = _score(experiment, drawing, splits[scored].ids, scored, folder, bar)
+        scores = _score(drawing, splits[scored].ids, scored, scoring, folder, bar)
         folder.write_metrics(scores | {"warnings": _warnings(experiment, splits, folder, scores)})
     events.pictures([*pictures.values()])
     folder.write_manifest(manifest(experiment.config.seed, prints, experiment.info, experiment.frame))
@@ -300,7 +300,7 @@ def _to_score(
 
 def _train(
     experiment: Experiment, splits: Mapping[Split, CheckedSamples], folder: RunFolder, events: Events, resume: bool
-) -> keras.Model:
+) -> TrainedNetwork:
     info, config, classes = experiment.info, experiment.config, len(experiment.info.classes)
     job = Job(
         loss=experiment.loss,
@@ -318,19 +318,19 @@ def _train(
         network=title(type(experiment.model)),
     )
     build = partial(build_network, experiment.model, config.model.name, experiment.frame, info.channels, classes)
-    return experiment.trainer.fit(build, splits["train"], splits["val"], job)
+    network = experiment.trainer.fit(build, splits["train"], splits["val"], job)
+    return TrainedNetwork(network, experiment.trainer, experiment.frame, classes)
 
 
 def _score(
-    experiment: Experiment,
     predictions: Iterable[Predicted],
     ids: Sequence[str],
     split: Split,
+    scoring: Scoring,
     folder: RunFolder,
     bar: Bar,
 ) -> dict[str, Any]:
     """Write the scores of each image; returns those of the split."""
-    scoring = Scoring(experiment.info.classes, experiment.dataset.metric())
 
     def counted() -> Iterator[Counts]:
         for counts in evaluate(predictions, scoring):
@@ -358,6 +358,7 @@ def _warnings(
         samples.read_again(spread(len(samples), PROBES))
     return [
         *warnings.no_epochs(history, experiment.config.trainer.name),
+        *warnings.no_losses(history, experiment.config.trainer.name),
         *warnings.unseen_classes(labels, classes),
         *warnings.changing_samples(splits),
         *learned,

@@ -46,6 +46,12 @@ def no_epochs(history: Sequence[Mapping[str, float]], trainer: str) -> Iterator[
         yield f"trainer '{trainer}' has reported no epoch, so nothing tells whether the network has learned"
 
 
+def no_losses(history: Sequence[Mapping[str, float]], trainer: str) -> Iterator[str]:
+    """A trainer whose `val_loss` is never a number."""
+    if history and not _best(history):
+        yield f"trainer '{trainer}' has reported no val_loss that is a number, so nothing tells which epoch is best"
+
+
 def nothing_learned(
     history: Sequence[Mapping[str, float]], loss_without_images: Callable[[float], float]
 ) -> Iterator[str]:

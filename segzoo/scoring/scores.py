@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from segzoo import plugin_errors
 from segzoo.errors import PluginError
+from segzoo.plugin import Dataset, Score
 from segzoo.scoring.boundary import Boundary, Hausdorff
 from segzoo.scoring.calibration import Calibration
 from segzoo.scoring.overlap import Overlap, mean, number
 from segzoo.scoring.rates import Rates
 
 if TYPE_CHECKING:
-    from segzoo.plugin import Metric, Score
+    from segzoo.plugin import Metric
     from segzoo.scoring.segmentation import Segmentation
 
 Counts = tuple[Any, ...]
@@ -56,6 +58,15 @@ class Scoring:
     """The names of the classes."""
     own: Metric | None = None
     """That of the dataset."""
+    dataset: type[Dataset] = Dataset
+    """Whose metric it is, for messages."""
+
+    def __post_init__(self) -> None:
+        for score in self.own.definitions.values() if self.own else ():
+            if not isinstance(score, Score):
+                raise PluginError(
+                    f"{plugin_errors.title(self.dataset)}: its metric defines {score!r:.60}, which is no Score"
+                )
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -64,11 +75,13 @@ class Scoring:
 
     def count(self, image: Segmentation) -> Counts:
         """The counts of an image."""
-        return tuple(metric.count(image) for metric in self.metrics)
+        return tuple(self._asked(metric, "count", image) for metric in self.metrics)
 
     def add(self, counts: Counts, others: Counts) -> Counts:
         """The counts of both together."""
-        return tuple(metric.add(*both) for metric, *both in zip(self.metrics, counts, others, strict=True))
+        return tuple(
+            self._asked(metric, "add", *both) for metric, *both in zip(self.metrics, counts, others, strict=True)
+        )
 
     def summed(self, counts: Iterable[Counts]) -> tuple[Counts, list[dict[str, Any]]]:
         """The counts of all images together, of which there is one at least, and the scores of each."""
@@ -86,7 +99,7 @@ class Scoring:
         """
         row: dict[str, Any] = {}
         for metric, count in zip(self.metrics, counts, strict=True):
-            scores = metric.image_scores(count, self.classes)
+            scores = self._asked(metric, "image_scores", count, self.classes)
             if metric is self.own:
                 require_defined(metric, scores, of_image=True)
             row |= flat({name: value for name, value in scores.items() if metric.definitions[name].better})
@@ -102,7 +115,7 @@ class Scoring:
         """
         scores: dict[str, Any] = {}
         for metric, count in zip(self.metrics, counts, strict=True):
-            given = metric.scores(count, self.classes)
+            given = self._asked(metric, "scores", count, self.classes)
             if metric is self.own:
                 require_defined(metric, given)
             figures = {**given, **_means(metric, rows)}
@@ -112,6 +125,13 @@ class Scoring:
         scores["definitions"] = {name: score.definition for name, score in defined.items()}
         scores["better"] = {name: score.better for name, score in defined.items() if score.better}
         return {key: scores[key] for key in KEYS if key in scores} | scores
+
+    def _asked(self, metric: Metric, method: str, *facts: Any) -> Any:
+        """What a method of a metric returns."""
+        if metric is not self.own:
+            return getattr(metric, method)(*facts)
+        with plugin_errors.Calling(self.dataset, f"`{method}` of its metric"):
+            return getattr(metric, method)(*facts)
 
 
 def title(name: str) -> str:
