@@ -4,6 +4,7 @@ Every message names the culprit and what to type or do next. The command line pr
 with code 2; in Python it is an ordinary exception.
 """
 
+import errno
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
@@ -12,6 +13,8 @@ DISTRIBUTION = "segmentation-zoo"
 """What to tell pip to install."""
 OTHER_DISTRIBUTION = "segzoo"
 """What pip installs another program by, a tool for genomes, whose package and command have our names."""
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
+"""Numbers of system errors: the disk is full, or the user's share of it."""
 
 
 class SegzooError(Exception):

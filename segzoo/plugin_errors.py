@@ -6,7 +6,6 @@ think of it. The error keeps the original exception, for its traceback.
 
 from __future__ import annotations
 
-import errno
 import inspect
 import re
 import sys
@@ -20,7 +19,7 @@ from textwrap import shorten
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakSet
 
-from segzoo.errors import PluginError, PluginRaisedError, SegzooError
+from segzoo.errors import FULL_DISK, PluginError, PluginRaisedError, SegzooError
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -31,7 +30,6 @@ OUT_OF_MEMORY = ("MemoryError", "ResourceExhaustedError")
 """Python's, and TensorFlow's on a GPU."""
 INTEGER_AND_TEXT: dict[str, type] = {"int": Integral, "str": str}
 """Types of Python that interfaces promise; NumPy's integers will do."""
-FULL_DISK = {errno.ENOSPC, errno.EDQUOT}
 GUARDED: WeakSet[type[Plugin]] = WeakSet()
 """All classes of plugins that have been imported."""
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -112,14 +110,21 @@ def guarded(method: Callable[..., Any], name: str, promise: Promise) -> Callable
 
 def outside(error: BaseException) -> bool:
     """Whether the machine is the cause of an error: its disk is full, or its memory used up."""
-    while_raising: BaseException | None = error
-    while while_raising:
-        if type(while_raising).__name__ in OUT_OF_MEMORY:
-            return True
-        if isinstance(while_raising, OSError) and while_raising.errno in FULL_DISK:
-            return True
-        while_raising = while_raising.__cause__
-    return False
+    return lack_of_memory(error) is not None or any(
+        isinstance(cause, OSError) and cause.errno in FULL_DISK for cause in _causes(error)
+    )
+
+
+def lack_of_memory(error: BaseException) -> BaseException | None:
+    """The error, or that from which it was raised, which says that memory is used up; None if it is another one."""
+    return next((cause for cause in _causes(error) if type(cause).__name__ in OUT_OF_MEMORY), None)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, that from which it was raised, and so on."""
+    while error:
+        yield error
+        error = error.__cause__
 
 
 def explanation(plugin: type[Plugin], what: str, error: BaseException) -> str:

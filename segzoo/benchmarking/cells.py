@@ -13,7 +13,7 @@ import shlex
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -22,6 +22,7 @@ from segzoo.benchmarking.plan import Cell, Plan
 from segzoo.errors import ConfigError, SegzooError
 from segzoo.files.atomic import write_text
 from segzoo.files.locking import wait_until_free
+from segzoo.plugin_errors import lack_of_memory
 from segzoo.processes.children import Ended, nothing, run_child
 from segzoo.runs.finished import Run, open_run
 from segzoo.runs.folder import RunFolder
@@ -31,8 +32,6 @@ THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"
 """Variables that fix the number of threads of TensorFlow, OpenMP and NumPy."""
 PATIENCE = 60.0
 """Seconds in which a process ends whose parent has ended."""
-OUT_OF_MEMORY = ("MemoryError", "ResourceExhaustedError")
-"""Python's, and TensorFlow's on a GPU."""
 
 
 @dataclass(frozen=True)
@@ -208,7 +207,7 @@ def main() -> None:
     try:
         conduct(plan(None, {}, {}, folder, resume=True), folder, resume=True)
     except Exception as error:
-        lack = next((cause for cause in _causes(error) if type(cause).__name__ in OUT_OF_MEMORY), None)
+        lack = lack_of_memory(error)
         if isinstance(error, SegzooError) and not lack:
             print(f"segzoo: {error}", file=sys.stderr)
             sys.exit(2)
@@ -216,13 +215,6 @@ def main() -> None:
         what, culprit = "out of memory" if lack else "it crashed", lack or error
         print(f"segzoo: {what}: {type(culprit).__name__}: {culprit}", file=sys.stderr)
         sys.exit(1)
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """An error, that from which it was raised, and so on."""
-    while error:
-        yield error
-        error = error.__cause__
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
 
-from segzoo.errors import ConfigError, SegzooError
+from segzoo.errors import FULL_DISK, ConfigError, SegzooError
 
 
 @contextmanager
@@ -31,7 +30,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     except OSError as error:
         # The block may fail for other files; such errors are passed on.
-        if error.errno in (errno.ENOSPC, errno.EDQUOT) or str(error.filename) == str(temporary):
+        if error.errno in FULL_DISK or str(error.filename) == str(temporary):
             raise unwritable(path.parent, error) from error
         raise
     finally:
@@ -111,7 +110,7 @@ def ensure_room(folder: Path, needed: int) -> None:
 
 def unwritable(folder: Path, error: OSError, needed: int = 0) -> SegzooError:
     """What to tell the user when writing in a folder failed; `needed` is the number of bytes to write, if known."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in FULL_DISK:
         amount = f"{needed:,} bytes are needed" if needed else "make room"
         return SegzooError(f"the disk of {folder} is full: {amount}, or choose a folder on another disk")
     reason = (error.strerror or str(error)).lower()

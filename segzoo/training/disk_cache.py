@@ -7,7 +7,6 @@ samples are decoded and compared, so that neither new files nor new code of a da
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 import numpy as np
 
 from segzoo.data.samples import Identity, Reading
+from segzoo.errors import FULL_DISK
 from segzoo.files.atomic import ensure_room, unwritable, write_text
 from segzoo.files.locking import holding
 from segzoo.processes.threads import in_parallel
@@ -148,6 +148,6 @@ def _reserve(descriptor: int, size: int) -> None:
     try:
         os.posix_fallocate(descriptor, 0, size)
     except (AttributeError, OSError) as error:  # not on Windows, nor on some file systems
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if isinstance(error, OSError) and error.errno in FULL_DISK:
             raise
         os.truncate(descriptor, size)
