@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -99,9 +99,7 @@ class Scoring:
         """
         row: dict[str, Any] = {}
         for metric, count in zip(self.metrics, counts, strict=True):
-            scores = self._asked(metric, "image_scores", count, self.classes)
-            if metric is self.own:
-                require_defined(metric, scores, of_image=True)
+            scores = self._given(metric, "image_scores", count)
             row |= flat({name: value for name, value in scores.items() if metric.definitions[name].better})
         return row
 
@@ -115,16 +113,20 @@ class Scoring:
         """
         scores: dict[str, Any] = {}
         for metric, count in zip(self.metrics, counts, strict=True):
-            given = self._asked(metric, "scores", count, self.classes)
-            if metric is self.own:
-                require_defined(metric, given)
-            figures = {**given, **_means(metric, rows)}
+            figures = {**self._given(metric, "scores", count), **_means(metric, rows)}
             ready = {name: _ready(metric.definitions[name], value) for name, value in figures.items()}
             scores |= {"dataset_scores": ready} if metric is self.own else ready
         defined = {name: score for metric in self.metrics for name, score in metric.definitions.items()}
         scores["definitions"] = {name: score.definition for name, score in defined.items()}
         scores["better"] = {name: score.better for name, score in defined.items() if score.better}
         return {key: scores[key] for key in KEYS if key in scores} | scores
+
+    def _given(self, metric: Metric, method: Literal["scores", "image_scores"], count: Any) -> Mapping[str, Any]:
+        """The scores that a metric gives these counts; those of the dataset's metric are as it defines them."""
+        scores: Mapping[str, Any] = self._asked(metric, method, count, self.classes)
+        if metric is self.own:
+            require_defined(metric, scores, of_image=method == "image_scores")
+        return scores
 
     def _asked(self, metric: Metric, method: str, *facts: Any) -> Any:
         """What a method of a metric returns."""
