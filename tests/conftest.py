@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+import segzoo
 from segzoo.benchmarking.definition import Definition, read_definition
 from segzoo.cli import main
 from segzoo.plugin import Model
@@ -52,6 +53,15 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     cache = tmp_path / "cache"
     monkeypatch.setenv("SEGZOO_CACHE", str(cache))
     return cache
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> segzoo.Run:
+    """A finished run of a tiny network on shapes, which no test changes."""
+    settings = {"model.filters": 4, "model.depth": 2, "dataset.size": 16, "dataset.test": 5}
+    settings |= {"dataset.train": 32, "dataset.val": 4}
+    out = tmp_path_factory.mktemp("trained") / "unet-shapes"
+    return segzoo.run("unet", "shapes", settings=settings, epochs=3, image_size=(20, 24), seed=5, out=out)
 
 
 @pytest.fixture

@@ -35,6 +35,7 @@ ROOMS = (
     "scoring",
     "training",
     "runs",
+    "inference",
     "inspection",
     "benchmarking",
     "testing",
