@@ -8,7 +8,7 @@ import pytest
 from keras import layers
 
 from segzoo.errors import ConfigError, DataError
-from segzoo.inference.opening import open_trained
+from segzoo.inference.trained import open_trained
 from segzoo.networks.frame import Frame
 from segzoo.testing.processes import elsewhere
 
@@ -106,5 +106,5 @@ def test_what_is_not_there_is_named(tmp_path):
 
 
 def test_opening_a_run_imports_no_tensorflow(trained):
-    code = "from segzoo.inference.opening import open_trained\nprint(open_trained(values[0]).frame.view)"
+    code = "from segzoo.inference.trained import open_trained\nprint(open_trained(values[0]).frame.view)"
     assert elsewhere(f"{code}\nassert 'tensorflow' not in sys.modules", str(trained.folder)) == b"resize\n"
