@@ -1,4 +1,5 @@
 import math
+from itertools import pairwise
 
 import keras
 import numpy as np
@@ -7,10 +8,11 @@ import tensorflow as tf
 from pydantic import ValidationError
 
 from segzoo.plugin import IGNORE
-from segzoo_losses import BorderWeightedCrossEntropy, CrossEntropy, CrossEntropyDice, Dice, Focal
+from segzoo_losses import BorderWeightedCrossEntropy, CrossEntropy, CrossEntropyDice, Dice, Focal, Lovasz, Tversky
 
 PLAIN = (CrossEntropy(), BorderWeightedCrossEntropy())
 LOSSES = [*PLAIN, Dice(), Focal(), Focal(gamma=0.5), CrossEntropyDice(), CrossEntropyDice(dice_weight=0.2)]
+LOSSES += [Tversky(), Tversky(alpha=0.6, beta=0.2, exponent=0.75), Tversky(exponent=2), Lovasz()]
 every_loss = pytest.mark.parametrize("loss", LOSSES, ids=repr)
 
 
@@ -46,14 +48,44 @@ def reference(loss, labels, logits, weights):
     if isinstance(loss, Focal):
         fade = {p: (1 - probability[p][labels[p]]) ** loss.gamma for p in pixels}
         return sum(weights[p] * fade[p] * -math.log(probability[p][labels[p]]) for p in pixels) / total
+    classes = sorted({labels[p] for p in pixels})
+    if isinstance(loss, Tversky):
+        return sum((1 - tversky_index(loss, c, labels, probability, weights)) ** loss.exponent for c in classes) / len(
+            classes
+        )
+    if isinstance(loss, Lovasz):
+        return sum(lovasz_extension(c, labels, probability, weights) for c in classes) / len(classes)
     scores = []
-    for c in sorted({labels[p] for p in pixels}):
+    for c in classes:
         overlap = sum(weights[p] * probability[p][c] for p in pixels if labels[p] == c)
         area = sum(weights[p] for p in pixels if labels[p] == c)
         scores.append(2 * overlap / (sum(weights[p] * probability[p][c] ** 2 for p in pixels) + area))
     dice = 1 - sum(scores) / len(scores)
     share = 1 if isinstance(loss, Dice) else loss.dice_weight
     return (1 - share) * entropy + share * dice
+
+
+def tversky_index(loss, c, labels, probability, weights):
+    """Equation 3 of Salehi et al., of one class."""
+    hit = sum(weights[p] * odds[c] for p, odds in probability.items() if labels[p] == c)
+    too_much = sum(weights[p] * odds[c] for p, odds in probability.items() if labels[p] != c)
+    missed = sum(weights[p] * (1 - odds[c]) for p, odds in probability.items() if labels[p] == c)
+    return hit / (hit + loss.alpha * too_much + loss.beta * missed)
+
+
+def lovasz_extension(c, labels, probability, weights):
+    """The Jaccard loss of the pixels whose error exceeds a threshold, integrated over all thresholds.
+
+    That is the extension's definition as a Choquet integral; nothing is sorted by pixels, and there is no gradient.
+    """
+    error = {p: 1 - odds[c] if labels[p] == c else odds[c] for p, odds in probability.items()}
+    bounds = sorted({0.0, *error.values()})
+    value = 0
+    for low, high in pairwise(bounds):
+        wrong = {p for p in error if error[p] > low}
+        truth = {p for p in error if labels[p] == c}
+        value += (high - low) * sum(weights[p] for p in wrong) / sum(weights[p] for p in wrong | truth)
+    return value
 
 
 @every_loss
@@ -90,6 +122,10 @@ def test_gradients_are_finite_differences_of_the_formulas(loss):
         (Dice(), 1 / 3),  # of each class: overlap 0.5, areas 1 and 0.25 + 0.25, so 1 - 2 * 0.5 / 1.5
         (CrossEntropyDice(), (math.log(2) + 1 / 3) / 2),
         (CrossEntropyDice(dice_weight=0.25), 0.75 * math.log(2) + 0.25 / 3),
+        (Tversky(), 0.5),  # of each class: 0.5 right, 0.5 too much, 0.5 missed
+        (Tversky(alpha=0.2, beta=0.4), 0.3 / 0.8),
+        (Tversky(exponent=2), 0.25),
+        (Lovasz(), 0.5),  # all errors are 0.5, and without a right pixel the Jaccard loss is 1
     ],
     ids=repr,
 )
@@ -119,6 +155,25 @@ def test_cross_entropy_is_linear_in_weights_of_equal_sum():
 def test_focal_without_fading_is_cross_entropy():
     case = batch()
     np.testing.assert_allclose(Focal(gamma=0)(*case), CrossEntropy()(*case), rtol=1e-6)
+
+
+def test_the_tversky_index_with_even_weights_is_that_of_dice_with_certain_predictions():
+    labels, _, weights = batch()
+    logits = 60 * np.eye(3, dtype=np.float32)[np.roll(np.minimum(labels, 2), 1, axis=2)]
+    case = labels, logits, weights
+    np.testing.assert_allclose(Tversky(alpha=0.5, beta=0.5)(*case), Dice()(*case), rtol=1e-5)
+
+
+def test_lovasz_of_certain_predictions_is_one_minus_the_mean_iou_of_the_classes_there():
+    labels, _, weights = batch()
+    predicted = np.roll(np.minimum(labels, 2), 1, axis=2)
+    value = Lovasz()(labels, 60 * np.eye(3, dtype=np.float32)[predicted], weights)
+    for image in range(3):
+        ious = []
+        for c in {*labels[image].ravel()} - {IGNORE}:
+            truth, guess = labels[image] == c, (predicted[image] == c) & (labels[image] != IGNORE)
+            ious.append(weights[image][truth & guess].sum() / weights[image][truth | guess].sum())
+        assert float(value[image]) == pytest.approx(1 - np.mean(ious), rel=1e-5)
 
 
 def test_focal_fades_the_pixel_predicted_well():
@@ -259,6 +314,8 @@ def test_autograph_can_read_it_and_so_has_nothing_to_warn_of(loss):
         (Focal, {"gamma": math.nan}),
         (CrossEntropyDice, {"dice_weight": 1.5}),
         (Dice, {"gama": 2}),
+        (Tversky, {"alpha": 0}),  # no loss at all where nothing is missed
+        (Tversky, {"exponent": 0}),
         (BorderWeightedCrossEntropy, {"sigma": 0}),
         (BorderWeightedCrossEntropy, {"w0": math.inf}),
         (BorderWeightedCrossEntropy, {"separator": IGNORE}),

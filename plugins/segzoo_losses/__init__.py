@@ -1,4 +1,4 @@
-"""Losses for segmentation: cross-entropy, plain and weighted at borders, soft Dice, focal, cross-entropy with Dice.
+"""Losses for segmentation: cross-entropy, plain and weighted at borders, focal, soft Dice, Tversky, Lovász-Softmax.
 
 All share the interface of `segzoo.plugin.Loss`: one value for each image, in float32. Weights are relative within an
 image: multiplying all of them by a constant changes nothing.
@@ -112,6 +112,62 @@ class CrossEntropyDice(Loss):
         return (1 - self.dice_weight) * entropy + self.dice_weight * dice_losses(labels, logits, weights)
 
 
+class Tversky(Loss):
+    """One minus the Tversky index, which weighs what is predicted too much against what is missed.
+
+    The index of a class is TP / (TP + alpha FP + beta FN), with soft counts; with both at 0.5 it is a Dice coefficient.
+    As of Dice, the mean is over the classes in the image's truth. The focal Tversky loss (arXiv:1810.07842) raises each
+    class's loss to a power; its gamma of 4/3 is the exponent 0.75 here.
+    """
+
+    paper: ClassVar[str] = "Salehi, Erdogmus, Gholipour 2017, Tversky loss, arXiv:1706.05721"
+
+    alpha: float = Field(0.3, gt=0, le=1, description="Weight of false positives: predicted as a class, and not of it.")
+    beta: float = Field(0.7, gt=0, le=1, description="Weight of false negatives: of a class, and not predicted so.")
+    exponent: float = Field(1.0, gt=0, le=10, description="Power of each class's loss; below 1 it stresses small ones.")
+
+    def __call__(self, labels: Any, logits: Any, weights: Any) -> Any:
+        """See `Loss.__call__`; a weight is the share of a pixel in the sums of the index."""
+        from keras import ops
+
+        labels, logits, weights = counted(labels, logits, weights)
+        truth = ops.one_hot(labels, logits.shape[-1], dtype="float32")  # (B, H, W, C)
+        predicted, weights = ops.softmax(logits, axis=-1), ops.expand_dims(weights, -1)
+        false_positive = self.alpha * image_sum(weights * predicted * (1 - truth))  # (B, C)
+        false_negative = self.beta * image_sum(weights * (1 - predicted) * truth)
+        wrong, present = false_positive + false_negative, image_sum(weights * truth) > 0
+        # Not 1 - index, which would cancel near 0.
+        losses = wrong / ops.where(present, image_sum(weights * predicted * truth) + wrong, 1.0)
+        # Kept off 0, where the power has no finite gradient for an exponent < 1.
+        powers = ops.where(losses > 1e-7, ops.maximum(losses, 1e-7) ** self.exponent, 0.0)
+        return mean_of_present(powers, present)
+
+
+class Lovasz(Loss):
+    """The Lovász-Softmax loss, which follows one minus the intersection over union of each class.
+
+    It is the Lovász extension of the Jaccard loss to errors between 0 and 1. The mean is over the classes in the
+    image's truth. It sorts the pixels of each class by their errors, so a step takes longer than with other losses.
+    """
+
+    paper: ClassVar[str] = "Berman, Rannen Triki, Blaschko 2018, The Lovász-Softmax loss, arXiv:1705.08790"
+
+    def __call__(self, labels: Any, logits: Any, weights: Any) -> Any:
+        """See `Loss.__call__`; a weight is the share of a pixel in intersection and union."""
+        from keras import ops
+
+        labels, logits, weights = counted(labels, logits, weights)
+        truth = pixels_last(ops.one_hot(labels, logits.shape[-1], dtype="float32"))  # (B, C, H W)
+        errors = ops.abs(truth - pixels_last(ops.softmax(logits, axis=-1)))
+        weights = pixels_last(ops.expand_dims(weights, -1))  # (B, 1, H W)
+        present = ops.sum(weights * truth, axis=-1) > 0
+        order = ops.argsort(-errors, axis=-1)
+        errors, inside, outside = (
+            ops.take_along_axis(values, order, axis=-1) for values in (errors, weights * truth, weights * (1 - truth))
+        )
+        return mean_of_present(ops.sum(errors * jaccard_steps(inside, outside), axis=-1), present)
+
+
 def counted(labels: Any, logits: Any, weights: Any) -> tuple[Any, Any, Any]:
     """Labels, float32 logits, and weights that sum to 1 in each image, or to 0 where all are 0.
 
@@ -155,7 +211,36 @@ def dice_losses(labels: Any, logits: Any, weights: Any) -> Any:
     predicted = ops.softmax(logits, axis=-1)
     weights = ops.expand_dims(weights, -1)
     area = image_sum(weights * truth)  # (B, C); g^2 = g
-    present = ops.cast(area > 0, "float32")
     squares = image_sum(weights * predicted**2) + area
-    loss = present - 2 * image_sum(weights * predicted * truth) / ops.where(area > 0, squares, 1.0)
-    return ops.sum(loss * present, axis=-1) / ops.maximum(ops.sum(present, axis=-1), 1.0)
+    loss = 1 - 2 * image_sum(weights * predicted * truth) / ops.where(area > 0, squares, 1.0)
+    return mean_of_present(loss, area > 0)
+
+
+def mean_of_present(losses: Any, present: Any) -> Any:
+    """The mean loss (B,) of the classes that are present, from losses (B, C); 0 without such a class."""
+    from keras import ops
+
+    counts = ops.sum(ops.cast(present, "float32"), axis=-1)
+    return ops.sum(ops.where(present, losses, 0.0), axis=-1) / ops.maximum(counts, 1.0)
+
+
+def pixels_last(values: Any) -> Any:
+    """Values (B, H, W, C) as (B, C, H W)."""
+    from keras import ops
+
+    return ops.moveaxis(ops.reshape(values, (ops.shape(values)[0], -1, values.shape[-1])), -1, 1)
+
+
+def jaccard_steps(inside: Any, outside: Any) -> Any:
+    """By how much the Jaccard loss grows with each further wrong pixel (..., N), in the order of the pixels.
+
+    A pixel has its weight in `inside` if it is of the class, else in `outside`. The steps are the gradient of the
+    Lovász extension (equation 9 of the paper), written as quotients: differences of neighbouring losses would cancel.
+    """
+    from keras import ops
+
+    intersection = ops.sum(inside, axis=-1, keepdims=True) - ops.cumsum(inside, axis=-1)
+    before = ops.sum(inside, axis=-1, keepdims=True) + ops.cumsum(outside, axis=-1) - outside
+    union = before + outside
+    steps = inside + outside * intersection / ops.where(before > 0, before, 1.0)
+    return steps / ops.where(union > 0, union, 1.0)
