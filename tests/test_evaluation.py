@@ -7,9 +7,10 @@ import keras
 import numpy as np
 import pytest
 
-from segzoo.data.resizing import ResizedSamples
+from segzoo.data.resizing import ResizedSamples, resize_channels, resize_image
+from segzoo.data.rows import Rows
 from segzoo.networks.frame import Frame
-from segzoo.networks.prediction import classify, predict, predicted, softmax
+from segzoo.networks.prediction import classify, predict, predict_rows, predicted, softmax
 from segzoo.plugin import Metric
 from segzoo.scoring import evaluation
 from segzoo.scoring.evaluation import evaluate
@@ -170,3 +171,28 @@ def test_logits_stay_as_they_are_when_probabilities_are_made_of_them():
 
 def test_probabilities_of_large_logits_are_finite():
     np.testing.assert_allclose(softmax(np.array([[[1000, 1000, 0]]], np.float32)), [[[0.5, 0.5, 0]]])
+
+
+@pytest.mark.parametrize("view", ["resize", "crop"])
+def test_images_that_come_by_rows_are_predicted_as_arrays_are(view):
+    model, photos = many_classes(3, 45, 70, 9)
+    images, frame = [image for image, _ in photos], Frame((32, 40), view=view)
+    by_rows = predict_rows(model, frame, (Rows.of(image).in_chunks(7) for image in images))
+    for rows, expected in zip(by_rows, predict(model, frame, images), strict=True):
+        assert rows.size == (45, 70)
+        np.testing.assert_array_equal(rows.array(), expected)
+
+
+@pytest.mark.parametrize("view", ["resize", "crop"])
+def test_with_a_scale_images_of_either_view_are_resized_and_tiled(view):
+    model, photos = many_classes(3, 61, 90, 2)
+    images = [image for image, _ in photos]
+    found = predict_rows(model, Frame((20, 12), view=view), map(Rows.of, images), scale=0.5)
+    for image, rows in zip(images, found, strict=True):
+        (small,) = predict(model, Frame((20, 12), view="crop"), [resize_image(image, (30, 45))])
+        np.testing.assert_array_equal(rows.array(), resize_channels(small, (61, 90)))
+
+
+def test_no_scale_makes_an_image_smaller_than_a_pixel():
+    (rows,) = predict_rows(brightness_network(), Frame((8, 8)), [Rows.of(half_bright(40, 50)[0])], scale=0.001)
+    assert rows.array().shape == (40, 50, 2)

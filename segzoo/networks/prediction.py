@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from segzoo.data.resizing import resize_channels, resize_image, to_pixels
+from segzoo.data.resizing import resize_image
+from segzoo.data.rows import Rows
 from segzoo.networks.frame import Frame
-from segzoo.networks.tiles import tiled
+from segzoo.networks.tiles import DEFAULT, Tiling, logit_rows
 from segzoo.processes.threads import in_parallel
 
 if TYPE_CHECKING:
@@ -29,18 +31,41 @@ class Predictor(Protocol):
         """Logits of pixel values 0..255 (B, H, W, C)."""
 
 
-def predict(model: Predictor, frame: Frame, images: Sequence[NDArray[Any]]) -> list[NDArray[np.float32]]:
-    """Logits (H, W, num_classes) for each image (H, W, C), at its own size.
+def predict(model: Predictor, frame: Frame, images: Iterable[NDArray[Any]]) -> list[NDArray[np.float32]]:
+    """Logits (H, W, num_classes) of each image (H, W, C), at its own size; see `predict_rows`."""
+    return [rows.array() for rows in predict_rows(model, frame, map(Rows.of, images))]
+
+
+def predict_rows(
+    model: Predictor, frame: Frame, images: Iterable[Rows], tiling: Tiling = DEFAULT, scale: float | None = None
+) -> Iterator[Rows]:
+    """Logits (H, W, num_classes) of each image (H, W, C), at its own size and in order, by rows; see `logit_rows`.
 
     The model takes pixel values 0..255 in the frame's input size. In the view `resize` its logits are resized to the
     image, bilinearly; classes are decided only after that. In the view `crop` they are put together from tiles.
+    With a `scale`, images of either view are resized by that factor and seen in tiles, and the logits resized back.
     """
-    logits = list(logits_of(model, frame, [as_seen(frame, image) for image in images]))
-    return in_parallel(lambda i: resize_channels(logits[i], images[i].shape[:2]), range(len(images)))
+    sizes: deque[tuple[int, int]] = deque()
+
+    def seen() -> Iterator[Rows]:
+        for image in images:
+            sizes.append(image.size)
+            yield image.resized(_seen_size(frame, image.size, scale))
+
+    for logits in logit_rows(model.predict_on_batch, frame, seen(), BATCH, tiling):
+        yield logits.resized(sizes.popleft())
+
+
+def _seen_size(frame: Frame, size: tuple[int, int], scale: float | None) -> tuple[int, int]:
+    """Height and width at which the network sees an image of that size, at once or in tiles."""
+    if scale is None:
+        return frame.resized_to or size
+    height, width = (max(1, round(side * scale)) for side in size)
+    return height, width
 
 
 def predicted(
-    model: Predictor, frame: Frame, pairs: Sequence[tuple[NDArray[Any], NDArray[np.uint8]]]
+    model: Predictor, frame: Frame, pairs: Sequence[tuple[NDArray[Any], NDArray[np.uint8]]], tiling: Tiling = DEFAULT
 ) -> Iterator[Predicted]:
     """The mask and the logits of each pair of an image, as `as_seen` gives it, and a mask; in order.
 
@@ -48,24 +73,14 @@ def predicted(
     """
     for start in range(0, len(pairs), BATCH):
         images, masks = zip(*in_parallel(pairs.__getitem__, range(start, min(start + BATCH, len(pairs)))), strict=True)
+        logits = logit_rows(model.predict_on_batch, frame, map(Rows.of, images), BATCH, tiling)
         # Not zipped: `zip` holds on to the logits that it gave last.
-        yield from map(lambda mask, logits: (mask, logits), masks, logits_of(model, frame, images))
+        yield from map(lambda mask, rows: (mask, rows.array()), masks, logits)
 
 
 def as_seen(frame: Frame, image: NDArray[Any]) -> NDArray[Any]:
     """What a network is to see of an image (H, W, C): resized to the frame's `image_size`, or all of it as it is."""
     return resize_image(image, frame.resized_to) if frame.resized_to else image
-
-
-def logits_of(model: Predictor, frame: Frame, images: Sequence[NDArray[Any]]) -> Iterator[NDArray[np.float32]]:
-    """Logits (h, w, num_classes) of each image (h, w, C) that `as_seen` gives, at its size and in order.
-
-    In the view `resize` all images are one batch.
-    """
-    if frame.view == "crop":
-        return tiled(model.predict_on_batch, frame, images, BATCH)
-    batch = frame.pad_images(to_pixels(np.stack(images)))
-    return iter(frame.cut(np.asarray(model.predict_on_batch(batch), np.float32)))
 
 
 def classify(logits: NDArray[np.float32]) -> NDArray[np.uint8]:

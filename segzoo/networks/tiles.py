@@ -1,26 +1,51 @@
-"""Predicting images at their own size, tile by tile.
+"""Predicting images of any size tile by tile, in the memory of a row of tiles.
 
-Tiles have the frame's `image_size` and overlap by half of it or more. Where they do, logits are averaged, weighted by
-how far a pixel lies from the border of its tile: a network knows least of its surroundings there. The weights fall
-linearly, and to 1 and not to 0 at the border, so that each pixel has a prediction.
+Tiles have the frame's `image_size` and overlap. Where they do, logits are averaged, weighted by how far a pixel lies
+from the border of its tile: a network knows least of its surroundings there. The weights fall linearly, and to 1 and
+not to 0 at the border, so that each pixel has a prediction.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from itertools import accumulate, chain, islice
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from segzoo.data.resizing import to_pixels
-from segzoo.networks.frame import Frame
+from segzoo.data.rows import Rows
+from segzoo.errors import ConfigError
+from segzoo.networks.frame import Frame, mirrored
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Corner = tuple[int, int]
+    Network = Callable[[NDArray[np.float32]], Any]
+    """Pixel values 0..255 (B, H, W, C) of a frame's `input_size` to logits (B, H', W', K) of its `output_size`."""
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """How tiles cover an image, and how their logits are put together."""
+
+    overlap: float = 0.5
+    """The part of a tile's height and width, at least 0 and below 1, by which it overlaps the next one or more."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.overlap < 1:
+            raise ConfigError(f"tiles cannot overlap by {self.overlap}: give a part of a tile, at least 0 and below 1")
+
+    def grid(self, frame: Frame, size: tuple[int, int]) -> Grid:
+        """The tiles of an image of that size."""
+        axes = zip(size, frame.image_size, frame.input_size, frame.output_size, strict=True)
+        rows, columns = (_averaged(*sides, self.overlap) for sides in axes)
+        return Grid(size, frame.input_size, rows, columns)
+
+
+DEFAULT = Tiling()
 
 
 def tiled(
@@ -31,68 +56,169 @@ def tiled(
     The network makes logits (B, H', W', num_classes) of the frame's `output_size` of pixel values 0..255 (B, H, W, C)
     of its `input_size`. A batch may hold tiles of several images; no more images are read than it takes to fill one.
     """
-    waiting: deque[Blend] = deque()
+    # Mapped, since a loop would hold on to the logits that it gave last.
+    return map(Rows.array, logit_rows(network, frame, map(Rows.of, images), size))
 
-    def tiles() -> Iterator[tuple[Blend, Corner]]:
+
+def logit_rows(
+    network: Network, frame: Frame, images: Iterable[Rows], size: int, tiling: Tiling = DEFAULT
+) -> Iterator[Rows]:
+    """Logits (H, W, num_classes) of each image (H, W, C), in order, as `tiled` gives them, by rows.
+
+    What has not been read of an image is lost when the next one is asked for, unless the image is a single tile: then
+    its logits are an array. Rows leave as soon as no later tile lies on them.
+    """
+    waiting: deque[Grid] = deque()
+
+    def tiles() -> Iterator[NDArray[Any]]:
         for image in images:
-            waiting.append(Blend(image, corners(image.shape[:2], frame.image_size)))
-            for corner in waiting[-1].left.copy():
-                yield waiting[-1], corner
+            waiting.append(tiling.grid(frame, image.size))
+            yield from waiting[-1].inputs(image)
 
-    coming = tiles()
-    while batch := list(islice(coming, size)):
-        pixels = to_pixels(np.stack([frame.around_part(blend.image, corner) for blend, corner in batch]))
-        for (blend, corner), logits in zip(batch, frame.cut(np.asarray(network(pixels), np.float32)), strict=True):
-            blend.add(corner, logits)
-        while waiting and not waiting[0].left:
-            yield waiting.popleft().logits
-
-
-class Blend:
-    """The logits of an image, while its tiles come in."""
-
-    def __init__(self, image: NDArray[Any], tiles: list[Corner]) -> None:
-        self.image = image
-        """(H, W, C)."""
-        self.left = tiles
-        """The corners of the tiles that have not come yet."""
-        self.logits = np.zeros((*image.shape[:2], 0), np.float32)
-        """(H, W, num_classes), the weighted mean so far."""
-        self._total = np.zeros(image.shape[:2], np.float32)
-
-    def add(self, corner: Corner, logits: NDArray[np.float32]) -> None:
-        """Add the part of a tile's logits (h, w, num_classes) that lies in the image to the weighted mean."""
-        if not self.logits.shape[2]:
-            self.logits = np.zeros((*self.image.shape[:2], logits.shape[2]), np.float32)
-        sides = list(zip(corner, logits.shape[:2], self.image.shape[:2], strict=True))
-        in_image = tuple(slice(max(0, start), min(start + side, total)) for start, side, total in sides)
-        in_tile = tuple(slice(max(0, -start), min(side, total - start)) for start, side, total in sides)
-        weights = weight(logits.shape[:2])[in_tile]
-        self._total[in_image] += weights
-        # A running mean: where all tiles agree, it is their value to the last bit.
-        share = (weights / self._total[in_image])[..., None]
-        self.logits[in_image] += (logits[in_tile] - self.logits[in_image]) * share
-        self.left.remove(corner)
+    logits = _predicted(network, tiles(), size)
+    for first in logits:
+        grid = waiting.popleft()
+        its = chain([first], islice(logits, len(grid) - 1))
+        del first  # frees the memory of its batch with the last tile of it
+        yield Rows.of(grid.cut(next(its))) if len(grid) == 1 else Rows(grid.size, grid.blended(its))
+        deque(its, maxlen=0)
 
 
-def corners(size: Corner, tile: Corner) -> list[Corner]:
-    """The upper left corners of the tiles that cover an image of that size, row by row."""
-    tops, lefts = (starts(side, part) for side, part in zip(size, tile, strict=True))
-    return [(top, left) for top in tops for left in lefts]
+def _predicted(network: Network, tiles: Iterator[NDArray[Any]], size: int) -> Iterator[NDArray[np.float32]]:
+    """The logits of each tile, from batches of `size` at most."""
+    while batch := list(islice(tiles, size)):
+        yield from np.asarray(network(to_pixels(np.stack(batch))), np.float32)
 
 
-def starts(side: int, tile: int) -> list[int]:
-    """Where the tiles along an axis begin: evenly spread, each overlapping the next by half or more.
+class Part(NamedTuple):
+    """Where a tile lies along an axis of an image."""
+
+    start: int
+    """The pixel of the image at which the network's input begins; it is negative where the image is mirrored."""
+    place: slice
+    """The pixels of the image that the tile predicts."""
+    inside: slice
+    """Where they are in the network's output."""
+    shares: NDArray[np.float32]
+    """The weight of each in the mean of this tile and those before it."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The tiles that cover an image, row by row."""
+
+    size: tuple[int, int]
+    """Height and width of the image."""
+    input_size: tuple[int, int]
+    """Height and width of what the network sees of it at once."""
+    rows: list[Part]
+    columns: list[Part]
+
+    def __len__(self) -> int:
+        return len(self.rows) * len(self.columns)
+
+    def inputs(self, image: Rows) -> Iterator[NDArray[Any]]:
+        """What the network is to see for each tile, (*input_size, C)."""
+        height, width = self.input_size
+        columns = [mirrored(part.start, width, self.size[1]) for part in self.columns]
+        for band in windows(image, [mirrored(part.start, height, self.size[0]) for part in self.rows]):
+            yield from (taken(band, places, 1) for places in columns)
+
+    def blended(self, tiles: Iterator[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
+        """Rows of the image's logits, of those (*output_size, num_classes) of all tiles."""
+        ends = [part.place.start for part in self.rows[1:]] + [self.size[0]]
+        before = np.empty((0, self.size[1], 0), np.float32)
+        for row, end in zip(self.rows, ends, strict=True):
+            strip = self._strip(row, islice(tiles, len(self.columns)))
+            if common := len(before):
+                strip[:common] = mean(before, strip[:common], row.shares[:common, None])
+            finished = end - row.place.start
+            before = strip[finished:]
+            yield strip[:finished]
+
+    def cut(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The logits of an image that is a single tile."""
+        return logits[self.rows[0].inside, self.columns[0].inside]
+
+    def _strip(self, row: Part, tiles: Iterator[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """The logits (h, W, num_classes) of a row of tiles."""
+        strip = np.empty((0, self.size[1], 0), np.float32)
+        done = 0
+        for column, logits in zip(self.columns, tiles, strict=True):
+            part = logits[row.inside, column.inside]
+            if not done:
+                strip = np.empty((len(part), self.size[1], part.shape[2]), np.float32)
+            start, common = column.place.start, done - column.place.start
+            if common:
+                shares = np.repeat(column.shares[:common], part.shape[2])
+                strip[:, start:done] = mean(strip[:, start:done], part[:, :common], shares)
+            strip[:, done : column.place.stop] = part[:, common:]
+            done = column.place.stop
+        return strip
+
+
+def mean(earlier: NDArray[np.float32], later: NDArray[np.float32], shares: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The mean of two arrays (h, w, K) in which the later one has these shares, (h, 1) or (w * K,).
+
+    Where both agree, it is their value to the last bit.
+    """
+    result = later - earlier
+    flat = result.reshape(len(result), -1)  # NumPy is slow along a short last axis
+    flat *= shares
+    result += earlier
+    return result
+
+
+def windows(image: Rows, places: list[NDArray[np.int64]]) -> Iterator[NDArray[Any]]:
+    """The rows of an image at each of these places, which lie ever lower; no more are kept than later ones need."""
+    keep = list(accumulate((int(rows.min()) for rows in reversed(places)), min))[::-1]
+    kept: list[NDArray[Any]] = []
+    chunks, first, end = iter(image), 0, 0
+    for rows, needed in zip(places, keep, strict=True):
+        while end <= rows.max():
+            kept.append(next(chunks))
+            end += len(kept[-1])
+        window = (np.concatenate(kept) if len(kept) > 1 else kept[0])[needed - first :]
+        first, kept = needed, [window]
+        yield taken(window, rows - first, 0)
+
+
+def taken(values: NDArray[Any], places: NDArray[np.int64], axis: int) -> NDArray[Any]:
+    """The values at places that are neighbours along an axis; a view, unless they turn back."""
+    first, last = int(places[0]), int(places[-1])
+    if last - first == len(places) - 1:
+        return values[first : last + 1] if axis == 0 else values[:, first : last + 1]
+    return values[places] if axis == 0 else values.take(places, axis)
+
+
+def _averaged(side: int, tile: int, total: int, output: int, overlap: float) -> list[Part]:
+    """Tiles along an axis whose logits are averaged where they overlap."""
+    parts, weights, sums = [], weight(tile), np.zeros(side)
+    for start in starts(side, tile, overlap):
+        first, stop = max(0, start), min(start + tile, side)
+        its = weights[first - start : stop - start]
+        sums[first:stop] += its
+        inside = (output - tile) // 2 + first - start
+        shares = (its / sums[first:stop]).astype(np.float32)
+        place = slice(first, stop), slice(inside, inside + stop - first)
+        parts.append(Part(start - (total - tile) // 2, *place, shares))
+    return parts
+
+
+def starts(side: int, tile: int, overlap: float = DEFAULT.overlap) -> list[int]:
+    """Where the tiles along an axis begin: evenly spread, each overlapping the next by that part of it or more.
 
     A tile that is larger than the image has it in its middle.
     """
     if side <= tile:
         return [-((tile - side) // 2)]
-    count = 1 + -(-(side - tile) // max(1, tile // 2))
+    count = 1 + -(-(side - tile) // max(1, int(tile * (1 - overlap))))
     return [round(start) for start in np.linspace(0, side - tile, count).tolist()]
 
 
-def weight(tile: Corner) -> NDArray[np.float32]:
-    """The weight of each pixel of a tile: its distance from the border in rows times that in columns, at least 1."""
-    rows, columns = (np.minimum(np.arange(1, side + 1), np.arange(side, 0, -1)) for side in tile)
-    return np.outer(rows, columns).astype(np.float32)
+def weight(tile: int) -> NDArray[np.int64]:
+    """The weight of each pixel along an axis of a tile: its distance from the border, at least 1.
+
+    That of a pixel in an image is the weight of its row times that of its column.
+    """
+    return np.minimum(np.arange(1, tile + 1), np.arange(tile, 0, -1))
