@@ -63,11 +63,8 @@ def comparison(
     plain = uncoloured(classes)
     masks = {"truth": truth, "prediction": prediction}
     row = panel_row({"image": photo} | {name: drawn(photo, mask, colours, plain) for name, mask in masks.items()})
-    entries = swatches(classes, ignored)
-    if plain is not None:
-        entries[plain] = f"{classes[plain]} (not coloured)", ramp(SWATCH, SWATCH)
     heading = [paragraph(title, row.width, 19)] if title else []
-    return page([*heading, row, legend(entries, row.width)])
+    return page([*heading, row, legend(explained(classes, ignored), row.width)])
 
 
 def photograph(image: npt.NDArray[Any], largest: int = LARGEST) -> Image.Image:
@@ -91,6 +88,14 @@ def swatches(classes: Sequence[str], ignored: bool) -> list[tuple[str, Pixels]]:
     colours = zip(classes, palette(len(classes)), strict=True)
     entries = [(name, np.full((SWATCH, SWATCH, 3), colour, np.uint8)) for name, colour in colours]
     return [*entries, ("ignored", hatch(SWATCH, SWATCH))] if ignored else entries
+
+
+def explained(classes: Sequence[str], ignored: bool) -> list[tuple[str, Pixels]]:
+    """The entries of a legend where a class is not coloured."""
+    entries, plain = swatches(classes, ignored), uncoloured(classes)
+    if plain is not None:
+        entries[plain] = f"{classes[plain]} (not coloured)", ramp(SWATCH, SWATCH)
+    return entries
 
 
 def check(image: npt.NDArray[Any], masks: dict[str, npt.NDArray[Any]], num_classes: int) -> None:
@@ -124,12 +129,19 @@ def rgb(image: npt.NDArray[Any]) -> Pixels:
 def drawn(photo: Image.Image, mask: npt.NDArray[Any], colours: Pixels, plain: int | None = None) -> Image.Image:
     """A mask as colour over the greyed photo, with outlines in full colour; where it is `plain`, the photo alone."""
     labels = fitted(mask, photo.size)
+    return Image.fromarray(filled(photo, labels, outlines(labels), colours, plain))
+
+
+def filled(
+    photo: Image.Image, labels: Pixels, edges: npt.NDArray[np.bool_], colours: Pixels, plain: int | None = None
+) -> Pixels:
+    """Labels (H, W) of a photo as `drawn` shows them, with edges (H, W) in full colour: (H, W, 3)."""
     colour, shown = coloured(labels, colours), (labels == plain)[..., None]
     grey = np.asarray(photo.convert("L"), np.float32)[..., None]
     lifted = 96 + 0.6 * grey  # colours are hard to see on black
-    opacity = np.where(outlines(labels), 1.0, OPACITY)[..., None]
+    opacity = np.where(edges, np.float32(1), np.float32(OPACITY))[..., None]
     pixels = np.where(shown, grey, opacity * colour + (1 - opacity) * lifted)
-    return Image.fromarray(np.rint(pixels).astype(np.uint8))
+    return np.rint(pixels).astype(np.uint8)
 
 
 def painted(size: tuple[int, int], mask: npt.NDArray[Any], colours: Pixels) -> Image.Image:
@@ -184,20 +196,21 @@ def panel_row(panels: dict[str, Image.Image]) -> Image.Image:
     return row
 
 
-def legend(swatches: list[tuple[str, Pixels]], width: int) -> Image.Image:
-    """Names beside their colours, in as many rows as the width (pixels) asks for."""
+def legend(swatches: list[tuple[str, Pixels]], width: int, scale: int = 1) -> Image.Image:
+    """Names beside their colours, in as many rows as the width (pixels) asks for, enlarged by a factor."""
+    side, gap = SWATCH * scale, 8 * scale
     x, y, bottom, spots = 0, 0, 0, []
     for name, swatch in swatches:
-        text = paragraph(name, width - SWATCH - 8, 14)
-        if x and x + SWATCH + 8 + text.width > width:
+        text = paragraph(name, width - side - gap, 14 * scale)
+        if x and x + side + gap + text.width > width:
             x, y = 0, bottom
         spots.append((x, y, swatch, text))
-        x += SWATCH + 8 + text.width + 20
-        bottom = max(bottom, y + text.height + 4)
+        x += side + gap + text.width + 20 * scale
+        bottom = max(bottom, y + text.height + 4 * scale)
     picture = Image.new("RGB", (width, max(1, bottom)), "white")
     for x, y, swatch, text in spots:
-        picture.paste(Image.fromarray(swatch), (x, y + 1))
-        picture.paste(text, (x + SWATCH + 8, y))
+        picture.paste(Image.fromarray(swatch.repeat(scale, 0).repeat(scale, 1)), (x, y + scale))
+        picture.paste(text, (x + side + gap, y))
     return picture
 
 
