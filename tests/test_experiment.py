@@ -19,7 +19,7 @@ from PIL import Image
 
 import segzoo
 from segzoo.errors import ConfigError, DataError, PluginError, TrainingError
-from segzoo.runs import experiment
+from segzoo.runs import experiment, results
 from segzoo.runs.config import compose
 from segzoo_keras import KerasTrainer
 from segzoo_shapes.drawing import Drawings
@@ -222,7 +222,7 @@ def test_test_images_are_read_before_the_training_and_only_for_pictures_after_it
     segzoo.run("unet", "shapes", settings=QUICK | {"dataset.test": 30}, epochs=1, out=tmp_path / "run")
     assert before.keys() == {"test"}
     assert 30 <= before["test"] <= 38  # the sizes of a few are looked at first
-    assert read["test"] - before["test"] == experiment.PICTURES
+    assert read["test"] - before["test"] == results.PICTURES
 
 
 def test_ids_that_are_no_names_of_files_have_pictures_all_the_same_also_in_a_run_that_goes_on(tmp_path, monkeypatch):
@@ -231,7 +231,7 @@ def test_ids_that_are_no_names_of_files_have_pictures_all_the_same_also_in_a_run
         Drawings, "ids", property(lambda self: odd if self.split == "test" else [f"{self.split}/{i}" for i in range(8)])
     )
     with monkeypatch.context() as patch:
-        patch.setattr(experiment, "comparison", Mock(side_effect=KeyboardInterrupt))
+        patch.setattr(results, "comparison", Mock(side_effect=KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             segzoo.run("unet", "shapes", settings=QUICK | {"dataset.val": 8}, epochs=1, out=tmp_path / "run")
     segzoo.run(out=tmp_path / "run", resume=True)

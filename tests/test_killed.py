@@ -90,8 +90,8 @@ ENDING = [
     ("segzoo_keras.checkpoint:Keeper.end_epoch", 1),  # history.csv is ahead of the checkpoint
     MIDDLE,
     ("segzoo.runs.folder:write_text", 4),  # history.csv is ahead of timings.csv
-    ("segzoo.runs.experiment:_score", 1),
-    ("segzoo.runs.experiment:_draw", 1),
+    ("segzoo.runs.experiment:score_split", 1),
+    ("segzoo.runs.results:_draw", 1),
     ("segzoo.runs.folder:remove_folder", 1),  # all is there, and the checkpoint still
 ]
 

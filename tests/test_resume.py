@@ -502,7 +502,7 @@ def test_killed_after_its_training_a_run_only_scores(tmp_path, done, monkeypatch
         raise EndedError
 
     with monkeypatch.context() as patch:
-        patch.setattr(segzoo.runs.experiment, "_score", stop)
+        patch.setattr(segzoo.runs.experiment, "score_split", stop)
         with pytest.raises(EndedError):
             run(tmp_path / "run")
     capsys.readouterr()

@@ -2,55 +2,47 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from segzoo import registry
-from segzoo.data.faults import described, fault_of_ids, shared_ids
-from segzoo.data.resizing import ResizedSamples, resize_channels
-from segzoo.data.samples import CheckedSamples, Identity, Subset, remaining, spread
+from segzoo.data.faults import described
+from segzoo.data.resizing import ResizedSamples
+from segzoo.data.samples import CheckedSamples, spread
 from segzoo.errors import ConfigError, PluginError
 from segzoo.files.atomic import atomic_file
 from segzoo.files.cache import cache_folder
-from segzoo.files.filenames import file_names
 from segzoo.networks.build import TrainedNetwork, build_network
 from segzoo.networks.frame import Frame
-from segzoo.networks.prediction import classify, predicted
+from segzoo.networks.prediction import predicted
 from segzoo.networks.saved import save
-from segzoo.plugin import Dataset, Events, Info, Job, Loss, Model, Samples, Split, Subscriber, Trainer, View
-from segzoo.plugin_errors import Calling, title
+from segzoo.plugin import Dataset, Events, Info, Job, Loss, Model, Split, Subscriber, Trainer, View
+from segzoo.plugin_errors import title
 from segzoo.processes.terminal import Bar, chatter_to, messages_to, note
-from segzoo.reporting.pictures import comparison
 from segzoo.runs import warnings
 from segzoo.runs.config import RunConfig, compose
 from segzoo.runs.events import RunEvents
 from segzoo.runs.finished import Run, open_run
 from segzoo.runs.folder import RunFolder, run_folder
 from segzoo.runs.manifest import manifest
+from segzoo.runs.opening import open_splits
 from segzoo.runs.progress import RunProgress
+from segzoo.runs.results import PICTURES, pictures_of, score_split
 from segzoo.runs.tables import History
-from segzoo.scoring.evaluation import evaluate
-from segzoo.scoring.scores import Counts, Scoring
+from segzoo.scoring.scores import Scoring
 from segzoo.training.frequencies import loss_of_frequencies
 from segzoo.training.pipeline import prepare_for_scoring
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from segzoo.networks.prediction import Predicted
-
 MAY_CHANGE = ("epochs", "keep_checkpoint")
 """Keys whose values may be others when a run goes on."""
-PICTURES = 8
-"""Samples of the evaluated split that are drawn."""
 PROBES = PICTURES
 """Samples of each split that are read twice; those that are drawn are."""
 
@@ -212,21 +204,19 @@ def _conduct(experiment: Experiment, folder: RunFolder, resume: bool, subscriber
         folder.manifest.unlink()
         folder.write_config(experiment.config)
     folder.write_splits({split: samples.ids for split, samples in splits.items()})
-    scored: Split = "test" if "test" in splits else "val"
+    scored = splits.get("test", splits["val"])
     scoring = Scoring(experiment.info.classes, experiment.dataset.metric(), type(experiment.dataset))
     with Bar(None) as bar:
-        pairs = _to_score(experiment, splits[scored], scored)
-        events = RunEvents((History(), RunProgress(bar, len(splits[scored]))), subscribers, resume)
+        pairs = _to_score(experiment, scored)
+        events = RunEvents((History(), RunProgress(bar, len(scored))), subscribers, resume)
         events.run_started(experiment.config.table(), folder.path)
         model = _train(experiment, splits, folder, events, resume)
         with atomic_file(folder.model) as path:
             save(model.network, path)
         prints: dict[str, str] = {split: samples.fingerprint() for split, samples in splits.items()}
-        pictures = _pictures(splits[scored].ids, folder)
-        drawing = _drawing(experiment, splits[scored], predicted(model, experiment.frame, pairs), pictures)
-        scores = _score(drawing, splits[scored].ids, scored, scoring, folder, bar)
+        scores = score_split(predicted(model, experiment.frame, pairs), scored, scoring, folder, bar)
         folder.write_metrics(scores | {"warnings": _warnings(experiment, splits, folder, scores)})
-    events.pictures([*pictures.values()])
+    events.pictures([*pictures_of(scored.ids, folder).values()])
     folder.write_manifest(manifest(experiment.config.seed, prints, experiment.info, experiment.frame))
     if not experiment.config.keep_checkpoint:
         folder.remove_checkpoints()
@@ -236,63 +226,16 @@ def _conduct(experiment: Experiment, folder: RunFolder, resume: bool, subscriber
 
 
 def _open(experiment: Experiment) -> dict[Split, CheckedSamples]:
-    dataset, info, cache = experiment.dataset, experiment.info, cache_folder()
+    config, info = experiment.config, experiment.info
     missing = {"train", "val"} - set(info.splits)
     if missing:
-        raise PluginError(f"dataset '{experiment.config.dataset.name}' has no split '{missing.pop()}'")
-    dataset.prepare(cache)
-    for line in dataset.warnings(cache):
-        note(f"warning: {line}")
-    for line in dataset.notes(cache):
-        note(line)
-    opened = {split: dataset.open(cache, split) for split in info.splits}
-    kept = _kept(experiment, opened)
-    if experiment.config.leave_out:
-        totals = {split: len(samples) for split, samples in opened.items()}
-        counts = [f"{total - len(kept[split]):,} of {total:,} in '{split}'" for split, total in totals.items()]
-        note(f"left out: {', '.join(counts)}")
-    types: dict[str, str] = {}
-    return {split: _checked(experiment, split, samples, kept[split], types) for split, samples in opened.items()}
+        raise PluginError(f"dataset '{config.dataset.name}' has no split '{missing.pop()}'")
+    return open_splits(experiment.dataset, config.dataset, info, config.leave_out)
 
 
-def _kept(experiment: Experiment, opened: Mapping[Split, Samples]) -> dict[Split, Sequence[int]]:
-    """The indices of the samples of each split that are not left out."""
-    dataset, ids = type(experiment.dataset), dict[Split, Sequence[str]]()
-    for split, samples in opened.items():
-        with Calling(dataset, f"naming the samples of the split '{split}'"):
-            ids[split] = samples.ids
-            wrong = fault_of_ids(ids[split], len(samples), split)
-        if wrong:
-            raise PluginError(f"{title(dataset)}: {wrong}")
-    with Calling(dataset, "naming its samples"):
-        kept = remaining(ids, experiment.config.leave_out or ())
-        shared = shared_ids({split: map(ids[split].__getitem__, indices) for split, indices in kept.items()})
-    if shared:
-        raise shared
-    return kept
-
-
-def _checked(
-    experiment: Experiment, split: Split, samples: Samples, kept: Sequence[int], types: dict[str, str]
-) -> CheckedSamples:
-    config, dataset, cache = experiment.config, experiment.dataset, cache_folder()
-    facts = json.dumps([config.dataset.options, config.leave_out], sort_keys=True)
-    label = f"{config.dataset.name}-{hashlib.sha256(facts.encode()).hexdigest()[:16]}-{split}"
-
-    def files() -> Sequence[tuple[Path, ...]]:
-        files = dataset.files(cache, split)
-        return [files[index] for index in kept] if files else ()
-
-    chosen = Subset(samples, kept) if config.leave_out else samples
-    identity = Identity(label, partial(dataset.stamp, cache, split))
-    return CheckedSamples(chosen, experiment.info, split, identity, files, type(dataset), types)
-
-
-def _to_score(
-    experiment: Experiment, samples: CheckedSamples, split: Split
-) -> Sequence[tuple[NDArray[Any], NDArray[np.uint8]]]:
+def _to_score(experiment: Experiment, samples: CheckedSamples) -> Sequence[tuple[NDArray[Any], NDArray[np.uint8]]]:
     """Images as the network sees them and masks at their original size, to be predicted and scored after training."""
-    if split == "val":  # which the trainer reads, and keeps in a form of its choice
+    if samples.split == "val":  # which the trainer reads, and keeps in a form of its choice
         return ResizedSamples(samples, experiment.frame.resized_to)
     # Read before the training, so that what is wrong with them is told before it, too.
     return prepare_for_scoring(samples, experiment.frame, cache_folder())
@@ -322,27 +265,6 @@ def _train(
     return TrainedNetwork(network, experiment.trainer, experiment.frame, classes)
 
 
-def _score(
-    predictions: Iterable[Predicted],
-    ids: Sequence[str],
-    split: Split,
-    scoring: Scoring,
-    folder: RunFolder,
-    bar: Bar,
-) -> dict[str, Any]:
-    """Write the scores of each image; returns those of the split."""
-
-    def counted() -> Iterator[Counts]:
-        for counts in evaluate(predictions, scoring):
-            bar.advance(1, f"scoring {split}")
-            yield counts
-
-    total, rows = scoring.summed(counted())
-    folder.write_images([{"id": name} | row for name, row in zip(ids, rows, strict=True)])
-    facts = {"split": split, "selected_on_this_split": split == "val", "images": len(ids)}
-    return facts | scoring.split_scores(total, rows)
-
-
 def _warnings(
     experiment: Experiment, splits: Mapping[Split, CheckedSamples], folder: RunFolder, scores: Mapping[str, Any]
 ) -> list[str]:
@@ -365,32 +287,3 @@ def _warnings(
         *warnings.one_class_predicted(scores["confusion"], classes, scores["split"]),
         *warnings.best_epoch_is_last(history, experiment.config),
     ]
-
-
-def _pictures(ids: Sequence[str], folder: RunFolder) -> dict[int, Path]:
-    """The samples of which pictures are drawn, spread evenly, and the file of each."""
-    chosen = spread(len(ids), PICTURES)
-    names = file_names(ids[index] for index in chosen)
-    return {index: folder.samples / f"{names[ids[index]]}.png" for index in chosen}
-
-
-def _drawing(
-    experiment: Experiment, samples: CheckedSamples, predictions: Iterable[Predicted], pictures: Mapping[int, Path]
-) -> Iterator[Predicted]:
-    """The same predictions; of some of the samples pictures are drawn when their predictions pass."""
-
-    def passing(index: int, prediction: Predicted) -> Predicted:
-        if index in pictures:
-            # Read again, since the image may have been kept resized, and those to be drawn may be large.
-            _draw(pictures[index], samples[index][0], prediction, experiment.info.classes)
-        return prediction
-
-    return map(passing, count(), predictions)  # which, unlike a loop, holds on to no logits
-
-
-def _draw(path: Path, image: NDArray[Any], prediction: Predicted, classes: Sequence[str]) -> None:
-    mask, logits = prediction
-    path.parent.mkdir(exist_ok=True)
-    picture = comparison(image, mask, classify(resize_channels(logits, mask.shape)), classes)
-    with atomic_file(path) as part:
-        picture.save(part, "PNG")
