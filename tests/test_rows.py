@@ -1,12 +1,16 @@
 """Arrays that come row by row."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from segzoo.data import rows as rows_module
 from segzoo.data.resizing import resize_channels, resize_image
 from segzoo.data.rows import Rows
+from segzoo.networks.frame import mirrored
 
 
 def numbers(*shape, dtype=np.uint8):
@@ -28,6 +32,7 @@ def in_pieces(array, heights):
 
 
 heights = st.lists(st.integers(1, 9), min_size=1, max_size=4)
+sizes = st.tuples(st.integers(1, 40), st.integers(1, 40))
 
 
 @given(heights, st.integers(1, 40), st.integers(1, 12))
@@ -69,12 +74,36 @@ def test_chunks_are_read_when_they_are_asked_for():
     assert read == [0, 1]
 
 
-@pytest.mark.parametrize("size", [(7, 9), (30, 41), (12, 9), (5, 20)])
-@pytest.mark.parametrize("channels", [1, 3])
-def test_rows_are_resized_as_arrays_are(size, channels):
-    image = numbers(12, 20, channels)
-    resized = in_pieces(image, [5]).resized(size)
-    assert resized.size == size
-    np.testing.assert_array_equal(resized.array(), resize_image(image, size))
-    logits = image.astype(np.float32) / 7
-    np.testing.assert_array_equal(in_pieces(logits, [5]).resized(size).array(), resize_channels(logits, size))
+@given(heights, st.integers(1, 30), st.integers(1, 12))
+def test_windows_hold_the_rows_at_their_places(heights, total, height):
+    array = numbers(total, 3, 2)
+    places = [mirrored(start, height, total) for start in range(-2, total, 3)]
+    for window, rows in zip(in_pieces(array, heights).windows(places), places, strict=True):
+        np.testing.assert_array_equal(window, array[rows])
+
+
+@given(sizes, sizes, st.sampled_from([1, 3]), st.sampled_from([np.uint8, np.uint16, np.float32]))
+def test_rows_are_resized_as_arrays_are(before, after, channels, dtype):
+    values = numbers(*before, channels).astype(dtype)
+    expected = (resize_channels if dtype == np.float32 else resize_image)(values, after)
+    resized = in_pieces(values, [5]).resized(after)
+    assert resized.size == after
+    np.testing.assert_array_equal(resized.array(), expected)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rows_module, "AT_ONCE", 0)
+        patch.setattr(rows_module, "TOGETHER", 8)
+        by_rows = in_pieces(values, [5]).resized(after).array()
+    assert by_rows.dtype == dtype
+    np.testing.assert_allclose(by_rows, expected, rtol=0, atol=1e-4 if dtype == np.float32 else 1)
+
+
+@pytest.mark.parametrize(("before", "after"), [(20_000, 1_000), (1_000, 20_000)])
+def test_memory_for_resizing_large_images_is_that_of_some_rows(before, after, monkeypatch):
+    monkeypatch.setattr(rows_module, "AT_ONCE", 0)
+    rows = Rows((before, 500), (np.zeros((1, 500, 3), np.uint8) for _ in range(before)))
+    tracemalloc.start()
+    heights = [len(chunk) for chunk in rows.resized((after, 500))]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert sum(heights) == after
+    assert peak < 20_000 * 500 * 3 / 10

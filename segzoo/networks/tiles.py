@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import accumulate, chain, islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from segzoo.data.resizing import to_pixels
-from segzoo.data.rows import Rows
+from segzoo.data.rows import Rows, taken
 from segzoo.errors import ConfigError
 from segzoo.networks.frame import Frame, mirrored
 
@@ -121,7 +121,7 @@ class Grid:
         """What the network is to see for each tile, (*input_size, C)."""
         height, width = self.input_size
         columns = [mirrored(part.start, width, self.size[1]) for part in self.columns]
-        for band in windows(image, [mirrored(part.start, height, self.size[0]) for part in self.rows]):
+        for band in image.windows([mirrored(part.start, height, self.size[0]) for part in self.rows]):
             yield from (taken(band, places, 1) for places in columns)
 
     def blended(self, tiles: Iterator[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
@@ -167,28 +167,6 @@ def mean(earlier: NDArray[np.float32], later: NDArray[np.float32], shares: NDArr
     flat *= shares
     result += earlier
     return result
-
-
-def windows(image: Rows, places: list[NDArray[np.int64]]) -> Iterator[NDArray[Any]]:
-    """The rows of an image at each of these places, which lie ever lower; no more are kept than later ones need."""
-    keep = list(accumulate((int(rows.min()) for rows in reversed(places)), min))[::-1]
-    kept: list[NDArray[Any]] = []
-    chunks, first, end = iter(image), 0, 0
-    for rows, needed in zip(places, keep, strict=True):
-        while end <= rows.max():
-            kept.append(next(chunks))
-            end += len(kept[-1])
-        window = (np.concatenate(kept) if len(kept) > 1 else kept[0])[needed - first :]
-        first, kept = needed, [window]
-        yield taken(window, rows - first, 0)
-
-
-def taken(values: NDArray[Any], places: NDArray[np.int64], axis: int) -> NDArray[Any]:
-    """The values at places that are neighbours along an axis; a view, unless they turn back."""
-    first, last = int(places[0]), int(places[-1])
-    if last - first == len(places) - 1:
-        return values[first : last + 1] if axis == 0 else values[:, first : last + 1]
-    return values[places] if axis == 0 else values.take(places, axis)
 
 
 def _averaged(side: int, tile: int, total: int, output: int, overlap: float) -> list[Part]:
