@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol, S
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, WithJsonSchema
 
-from segzoo.plugin_errors import guard
+from segzoo.plugin_errors import Calling, guard
 
 if TYPE_CHECKING:
     import keras
@@ -305,7 +305,8 @@ class Dataset(Plugin):
         from segzoo.files.stamps import stamp_of
 
         files = self.files(cache, split)
-        return stamp_of(path for paths in files for path in paths) if files else ""
+        with Calling(type(self), "`stamp`, which looks at the `files`,"):
+            return stamp_of(path for paths in files for path in paths) if files else ""
 
     def metric(self) -> Metric | None:
         """Scores that only this dataset has, such as those of the challenge it comes from; by default none."""

@@ -15,6 +15,7 @@ from functools import wraps
 from importlib.machinery import PathFinder
 from numbers import Integral
 from pathlib import Path
+from reprlib import repr as abridged
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakSet
@@ -60,7 +61,9 @@ def guard(plugin: type[Plugin], interfaces: Sequence[type[Plugin]]) -> None:
     GUARDED.add(plugin)
     for interface in interfaces:
         for name, declared in vars(interface).items():
-            member = vars(plugin).get(name)
+            owner = next(base for base in plugin.__mro__ if name in vars(base))
+            # What another plugin declares is guarded already; what a class declares that is no plugin is not.
+            member = vars(owner)[name] if owner is plugin or not issubclass(owner, interfaces[-1]) else None
             if inspect.isfunction(member) and (name[0] != "_" or name == "__call__"):
                 setattr(plugin, name, guarded(member, name, Promise.of(declared)))
             elif isinstance(member, property) and member.fget and isinstance(declared, property):
@@ -74,6 +77,8 @@ class Promise(NamedTuple):
     hint: str
     type: type | None
     """None if it is not known here, as that of another library, or cannot be asked for, as a protocol."""
+    members: tuple[str, ...] = ()
+    """What a protocol consists of."""
 
     @classmethod
     def of(cls, method: Any) -> Promise:
@@ -82,16 +87,41 @@ class Promise(NamedTuple):
         name = hint.removesuffix(" | None").partition("[")[0]
         known = vars(sys.modules[method.__module__]).get("Plugin" if name == "Self" else name)
         known = known or INTEGER_AND_TEXT.get(name)
-        is_class = isinstance(known, type) and known is not Any and not getattr(known, "_is_protocol", False)
-        return cls(hint, known if is_class else None)
+        if getattr(known, "_is_protocol", False):
+            return cls(hint, None, tuple(_members(known)))
+        return cls(hint, known if isinstance(known, type) and known is not Any else None)
 
     def broken_by(self, value: Any) -> str:
         """What is wrong with a result, in words; empty if nothing is."""
         if value is None:
             return "" if "None" in self.hint or self.hint == "Any" else "None; is there a `return` missing?"
+        typed = f"{shown(value)} of the type {type(value).__name__}"
         if self.type and (not isinstance(value, self.type) or (self.type is Sequence and isinstance(value, str))):
-            return f"{value!r:.60} of the type {type(value).__name__}, which is no {self.hint}"
+            return f"{typed}, which is no {self.hint}"
+        if lacking := next((name for name in self.members if not _has(value, name)), ""):
+            return f"an object of the type {type(value).__name__}, which is no {self.hint}: it lacks `{lacking}`"
+        if self.hint == "Sequence[str]":
+            for item in value:
+                if not isinstance(item, str):
+                    return f"{typed}, which is no {self.hint}: {shown(item)} is of the type {type(item).__name__}"
         return ""
+
+
+def _members(protocol: Any) -> Iterator[str]:
+    """The names of the properties and methods that a protocol declares."""
+    for name, member in vars(protocol).items():
+        if isinstance(member, property) or getattr(member, "__module__", "") == protocol.__module__:
+            yield name
+
+
+def _has(value: Any, name: str) -> bool:
+    """Whether a value has an attribute, without asking a property that may raise exceptions."""
+    return inspect.getattr_static(value, name, None) is not None or hasattr(value, name)
+
+
+def shown(value: Any) -> str:
+    """A value of a plugin as Python would write it, abridged."""
+    return f"{abridged(value):.60}"
 
 
 def guarded(method: Callable[..., Any], name: str, promise: Promise) -> Callable[..., Any]:
@@ -101,7 +131,8 @@ def guarded(method: Callable[..., Any], name: str, promise: Promise) -> Callable
     def call(self: Any, *arguments: Any, **keywords: Any) -> Any:
         with Calling(type(self), f"`{name}`"):
             value = method(self, *arguments, **keywords)
-        if problem := promise.broken_by(value):
+            problem = promise.broken_by(value)
+        if problem:
             raise PluginError(f"{title(type(self))}: `{name}` returned {problem}")
         return value
 

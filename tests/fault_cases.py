@@ -80,9 +80,10 @@ def net(fault: str, what: str) -> Case:
     return Case(what, (f"segzoo run faulty planted --set model.fault={fault}",))
 
 
-def untyped(setting: str, what: str) -> Case:
-    """A method that returns what it should not."""
-    return Case(what, (f"segzoo run planted untyped --trainer untyped --set {setting}",))
+def untyped(setting: str, what: str, *others: str) -> Case:
+    """A method that returns what it should not; other commands find it too."""
+    run = f"segzoo run planted untyped --trainer untyped --set {setting}"
+    return Case(what, (run, *(f"{command} --set {setting}" for command in others)))
 
 
 def flawed(fault: str, what: str, *splits: str) -> Case:
@@ -99,6 +100,8 @@ def warned(what: str, settings: str) -> Case:
     return Case(what, (f"segzoo run planted flawed --trainer scripted --epochs 3 {settings}",))
 
 
+LOOKING = ("segzoo data verify untyped", "segzoo check datasets/untyped")
+"""Commands that open a dataset and train nothing."""
 SECTIONS = [
     Section(
         "Exceptions",
@@ -110,7 +113,12 @@ SECTIONS = [
             raising("dataset", "prepare", "segzoo data verify planted --set dataset.fails=prepare"),
             raising("dataset", "describe"),
             raising("dataset", "open", "segzoo data verify planted --set dataset.fails=open"),
-            raising("dataset", "__getitem__", "segzoo data verify planted --set dataset.fails=__getitem__"),
+            raising(
+                "dataset",
+                "__getitem__",
+                "segzoo data verify planted --set dataset.fails=__getitem__",
+                "segzoo check datasets/planted --set dataset.fails=__getitem__",
+            ),
             raising("loss", "__call__", "segzoo check losses/planted --set loss.fails=__call__"),
             raising("loss", "weight_map"),
             raising("trainer", "fit"),
@@ -146,6 +154,11 @@ SECTIONS = [
             untyped("dataset.fault=dict", "`describe` returns no `Info`"),
             untyped("dataset.fault='same class'", "Two classes have the same name"),
             untyped("dataset.fault=epochs", "The suggested number of epochs cannot be"),
+            untyped("dataset.fault='no val'", "There is no split to validate on", "segzoo data verify untyped"),
+            untyped("dataset.fault=list", "`open` returns no `Samples`", *LOOKING),
+            untyped("dataset.fault='numbers as ids'", "`ids` are no texts", *LOOKING),
+            untyped("dataset.fault='texts as files'", "`files` are texts, not paths", *LOOKING),
+            untyped("dataset.fault='few files'", "There are files for some of the samples", *LOOKING),
             untyped("dataset.fault=warnings", "`warnings` returns a text"),
             untyped("dataset.fault=metric", "`metric` returns no `Metric`"),
             untyped("dataset.fault=definition", "A metric defines what is no `Score`"),
@@ -168,6 +181,7 @@ SECTIONS = [
             flawed("None", "A sample is None"),
             flawed("triple", "A sample is no pair"),
             flawed("lists", "A sample is no pair of arrays"),
+            flawed("no pixels", "An image has no pixels"),
             flawed("two types", "Some images are uint8, others uint16"),
         ],
     ),

@@ -67,6 +67,29 @@ def test_a_property_is_part_of_the_interface():
         Forgetful().stride  # noqa: B018
 
 
+class Halves:
+    """No plugin, but half of it."""
+
+    def build(self, image_shape, num_classes):
+        raise LookupError("no layers")
+
+
+def test_a_method_of_a_base_class_that_is_no_plugin_is_part_of_the_interface():
+    class Halved(Halves, Model):
+        """Inherits its `build`."""
+
+    class Again(Halved):
+        """Inherits it from a plugin, which guards it already."""
+
+    for cls in (Halved, Again):
+        with pytest.raises(PluginError, match=rf"model {cls.__name__}: `build` raised LookupError: no layers"):
+            cls().build((None, None, 3), 2)
+    assert "build" in vars(Halved)
+    assert "build" not in vars(Again)
+    with pytest.raises(LookupError):
+        Halves().build((None, None, 3), 2)
+
+
 def test_a_forgotten_return_is_named():
     with pytest.raises(PluginError, match=r"model Forgetful: `build` returned None; is there a `return` missing\?"):
         Forgetful().build((None, None, 3), 2)

@@ -15,7 +15,7 @@ from tiffs import page, written
 import segzoo
 from segzoo.cli import main
 from segzoo.data import tiff_planes
-from segzoo.errors import ConfigError, PluginError
+from segzoo.errors import ConfigError
 from segzoo.inspection.checks import check_header
 from segzoo.inspection.findings import KINDS
 from segzoo.inspection.leave_out import read_list
@@ -348,9 +348,10 @@ def test_what_a_dataset_warns_of_as_a_whole_is_a_finding(data):
     assert [finding.what for finding in done.findings] == ["too dark; brighten it", "too few"]
 
 
-def test_files_for_some_samples_only_are_an_error_of_the_plugin(data):
-    with pytest.raises(PluginError, match="the split 'train' has 10 samples, but files for 1"):
-        data(file="x", pages=1)
+def test_files_for_some_samples_only_are_an_error_of_each_split(data):
+    findings = data(file="x", pages=1).findings
+    assert [(finding.kind, finding.split) for finding in findings] == [("unopened", "train"), ("unopened", "val")]
+    assert "segzoo-test-data: the split 'train' has 10 samples, but files for 1" in findings[0].what
 
 
 def test_the_samples_with_errors_are_written_for_a_run_to_leave_out(root, tmp_path):

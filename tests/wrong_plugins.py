@@ -628,6 +628,13 @@ class HiddenFile(RightData):
         return Miscounts(names(split))
 
 
+class Shuffles(RightData):
+    """Shuffles its samples whenever a split is opened."""
+
+    def open(self, cache, split):
+        return Stripes(tuple(random.sample(names(split), 8)))
+
+
 class FewerFiles(RightData):
     """Names the files of some of its samples."""
 

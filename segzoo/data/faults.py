@@ -50,6 +50,21 @@ def _counts(value: Any) -> bool:
     return isinstance(value, Integral) and int(value) >= 1
 
 
+def lacking_split(info: Info) -> PluginError | None:
+    """What is wrong with a dataset that cannot be both trained and validated on."""
+    missing = [split for split in ("train", "val") if split not in info.splits]
+    return (
+        PluginError(f"it has no split '{missing[0]}': a run trains on `train` and validates on `val`")
+        if missing
+        else None
+    )
+
+
+def blaming(dataset: type[Dataset], error: SegzooError) -> SegzooError:
+    """The same error, whose message begins with the name of the dataset."""
+    return type(error)(f"{title(dataset)}: {error}")
+
+
 class Fault(NamedTuple):
     """What is wrong with a sample."""
 
@@ -87,6 +102,8 @@ def fault_of_form(image: NDArray[Any], mask: NDArray[Any], info: Info, name: str
     if image.shape[2] != info.channels:
         text = f"image {name} has {image.shape[2]} channels, the dataset says {info.channels}"
         return Fault("invalid", DataError(text))
+    if not image.size:
+        return Fault("invalid", DataError(f"image {name} is {_size(image)} pixels, which is none at all"))
     if image.shape[:2] != mask.shape:
         return Fault("size", DataError(f"image {name} is {_size(image)} pixels, its mask {_size(mask)}"))
     return None
@@ -133,16 +150,12 @@ def different_types(first: Mapping[str, str]) -> DataError | None:
     return DataError(f"image {other_name} is {other}, but {name} {one}: save all images with the same number of bits")
 
 
-def fault_of_ids(ids: Sequence[str], samples: int, split: Split) -> PluginError | None:
-    """What is wrong with the ids of a split of so many samples."""
-    if len(ids) != samples:
-        return PluginError(f"the split '{split}' has {samples:,} samples, but {len(ids):,} ids: each sample needs one")
-    if len(set(ids)) != samples:
-        name, times = Counter(ids).most_common(1)[0]
-        return PluginError(
-            f"the id '{name}' is there {times:,} times in the split '{split}': each sample needs another"
-        )
-    return None
+def repeated_id(ids: Sequence[str], split: Split) -> PluginError | None:
+    """What is wrong where an id is there twice in a split."""
+    if len(set(ids)) == len(ids):
+        return None
+    name, times = Counter(ids).most_common(1)[0]
+    return PluginError(f"the id '{name}' is there {times:,} times in the split '{split}': each sample needs another")
 
 
 def shared_ids(ids: Mapping[Split, Iterable[str]]) -> DataError | None:

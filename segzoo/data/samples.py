@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, overload
 import numpy as np
 
 from segzoo.data.faults import (
+    blaming,
     different_types,
     fault_of_form,
     fault_of_labels,
@@ -22,7 +23,7 @@ from segzoo.data.faults import (
 )
 from segzoo.errors import ConfigError, DataError, SegzooError
 from segzoo.plugin import Dataset, Info, Samples, Split
-from segzoo.plugin_errors import Calling, title
+from segzoo.plugin_errors import Calling
 from segzoo.processes.threads import in_parallel
 
 if TYPE_CHECKING:
@@ -128,8 +129,8 @@ class CheckedSamples:
     info: Info
     split: Split
     identity: Identity = field(default_factory=Identity)
-    files: Callable[[], Sequence[tuple[Path, ...]]] = tuple
-    """See `Dataset.files`; asked for only when a sample is wrong."""
+    files: Sequence[tuple[Path, ...]] = ()
+    """See `Dataset.files`; looked into only when a sample is wrong."""
     dataset: type[Dataset] = Dataset
     """Whose samples they are, for messages."""
     types: dict[str, str] = field(default_factory=dict)
@@ -137,7 +138,7 @@ class CheckedSamples:
 
     def __post_init__(self) -> None:
         if len(self) == 0:
-            raise DataError(f"the split '{self.split}' has no images")
+            raise blaming(self.dataset, DataError(f"the split '{self.split}' has no images"))
         self.identity.readings.expect(len(self), self._check)
 
     @property
@@ -154,7 +155,7 @@ class CheckedSamples:
         try:
             image, mask, labels = self._checked(sample, self._name(index))
         except SegzooError as error:
-            raise type(error)(f"{error}{self._of_files(index)}") from error
+            raise blaming(self.dataset, type(error)(f"{error}{self._of_files(index)}")) from error
         digest = hashlib.sha256(repr(image.shape).encode())
         for array in (image, mask):
             digest.update(np.ascontiguousarray(array).data)  # without a copy, which `tobytes` makes
@@ -192,7 +193,7 @@ class CheckedSamples:
 
     def _checked(self, sample: Any, name: str) -> tuple[NDArray[Any], NDArray[np.uint8], dict[int, int]]:
         """Image, mask and counts of labels of a sample."""
-        image, mask = pair(sample, f"{name} of {title(self.dataset)}")
+        image, mask = pair(sample, name)
         if wrong := fault_of_form(image, mask, self.info, name):
             raise wrong.error
         labels = label_counts(mask)
@@ -204,20 +205,19 @@ class CheckedSamples:
         for index, reading in sorted(self.identity.readings.first.items()):
             self._require_type(index, reading)
         if wrong := fault_of_split(self.labels, self.info, self.split):
-            raise wrong
+            raise blaming(self.dataset, wrong)
 
     def _require_type(self, index: int, reading: Reading) -> None:
         if reading.type not in self.types:
             self.types[reading.type] = self._name(index)
         if wrong := different_types(self.types.copy()):
-            raise wrong
+            raise blaming(self.dataset, wrong)
 
     def _name(self, index: int) -> str:
         return f"'{self.ids[index]}' of the split '{self.split}'"
 
     def _of_files(self, index: int) -> str:
-        files = self.files()
-        return f" (in {', '.join(map(str, files[index]))})" if files else ""
+        return f" (in {', '.join(map(str, self.files[index]))})" if self.files else ""
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from segzoo.data.faults import fault
+from segzoo.data.faults import fault, pair
 from segzoo.data.samples import spread
-from segzoo.errors import ConfigError, suggestion
+from segzoo.errors import ConfigError, SegzooError, suggestion
 from segzoo.files.atomic import atomic_file, atomic_folder, write_text
-from segzoo.inspection.chunks import error_text, without_warnings
+from segzoo.inspection.chunks import without_warnings
 from segzoo.inspection.reading import OpenedDataset, create_dataset, open_complete
-from segzoo.plugin import IGNORE, Info, Samples, Split
+from segzoo.plugin import IGNORE, Info, Split
+from segzoo.plugin_errors import Calling
 from segzoo.reporting import pages, pictures
 
 if TYPE_CHECKING:
@@ -108,16 +109,16 @@ def _legend_names(info: Info) -> list[str]:
 
 
 def _samples_of(opened: OpenedDataset, split: Split, count: int) -> list[ShownSample]:
-    samples, ids = opened.samples[split], opened.ids[split]
-    return [_shown(samples, index, ids[index], opened.info) for index in spread(len(samples), count)]
+    return [_shown(opened, split, index) for index in spread(len(opened.samples[split]), count)]
 
 
-def _shown(samples: Samples, index: int, name: str, info: Info) -> ShownSample:
+def _shown(opened: OpenedDataset, split: Split, index: int) -> ShownSample:
+    name, info = opened.ids[split][index], opened.info
     try:
-        with without_warnings():
-            image, mask = samples[index]
-    except Exception as error:  # plugins and decoders raise anything over broken files
-        return ShownSample(name, "", wrong=error_text(error))
+        with without_warnings(), Calling(type(opened.dataset), f"reading sample '{name}' of the split '{split}'"):
+            image, mask = pair(opened.samples[split][index], f"'{name}'")
+    except SegzooError as error:
+        return ShownSample(name, "", wrong=str(error))
     if wrong := fault(image, mask, info, f"'{name}'"):
         return ShownSample(name, "", wrong=str(wrong.error))
     photo, colours = pictures.photograph(image, PANEL), pictures.palette(len(info.classes))

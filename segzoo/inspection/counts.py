@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from segzoo.data.faults import fault
+from segzoo.data.faults import fault, pair
 from segzoo.inspection.chunks import Chunk, without_warnings
 from segzoo.plugin import IGNORE, Info, Samples, Split
 
@@ -79,8 +79,8 @@ class ChunkCounter:
         with without_warnings():
             for index in chunk.indices:
                 try:
-                    image, mask = self.samples[chunk.split][index]
-                except Exception:  # `verify` tells which, and why
+                    image, mask = pair(self.samples[chunk.split][index], "")
+                except (Exception, SystemExit):  # `verify` tells which, and why
                     counts.wrong += 1
                     continue
                 if fault(image, mask, self.info, ""):

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from segzoo import registry
-from segzoo.data.faults import described, fault_of_ids
-from segzoo.errors import ConfigError, DataError, PluginError, PluginRaisedError, SegzooError
+from segzoo.data.faults import described
+from segzoo.data.opening import open_split
+from segzoo.errors import ConfigError, SegzooError
 from segzoo.files.cache import cache_folder
-from segzoo.inspection.chunks import Chunk, error_text
+from segzoo.inspection.chunks import Chunk
 from segzoo.plugin import Dataset, Info, Samples, Split
 from segzoo.processes.pool import in_processes
 from segzoo.processes.processors import threads
@@ -37,7 +38,7 @@ class Problem(NamedTuple):
     """Why a dataset, or one split of it, cannot be opened."""
 
     split: Split | None
-    error: Exception
+    error: SegzooError
 
 
 @dataclass
@@ -81,7 +82,7 @@ def open_dataset(name: str, dataset: Dataset) -> OpenedDataset:
     """A dataset opened as far as it can be; what cannot be opened is among the problems.
 
     Raises:
-        SegzooError: if options or the plugin itself are wrong, not the data.
+        ConfigError: if options are wrong.
     """
     opened, cache = OpenedDataset(name, dataset), cache_folder()
     with recording_problems(opened, None):
@@ -89,30 +90,18 @@ def open_dataset(name: str, dataset: Dataset) -> OpenedDataset:
         opened.info = described(dataset, cache)
     for split in opened.info.splits:
         with recording_problems(opened, split):
-            samples, files = dataset.open(cache, split), dataset.files(cache, split)
-            if len(files) not in (0, len(samples)):
-                raise PluginError(f"the split '{split}' has {len(samples)} samples, but files for {len(files)}")
-            if not len(samples):
-                raise DataError(f"the split '{split}' has no images")
-            ids = samples.ids
-            wrong = fault_of_ids(ids, len(samples), split)
-            if wrong and len(ids) != len(samples):  # an id that is there twice spoils single samples only
-                opened.problems.append(Problem(split, wrong))
-                continue
-            opened.samples[split], opened.ids[split], opened.files[split] = samples, ids, files
+            opened.samples[split], opened.ids[split], opened.files[split] = open_split(dataset, cache, split)
     return opened
 
 
 @contextmanager
 def recording_problems(opened: OpenedDataset, split: Split | None) -> Iterator[None]:
-    """Add an error of the block to the problems of a dataset, unless options or the plugin are wrong."""
+    """Add an error of the block to the problems of a dataset, unless options are wrong."""
     try:
         yield
-    except (ConfigError, PluginError) as error:
-        if not isinstance(error, PluginRaisedError):
-            raise
-        opened.problems.append(Problem(split, error))
-    except Exception as error:  # plugins raise anything over what they meet in folders
+    except ConfigError:
+        raise
+    except SegzooError as error:
         opened.problems.append(Problem(split, error))
 
 
@@ -124,7 +113,7 @@ def open_complete(name: str, dataset: Dataset) -> OpenedDataset:
     """
     opened = open_dataset(name, dataset)
     for _, error in opened.problems:
-        raise error if isinstance(error, SegzooError) else DataError(error_text(error)) from error
+        raise error
     return opened
 
 

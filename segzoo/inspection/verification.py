@@ -6,13 +6,21 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from segzoo.data.faults import blaming, lacking_split
 from segzoo.files.cache import cache_folder
 from segzoo.inspection.checks import CheckResult, SampleChecker
-from segzoo.inspection.chunks import Chunk, error_text
+from segzoo.inspection.chunks import Chunk
 from segzoo.inspection.duplicates import DuplicateSearch
 from segzoo.inspection.findings import KINDS, Finding, Verification
 from segzoo.inspection.leave_out import write_list
-from segzoo.inspection.reading import OpenedDataset, create_dataset, open_dataset, read_chunks, recording_problems
+from segzoo.inspection.reading import (
+    UNKNOWN,
+    OpenedDataset,
+    create_dataset,
+    open_dataset,
+    read_chunks,
+    recording_problems,
+)
 from segzoo.inspection.split_comparison import SplitComparison
 
 WARNINGS = ("extension", "turned", "animated", "one class")
@@ -62,7 +70,9 @@ def _of_dataset(opened: OpenedDataset) -> Iterator[Finding]:
             for line in opened.dataset.warnings(cache_folder()):
                 yield Finding("doubtful", "warning", line)
     for split, error in opened.problems:
-        yield Finding("unopened", "error", error_text(error), split)
+        yield Finding("unopened", "error", str(error), split)
+    if opened.info is not UNKNOWN and (wrong := lacking_split(opened.info)):
+        yield Finding("unopened", "error", str(blaming(type(opened.dataset), wrong)))
 
 
 def _of_samples(chunk: Chunk, results: list[CheckResult]) -> Iterator[Finding]:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from segzoo import registry
-from segzoo.data.faults import described
+from segzoo.data.faults import blaming, described, lacking_split
 from segzoo.data.resizing import ResizedSamples
 from segzoo.data.samples import CheckedSamples, spread
-from segzoo.errors import ConfigError, PluginError
+from segzoo.errors import ConfigError
 from segzoo.files.atomic import atomic_file
 from segzoo.files.cache import cache_folder
 from segzoo.networks.build import TrainedNetwork, build_network
@@ -227,9 +227,8 @@ def _conduct(experiment: Experiment, folder: RunFolder, resume: bool, subscriber
 
 def _open(experiment: Experiment) -> dict[Split, CheckedSamples]:
     config, info = experiment.config, experiment.info
-    missing = {"train", "val"} - set(info.splits)
-    if missing:
-        raise PluginError(f"dataset '{config.dataset.name}' has no split '{missing.pop()}'")
+    if wrong := lacking_split(info):
+        raise blaming(type(experiment.dataset), wrong)
     return open_splits(experiment.dataset, config.dataset, info, config.leave_out)
 
 

@@ -6,14 +6,13 @@ import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 
-from segzoo.data.faults import fault_of_ids, shared_ids
-from segzoo.data.samples import CheckedSamples, Identity, Subset, remaining
-from segzoo.errors import PluginError
+from segzoo.data.faults import blaming, repeated_id, shared_ids
+from segzoo.data.opening import OpenedSplit, open_split
+from segzoo.data.samples import CheckedSamples, Identity, OnDemand, Subset, remaining
 from segzoo.files.cache import cache_folder
-from segzoo.plugin import Dataset, Info, Samples, Split
-from segzoo.plugin_errors import Calling, title
+from segzoo.plugin import Dataset, Info, Split
+from segzoo.plugin_errors import Calling
 from segzoo.processes.terminal import note
 from segzoo.runs.config import Choice
 
@@ -38,13 +37,13 @@ def open_splits(
         note(f"warning: {line}")
     for line in dataset.notes(cache):
         note(line)
-    opened = {split: dataset.open(cache, split) for split in info.splits}
-    kept = _kept(type(dataset), opened, left_out or ())
+    opened = {split: open_split(dataset, cache, split) for split in info.splits}
+    kept = _kept(type(dataset), {split: names for split, (_, names, _) in opened.items()}, left_out or ())
     if left_out:
-        totals = {split: len(samples) for split, samples in opened.items()}
+        totals = {split: len(names) for split, (_, names, _) in opened.items()}
         counts = [f"{total - len(kept[split]):,} of {total:,} in '{split}'" for split, total in totals.items()]
         note(f"left out: {', '.join(counts)}")
-        opened = {split: Subset(samples, kept[split]) for split, samples in opened.items()}
+        opened = {split: _without(everything, kept[split]) for split, everything in opened.items()}
     facts = json.dumps([choice.options, left_out], sort_keys=True)
     label = f"{choice.name}-{hashlib.sha256(facts.encode()).hexdigest()[:16]}"
     types: dict[str, str] = {}
@@ -54,34 +53,30 @@ def open_splits(
             info,
             split,
             Identity(f"{label}-{split}", partial(dataset.stamp, cache, split)),
-            partial(_files, dataset, split, kept[split]),
+            files,
             type(dataset),
             types,
         )
-        for split, samples in opened.items()
+        for split, (samples, _, files) in opened.items()
     }
 
 
 def _kept(
-    dataset: type[Dataset], opened: Mapping[Split, Samples], left_out: Collection[str]
+    dataset: type[Dataset], ids: Mapping[Split, Sequence[str]], left_out: Collection[str]
 ) -> dict[Split, Sequence[int]]:
     """The indices of the samples of each split that are not left out."""
-    ids = dict[Split, Sequence[str]]()
-    for split, samples in opened.items():
-        with Calling(dataset, f"naming the samples of the split '{split}'"):
-            ids[split] = samples.ids
-            wrong = fault_of_ids(ids[split], len(samples), split)
-        if wrong:
-            raise PluginError(f"{title(dataset)}: {wrong}")
     with Calling(dataset, "naming its samples"):
+        for split, names in ids.items():
+            if repeated := repeated_id(names, split):
+                raise blaming(dataset, repeated)
         kept = remaining(ids, left_out)
-        shared = shared_ids({split: map(ids[split].__getitem__, indices) for split, indices in kept.items()})
-    if shared:
-        raise shared
+        if shared := shared_ids({split: map(ids[split].__getitem__, indices) for split, indices in kept.items()}):
+            raise blaming(dataset, shared)
     return kept
 
 
-def _files(dataset: Dataset, split: Split, kept: Sequence[int]) -> Sequence[tuple[Path, ...]]:
-    """The files of the samples that are kept; empty if they are not made of files."""
-    files = dataset.files(cache_folder(), split)
-    return [files[index] for index in kept] if files else ()
+def _without(opened: OpenedSplit, kept: Sequence[int]) -> OpenedSplit:
+    """A split with the samples that are kept."""
+    samples, _, files = opened
+    chosen = Subset(samples, kept)
+    return OpenedSplit(chosen, chosen.ids, OnDemand(len(kept) if files else 0, lambda index: files[kept[index]]))

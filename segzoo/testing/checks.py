@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from unittest import SkipTest
 
-from rich.text import Text
-
 from segzoo.errors import SegzooError
 from segzoo.plugin import Dataset, Loss, Model, Plugin, Trainer
+from segzoo.plugin_errors import with_line
 from segzoo.testing import datasets, losses, models, plugins, trainers, training
 
 MODULES = {Model: (models, training), Dataset: (datasets,), Trainer: (trainers,), Loss: (losses,)}
@@ -65,8 +64,7 @@ class Check:
         except (AssertionError, SegzooError) as error:
             return self.failed(str(error))
         except (Exception, SystemExit) as error:
-            text = Text.from_ansi(str(error)).plain  # Keras prints in bold
-            return self.failed(f"{type(error).__name__}: {' '.join(text.split())}")
+            return self.failed(with_line(error))
         return Outcome(self.name, self.why, "passed")
 
     def failed(self, message: str) -> Outcome:

@@ -13,7 +13,8 @@ from unittest import SkipTest
 
 import numpy as np
 
-from segzoo.data.faults import outside
+from segzoo.data.faults import described, fault_of_form, outside, pair
+from segzoo.data.opening import open_split
 from segzoo.files.cache import cache_folder
 from segzoo.networks.prediction import classify
 from segzoo.plugin import IGNORE, Dataset, Metric, Samples, Split
@@ -36,36 +37,23 @@ print([(split, index, digest(samples, index)) for split, samples in splits(datas
 
 
 def check_samples_are_there(dataset: Dataset) -> None:
-    """All other checks need samples: each split can be opened, and its first sample is a pair of arrays."""
+    """All other checks need samples: each split can be opened, and those that are looked at are pairs of arrays."""
     opened = splits(dataset)
     assert opened, "`describe` names no splits"
     for split, samples in opened:
-        with Calling(type(dataset), f"looking at the split '{split}'"):
-            count, ids = len(samples), list(samples.ids)
-        assert min(count, len(ids)) > 0, f"the split '{split}' has no samples"
-        with Calling(type(dataset), f"reading sample '{ids[0]}' of the split '{split}'"):
-            sample: Any = samples[0]
-        kinds = (
-            [type(part).__name__ for part in sample] if isinstance(sample, tuple | list) else [type(sample).__name__]
-        )
-        pair = isinstance(sample, tuple) and kinds == ["ndarray"] * 2
-        assert pair, (
-            f"'{ids[0]}' of the split '{split}' is no pair of arrays, image and mask, but {' and '.join(kinds)}"
-        )
+        for index in looked_at(samples):
+            with Calling(type(dataset), f"reading sample '{samples.ids[index]}' of the split '{split}'"):
+                sample: Any = samples[index]
+            pair(sample, f"'{samples.ids[index]}' of the split '{split}'")
 
 
 def check_images_and_masks_fit(dataset: Dataset) -> None:
     """Training relies on one form: images uint8 or uint16 (H, W, C) and masks uint8 (H, W) of the same size."""
-    channels = dataset.describe(cache_folder()).channels
+    info = described(dataset, cache_folder())
     for split, samples in splits(dataset):
         for index in looked_at(samples):
-            image, mask = samples[index]
-            name = f"'{samples.ids[index]}' of the split '{split}'"
-            assert image.dtype in (np.uint8, np.uint16), f"image {name} is {image.dtype}, not uint8 or uint16"
-            assert image.ndim == 3, f"image {name} has shape {image.shape}, not (H, W, C)"
-            assert image.shape[2] == channels, f"image {name} has {image.shape[2]} channels, declared are {channels}"
-            assert mask.dtype == np.uint8, f"the mask of {name} is {mask.dtype}, not uint8"
-            assert mask.shape == image.shape[:2], f"image {name} is {image.shape[:2]}, its mask {mask.shape}"
+            if wrong := fault_of_form(*samples[index], info, f"'{samples.ids[index]}' of the split '{split}'"):
+                raise wrong.error
 
 
 def check_bit_depth_is_the_same(dataset: Dataset) -> None:
@@ -114,11 +102,10 @@ def check_splits_share_no_id(dataset: Dataset) -> None:
 
 
 def check_length_is_stable(dataset: Dataset) -> None:
-    """As many samples as ids, before and after reading, and whenever a split is opened."""
+    """The same samples in the same order, before and after reading, and whenever a split is opened."""
     first, again = dict(splits(dataset)), dict(splits(dataset))
     for split, samples in first.items():
         count, ids = len(samples), list(samples.ids)
-        assert count == len(ids), f"the split '{split}' has {count} samples and {len(ids)} ids"
         samples[count - 1]
         assert (len(samples), list(samples.ids)) == (count, ids), f"the split '{split}' changed while it was read"
         assert list(again[split].ids) == ids, f"the split '{split}', opened again, has other ids or another order"
@@ -127,10 +114,7 @@ def check_length_is_stable(dataset: Dataset) -> None:
 def check_files_are_those_of_the_samples(dataset: Dataset) -> None:
     """Findings name the file, and prepared images are found again by their files: those named exist."""
     for split, samples in splits(dataset):
-        files = dataset.files(cache_folder(), split)
-        assert len(files) in (0, len(samples)), (
-            f"the split '{split}' has {len(samples)} samples, but files for {len(files)}"
-        )
+        files = open_split(dataset, cache_folder(), split).files
         for index in looked_at(samples) if files else ():
             name = f"'{samples.ids[index]}' of the split '{split}'"
             assert files[index], f"sample {name} has no files, though others have"
@@ -263,7 +247,7 @@ def splits(dataset: Dataset) -> list[tuple[Split, Samples]]:
     """All splits, opened in the user's cache; prepared, and so downloaded, where they are not yet."""
     cache = cache_folder()
     dataset.prepare(cache)
-    return [(split, dataset.open(cache, split)) for split in dataset.describe(cache).splits]
+    return [(split, open_split(dataset, cache, split).samples) for split in described(dataset, cache).splits]
 
 
 def looked_at(samples: Samples) -> list[int]:

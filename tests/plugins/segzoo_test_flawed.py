@@ -19,6 +19,7 @@ Fault = Literal[
     "None",
     "triple",
     "lists",
+    "no pixels",
     "two types",
     "absent class",
     "random",
@@ -67,6 +68,7 @@ class Samples:
             "None": None,
             "triple": (image, mask, self.ids[index % len(self.ids)]),
             "lists": (image.tolist(), mask.tolist()),
+            "no pixels": (image[:0], mask[:0]),
             "two types": (image.astype(np.uint16), mask),
         }
         return changed.get(self.fault, (image, mask))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -15,6 +17,7 @@ CHANGES = {
     "no class": {"classes": ()},
     "channels": {"channels": "3"},
     "split": {"splits": ("train", "val", "holdout")},
+    "no val": {"splits": ("train", "test")},
     "size": {"image_size": 16},
     "epochs": {"epochs": 0},
     "view": {"view": "zoom"},
@@ -22,11 +25,44 @@ CHANGES = {
 """What a dataset says wrongly of itself."""
 
 
+def array(ids):
+    """The ids as an array of NumPy."""
+    import numpy as np
+
+    return np.array(ids)
+
+
+IDS = {
+    "numbers as ids": lambda ids: [*range(len(ids))],
+    "array of ids": array,
+    "set of ids": set,
+    "generator of ids": iter,
+    "ids as keys": dict.fromkeys,
+    "text of ids": "".join,
+    "no ids": lambda ids: None,
+    "lists as ids": lambda ids: [[name] for name in ids],
+}
+"""What samples give for their ids."""
+FILES = {
+    "texts as files": lambda count: ["image.png"] * count,
+    "texts in files": lambda count: [(Path("image.png"), "mask.png")] * count,
+    "a text later": lambda count: [(Path("image.png"),)] * (count - 1) + ["mask.png"],
+    "few files": lambda count: [(Path("image.png"),)] * (count - 1),
+    "set of files": lambda count: {(Path("image.png"), Path("mask.png"))},
+}
+"""What a dataset gives for the files of its samples."""
+
+
 class Samples:
     """Four noisy images."""
 
-    def __init__(self, split):
-        self.ids = [f"{split}-{number}" for number in range(4)]
+    def __init__(self, split, fault):
+        self.names = [f"{split}-{number}" for number in range(4)]
+        self.fault = fault
+
+    @property
+    def ids(self):
+        return IDS[self.fault](self.names) if self.fault in IDS else self.names
 
     def __len__(self):
         return 4
@@ -34,8 +70,22 @@ class Samples:
     def __getitem__(self, index):
         import numpy as np
 
-        rng = np.random.default_rng([index, ord(self.ids[0][1])])
+        if self.fault == "exit" and index == 3:
+            sys.exit("no licence")
+        rng = np.random.default_rng([index, ord(self.names[0][1])])
         return rng.integers(0, 256, (16, 16, 3), np.uint8), rng.integers(0, 2, (16, 16), np.uint8)
+
+
+class Exiting:
+    """Ends the process when it is asked how many it has."""
+
+    ids = ()
+
+    def __len__(self):
+        sys.exit("no licence")
+
+    def __getitem__(self, index):
+        raise IndexError(index)
 
 
 class Share(Metric):
@@ -66,7 +116,13 @@ class Data(Dataset):
         return {"classes": ("a", "b")} if self.fault == "dict" else replace(info, **CHANGES.get(self.fault, {}))
 
     def open(self, cache, split):
-        return Samples(split)
+        if self.fault == "ids that exit":
+            return Exiting()
+        samples = Samples(split, self.fault)
+        return [samples[index] for index in range(4)] if self.fault == "list" else samples
+
+    def files(self, cache, split):
+        return FILES[self.fault](4) if self.fault in FILES else ()
 
     def warnings(self, cache):
         return "a text" if self.fault == "warnings" else ()
