@@ -171,8 +171,10 @@ def explanation(plugin: type[Plugin], what: str, error: BaseException) -> str:
 
 def summary(error: BaseException) -> str:
     """The type of an exception and its text, in a line."""
-    text = shorten(COLOURS.sub("", str(error)), 500, placeholder=" …")
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    # TensorFlow puts its stack before the text of an exception in code that it has translated, and keeps the text.
+    translated = getattr(error, "ag_error_metadata", None)
+    text = translated.cause_message if translated else f"{type(error).__name__}: {error}"
+    return shorten(COLOURS.sub("", text).removesuffix(": "), 500, placeholder=" …")
 
 
 def title(plugin: type[Plugin]) -> str:

@@ -10,6 +10,7 @@ import tomllib
 import zipfile
 from collections import Counter
 from hashlib import sha256
+from pathlib import Path
 from unittest.mock import Mock
 
 import keras
@@ -386,6 +387,37 @@ def test_a_network_that_breaks_its_promise_is_refused(install, tmp_path, fault, 
     with pytest.raises(PluginError, match=message):
         segzoo.run("net", "shapes", settings=settings, out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.fixture
+def untyped(install, tmp_path, monkeypatch):
+    """Installs a trainer that can be told what to do with the folder; the current one is a folder of the test."""
+    points = {f"segzoo.{group}s": f"untyped = segzoo_test_untyped:{name}" for group, name in UNTYPED.items()}
+    install("segzoo-test-untyped", points)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    return {"trainer": "untyped", "settings": {"model.filters": 2, "model.depth": 1}}
+
+
+UNTYPED = {"dataset": "Data", "trainer": "Fit"}
+
+
+def test_a_trainer_that_changes_the_current_folder_changes_nothing_else(untyped, tmp_path):
+    untyped["settings"]["trainer.folder"] = "left"
+    result = segzoo.run("unet", "untyped", **untyped)
+    assert Path.cwd() == tmp_path / "here"
+    assert result.folder == Path("runs/unet-untyped")
+    assert {path.name for path in result.folder.iterdir()} == FILES | {"timings.csv"}
+
+
+@pytest.mark.parametrize("moment", ["removed", "removed early"])
+def test_a_folder_that_is_gone_after_training_is_said_to_be(untyped, tmp_path, moment):
+    untyped["settings"]["trainer.folder"] = moment
+    folder = tmp_path / "here/runs/unet-untyped"
+    message = f"{folder} is gone: `fit` of trainer 'untyped' of segzoo-test-untyped has removed it, or somebody else"
+    with pytest.raises(PluginError, match=f"^{re.escape(message)}"):
+        segzoo.run("unet", "untyped", **untyped)
+    assert list(Path("runs").iterdir()) == []
 
 
 def test_a_network_of_one_fixed_size_is_built_for_it(install, tmp_path):

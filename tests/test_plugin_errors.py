@@ -170,6 +170,17 @@ def test_tensorflow_translates_the_method_and_the_line_is_that_of_the_source():
     assert str(caught.value).endswith(f"raised ValueError: in a graph ({THIS}:{line_of('raise labels')})")
 
 
+def test_of_a_translated_exception_the_summary_has_its_text():
+    import tensorflow as tf
+
+    def wrong(x):
+        raise KeyError(f"no channel {x.shape[0]}")
+
+    with pytest.raises(KeyError, match="in user code:") as caught:
+        tf.function(wrong)(tf.zeros(3))
+    assert summary(caught.value) == """KeyError: 'no channel 3'"""
+
+
 def test_errors_of_segzoo_keep_their_words_in_a_graph():
     import tensorflow as tf
 

@@ -159,6 +159,32 @@ def test_a_figure_that_is_no_number_is_the_fault_of_the_trainer(value):
     assert len(everything.heard) == 1
 
 
+@pytest.mark.parametrize("row", [({"loss": 1.0, "epoch": 0}, {}), ({"loss": 1.0}, {"epoch": 0})])
+@pytest.mark.parametrize("event", ["epoch_ended", "resumed"])
+def test_the_run_numbers_the_epochs(event, row):
+    everything = Everything()
+    with pytest.raises(PluginError, match=r"^trainer 'quick' reports epoch = 0: leave it out, the run num"):
+        getattr(started([everything]), event)(*([table] if event == "resumed" else table for table in row))
+    assert len(everything.heard) == 1
+
+
+@pytest.mark.parametrize("value", [-1, 0.5, 8.0, "8", None, np.zeros(2, int)])
+@pytest.mark.parametrize("event", ["training_started", "images_done", "resumed"])
+def test_what_is_no_number_of_images_is_the_fault_of_the_trainer(event, value):
+    everything = Everything()
+    facts = ([], [], value) if event == "resumed" else (value,)
+    with pytest.raises(PluginError, match=r"^trainer 'quick' tells of .* images, which is no number of images$"):
+        getattr(started([everything]), event)(*facts)
+    assert len(everything.heard) == 1
+
+
+def test_numbers_of_images_are_those_of_python():
+    everything = Everything()
+    started([everything]).images_done(np.int64(8))
+    assert everything.heard[1:] == [("images_done", 8)]
+    assert type(everything.heard[1][1]) is int
+
+
 def test_an_earlier_epoch_without_times_is_the_fault_of_the_trainer():
     with pytest.raises(PluginError, match="trainer 'quick' goes on after 2 epochs, with the times of 1"):
         started().resumed([{"loss": 2.0}, {"loss": 1.0}], [{"seconds": 1.0}])

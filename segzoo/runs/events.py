@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from operator import index
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -31,8 +32,12 @@ class RunEvents(Subscriber):
         self._send("run_started", config, folder)
 
     def training_started(self, images: int) -> None:
-        """See `Events.training_started`."""
-        self._send("training_started", images)
+        """See `Events.training_started`.
+
+        Raises:
+            PluginError: if it is no number of images.
+        """
+        self._send("training_started", self._count(images))
 
     def resumed(
         self, figures: Sequence[Mapping[str, float]], times: Sequence[Mapping[str, float]] = (), images: int = 0
@@ -43,6 +48,7 @@ class RunEvents(Subscriber):
             PluginError: if something is trained already, there are not as many rows of times as of figures, or a value
                 is no number.
         """
+        images = self._count(images)
         times = times or [{}] * len(figures)
         if self._epochs or self._images:
             raise PluginError(f"trainer '{self._trainer}' tells of an earlier training after steps of this one")
@@ -58,7 +64,12 @@ class RunEvents(Subscriber):
         self._send("resumed", rows, times_rows, images)
 
     def images_done(self, count: int) -> None:
-        """See `Events.images_done`."""
+        """See `Events.images_done`.
+
+        Raises:
+            PluginError: if it is no number of images.
+        """
+        count = self._count(count)
         self._tell_if_anew()
         self._images += count
         self._send("images_done", count)
@@ -67,7 +78,7 @@ class RunEvents(Subscriber):
         """See `Events.epoch_ended`.
 
         Raises:
-            PluginError: if a value is no number.
+            PluginError: if a value is no number, or is called `epoch`.
         """
         self._tell_if_anew()
         now = perf_counter()
@@ -93,7 +104,21 @@ class RunEvents(Subscriber):
             self._awaits_resumed = False
             self.message(f"nothing is saved in {self._folder}: beginning at the beginning")
 
+    def _count(self, images: Any) -> int:
+        """A number of images, which may be one of NumPy or TensorFlow."""
+        try:
+            count = index(images)
+        except TypeError:
+            count = -1
+        if count < 0:
+            raise PluginError(f"trainer '{self._trainer}' tells of {images!r} images, which is no number of images")
+        return count
+
     def _numbers(self, row: Mapping[str, Any]) -> dict[str, float]:
+        if "epoch" in row:
+            raise PluginError(
+                f"trainer '{self._trainer}' reports epoch = {row['epoch']!r}: leave it out, the run numbers the epochs"
+            )
         return {name: self._number(name, value) for name, value in row.items()}
 
     def _number(self, name: str, value: Any) -> float:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ from segzoo import registry
 from segzoo.data.faults import blaming, described, lacking_split
 from segzoo.data.resizing import ResizedSamples
 from segzoo.data.samples import CheckedSamples, spread
-from segzoo.errors import ConfigError
+from segzoo.errors import ConfigError, PluginError, SegzooError
 from segzoo.files.atomic import atomic_file
 from segzoo.files.cache import cache_folder
 from segzoo.networks.build import TrainedNetwork, build_network
@@ -184,8 +185,10 @@ def conduct(
             return _finished(experiment, folder)
         if not folder.finished:
             folder.write_config(experiment.config)
-        with chatter_to(folder.log), messages_to(folder.log, packages):
-            return _conduct(experiment, folder, resume, subscribers)
+        # A plugin may change the current folder, so the work is done under a path that does not depend on it.
+        with chdir("."), chatter_to(folder.log), messages_to(folder.log, packages):
+            _conduct(experiment, RunFolder(folder.path.absolute()), resume, subscribers)
+        return open_run(folder.path)
 
 
 def _finished(experiment: Experiment, folder: RunFolder) -> Run:
@@ -198,7 +201,7 @@ def _finished(experiment: Experiment, folder: RunFolder) -> Run:
     return open_run(folder.path)
 
 
-def _conduct(experiment: Experiment, folder: RunFolder, resume: bool, subscribers: Sequence[Subscriber]) -> Run:
+def _conduct(experiment: Experiment, folder: RunFolder, resume: bool, subscribers: Sequence[Subscriber]) -> None:
     splits = _open(experiment)
     if folder.finished:  # and to be longer; not before, so that it stays finished if its data are gone
         folder.manifest.unlink()
@@ -220,9 +223,7 @@ def _conduct(experiment: Experiment, folder: RunFolder, resume: bool, subscriber
     folder.write_manifest(manifest(experiment.config.seed, prints, experiment.info, experiment.frame))
     if not experiment.config.keep_checkpoint:
         folder.remove_checkpoints()
-    finished = open_run(folder.path)
-    events.run_ended(finished.metrics)
-    return finished
+    events.run_ended(open_run(folder.path).metrics)
 
 
 def _open(experiment: Experiment) -> dict[Split, CheckedSamples]:
@@ -260,8 +261,24 @@ def _train(
         network=title(type(experiment.model)),
     )
     build = partial(build_network, experiment.model, config.model.name, experiment.frame, info.channels, classes)
-    network = experiment.trainer.fit(build, splits["train"], splits["val"], job)
+    with _there_after_training(folder, experiment.trainer):
+        network = experiment.trainer.fit(build, splits["train"], splits["val"], job)
     return TrainedNetwork(network, experiment.trainer, experiment.frame, classes)
+
+
+@contextmanager
+def _there_after_training(folder: RunFolder, trainer: Trainer) -> Iterator[None]:
+    """Inside, a trainer fits a network; the error of a folder that is gone then tells that it is."""
+    error: SegzooError | None = None
+    try:
+        yield
+    except SegzooError as raised:
+        error = raised
+    if not folder.path.is_dir():
+        name = title(type(trainer))
+        raise PluginError(f"{folder.path} is gone: `fit` of {name} has removed it, or somebody else has") from error
+    if error:
+        raise error
 
 
 def _warnings(

@@ -244,7 +244,9 @@ def run_folder(out: Path | None, name: str, resume: bool) -> Iterator[RunFolder]
 
 
 def _removed(folder: RunFolder, begun: bool) -> bool:
-    """Remove the folder of a run that has nothing to show nor to go on from; returns whether it is removed."""
+    """Remove the folder of a run that has nothing to show nor to go on from; returns whether it is gone."""
+    if not folder.path.is_dir():  # a plugin, or somebody else, has removed it
+        return True
     if begun or not _names(folder.path) <= _early(folder):
         return False
     shutil.rmtree(folder.path)
