@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from textwrap import fill
@@ -75,9 +76,14 @@ def raising(kind: str, method: str, *others: str) -> Case:
     return Case(f"{titles.get(method, f'`{method}` of a {kind}')} raises an exception", (words, *others))
 
 
-def net(fault: str, what: str) -> Case:
+def net(fault: str, what: str, *others: str) -> Case:
     """A network that breaks a promise."""
-    return Case(what, (f"segzoo run faulty planted --set model.fault={fault}",))
+    return Case(what, (f"segzoo run faulty planted --set {shlex.quote(f'model.fault={fault}')}", *others))
+
+
+def mean(gives: str, what: str) -> Case:
+    """A loss that breaks a promise."""
+    return Case(what, (f"segzoo run planted planted --loss mean --set {shlex.quote(f'loss.gives={gives}')}",))
 
 
 def untyped(setting: str, what: str, *others: str) -> Case:
@@ -126,25 +132,35 @@ SECTIONS = [
     ),
     Section(
         "Networks and losses that are not what they promise",
-        "They are looked at before the first training step.",
+        "They are looked at before the first training step, but for what only training or validation can show.",
         [
             net("nothing", "`build` has no `return`"),
             net("tensor", "`build` returns no network"),
             net("half", "A network makes another size than promised"),
             net("thirds", "A network does not take a size that it declares legal"),
+            net(
+                "stride of 0", "The stride is no positive number", "segzoo show faulty --set 'model.fault=stride of 0'"
+            ),
+            net("large offset", "The offset is not less than the stride"),
+            net("negative margin", "The margin is negative"),
+            net("list", "A network makes a list"),
+            net("integers", "The logits are integers"),
+            net("no weights", "A network has no trainable weights"),
+            net("no gradient", "No gradient reaches the weights"),
+            net("half in training", "A network makes another size in training"),
             # The precision is said, since the processor decides it otherwise, and the advice goes by it.
             Case(
                 "The logits are not finite",
                 ("segzoo run not_finite planted --set trainer.precision=mixed_bfloat16",),
             ),
             Case("The loss is not finite", ("segzoo run planted planted --loss mean",)),
-            Case(
-                "The loss has no finite gradient", ("segzoo run planted planted --loss mean --set loss.gives=gradient",)
-            ),
-            Case(
-                "`weight_map` has another shape", ("segzoo run planted planted --loss mean --set loss.gives=weights",)
-            ),
-            Case("The loss is one number", ("segzoo run planted planted --loss mean --set loss.gives=scalar",)),
+            mean("gradient", "The loss has no finite gradient"),
+            mean("weights", "`weight_map` has another shape"),
+            mean("scalar", "The loss is one number"),
+            mean("NumPy", "The loss is no tensor"),
+            mean("NumPy inside", "The loss wants values where a graph has none"),
+            mean("late nan", "The loss is not finite for images of the validation"),
+            mean("negative weights", "`weight_map` gives a negative weight"),
         ],
     ),
     Section(
@@ -166,6 +182,9 @@ SECTIONS = [
             untyped("trainer.returns=list", "`fit` returns no network"),
             untyped("trainer.returns='other size'", "The trained network makes another size"),
             untyped("trainer.returns='not finite'", "The trained network gives logits that are not finite"),
+            untyped("trainer.images=0.5", "`images_done` is told of no number of images"),
+            untyped("trainer.figures={epoch=7}", "`epoch_ended` is given the number of an epoch"),
+            untyped("trainer.folder=removed", "`fit` removes the run's folder"),
         ],
     ),
     Section(
@@ -272,6 +291,7 @@ def checks(names: set[str]) -> str:
 VARYING = {
     r"(\w+\.py):\d+": r"\1:LINE",
     r"(Exception encountered when calling [\w.]+\(\)\.).*?(?= \(segzoo_test|$)": r"\1 …",
+    r"/\S+/(runs/\S+ is gone)": r"…/\1",
     r"but '[\w-]+' of the split '\w+' uint8": "but '…' of the split '…' uint8",  # threads read in any order
 }
 """What differs from machine to machine, and from run to run."""

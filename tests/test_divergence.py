@@ -58,7 +58,7 @@ def test_numbers_of_16_bits_may_be_the_cause(tmp_path):
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (keras.ops.mean, r"of 6 images it gives float32 of shape \(\), but should give float32 of shape \(6,\)"),
+        (keras.ops.mean, r"of 6 images it gives a tensor, float32 of shape \(\), but should give a tensor, "),
         (keras.ops.log1p, ""),
         (lambda values: values * np.nan, "it is nan for an image"),
         (lambda values: keras.ops.sqrt(values - values), "its gradient is not finite before the first training step"),
@@ -85,10 +85,78 @@ def test_a_loss_that_fails_for_images_without_labels_is_named_in_whatever_step(t
 
 
 def test_and_so_it_is_if_only_the_validation_has_such_images(tmp_path):
-    recorder = with_loss(Recorder(tmp_path, epochs=1), Divides())
+    recorder = with_loss(Recorder(tmp_path, epochs=3), Divides())
     message = refused(recorder, linear_network, Blocks(), left_out(Blocks(3), 1), learning_rate=1e-9)
     assert message == "loss Divides: it is nan where all pixels of an image weigh 0, and should be 0"
-    assert len(recorder.rows) == 1
+    assert (sum(recorder.images), recorder.rows) == (len(Blocks()), [])  # nothing is reported of the first epoch
+
+
+def test_and_so_it_is_if_only_some_logits_are_too_much_for_it(tmp_path):
+    class Steep(Given):
+        """Not finite unless all logits of an image are 0, or it is of the size of training crops."""
+
+        def __call__(self, labels, logits, weights):
+            values = super().__call__(labels, logits, weights)
+            validated = keras.ops.any(labels == IGNORE, axis=(1, 2))
+            return keras.ops.where(validated & keras.ops.any(logits != 0, axis=(1, 2, 3)), np.inf, values)
+
+    val = Blocks(3)
+    val[1][1][0, 0] = IGNORE
+    message = refused(with_loss(Recorder(tmp_path), Steep()), linear_network, Blocks(), val)
+    assert message.startswith("loss Steep: it is inf for finite logits, the largest of which is ")
+
+
+def test_logits_that_become_no_numbers_in_validation_are_those_of_a_training_that_diverges(tmp_path):
+    class Growing(keras.layers.Layer):
+        """Statistics of batches that overflow."""
+
+        def build(self, shape):
+            self.size = self.add_weight(shape=(), initializer="ones", trainable=False)
+
+        def call(self, x, training=False):
+            if training:
+                self.size.assign(self.size * 1e30)
+            return x if training else x * self.size
+
+    def build():
+        inputs = keras.Input((None, None, 3))
+        return keras.Model(inputs, Growing()(keras.layers.Conv2D(CLASSES, 1)(inputs)))
+
+    with pytest.raises(TrainingError, match="val_loss was no number in any epoch; lower the step size"):
+        Recorder(tmp_path).fit(build, batch_size=2)
+
+
+def frozen():
+    network = linear_network()
+    network.trainable = False
+    return network
+
+
+def without_weights():
+    inputs = keras.Input((None, None, 3))
+    return keras.Model(inputs, keras.ops.concatenate([inputs, inputs[..., :1]], axis=-1))
+
+
+@pytest.mark.parametrize(
+    ("build", "expected"),
+    [
+        (frozen, "it has no trainable weights, so there is nothing to train"),
+        (without_weights, "it has no trainable weights, so there is nothing to train"),
+        (network(keras.ops.stop_gradient), "no gradient reaches any of its weights, so nothing can be learnt"),
+        (
+            network(lambda x: x[:, ::2], in_training_only=True),
+            f"in training it makes float32 (8, 16, {CLASSES}) of an image, but should make logits (16, 16, {CLASSES})",
+        ),
+        (
+            network(lambda x: keras.ops.cast(x, "int32"), in_training_only=True),
+            f"in training it makes int32 (16, 16, {CLASSES}) of an image, but should make logits",
+        ),
+    ],
+)
+def test_a_network_that_no_step_can_train_is_named(tmp_path, build, expected):
+    recorder = Recorder(tmp_path)
+    assert refused(recorder, build).startswith(f"the network: {expected}")
+    assert recorder.images == []
 
 
 def test_what_a_network_does_in_training_only_is_its_fault(tmp_path):
@@ -129,8 +197,8 @@ def test_a_training_that_goes_on_is_not_looked_at_again(tmp_path):
         (("unet", "shapes", "--loss", "mean"), "loss 'mean' of segzoo-test-not-finite: it is inf for an image, of "),
         (
             ("unet", "shapes", "--loss", "mean", "--set", "loss.gives=scalar"),
-            "loss 'mean' of segzoo-test-not-finite: of 1 images it gives float32 of shape (), but should give float32 "
-            "of shape (1,), a value for each image",
+            "loss 'mean' of segzoo-test-not-finite: of 1 images it gives a tensor, float32 of shape (), but should "
+            "give a tensor, float32 of shape (1,), a value for each image",
         ),
     ],
 )

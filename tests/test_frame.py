@@ -1,10 +1,13 @@
 """The frame around what a network predicts: its sizes, and what of an image lies in it."""
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from segzoo.errors import PluginError
 from segzoo.networks.frame import Frame, mirrored
 from segzoo.plugin import IGNORE
 from segzoo_unet import UNet
@@ -18,6 +21,37 @@ frames = st.builds(
 )
 sizes = st.tuples(st.integers(1, 90), st.integers(1, 90))
 corners = st.tuples(st.integers(-60, 60), st.integers(-60, 60))
+
+
+@pytest.mark.parametrize(
+    ("declared", "expected"),
+    [
+        ({"stride": 0}, "`stride` is 0; it must be an integer from 1 on"),
+        ({"stride": 16.0}, "`stride` is 16.0; it must be an integer from 1 on"),
+        ({"stride": "2"}, "`stride` is '2'; it must be an integer from 1 on"),
+        ({"stride": None}, "`stride` is None; it must be an integer from 1 on"),
+        ({"margin": -1}, "`margin` is -1; it must be an integer from 0 on"),
+        ({"stride": 4, "offset": 4}, "`offset` is 4; it must be an integer from 0 to 3, less than `stride`"),
+        ({"stride": 4, "offset": -1}, "`offset` is -1; it must be an integer from 0 to 3, less than `stride`"),
+    ],
+)
+def test_sizes_that_cannot_be_are_those_of_the_network(declared, expected):
+    class Odd(UNet):
+        """Declares its sizes as attributes of the class."""
+
+    for name, value in declared.items():
+        setattr(Odd, name, value)
+    with pytest.raises(PluginError, match=f"^model Odd: {re.escape(expected)}$"):
+        Frame.around((16, 16), Odd())
+
+
+def test_sizes_may_be_integers_of_numpy():
+    class Whole(UNet):
+        @property
+        def stride(self):
+            return np.int64(4)
+
+    assert Frame.around((16, 17), Whole()).input_size == (16, 20)
 
 
 @given(frames)

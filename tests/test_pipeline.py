@@ -86,6 +86,26 @@ def test_weights_of_another_shape_than_the_mask_are_the_fault_of_the_loss():
         prepare(Numbered(2), Frame((6, 6)), Flattened())
 
 
+@pytest.mark.parametrize(
+    ("last", "expected"),
+    [
+        (-1, "`weight_map` gives weights below 0, or weights that are not finite"),
+        (np.nan, "`weight_map` gives weights below 0, or weights that are not finite"),
+        (np.inf, "`weight_map` gives weights below 0, or weights that are not finite"),
+        ("many", "taking `weight_map` for an array of numbers raised ValueError: could not convert string"),
+    ],
+)
+def test_weights_that_weigh_nothing_well_are_the_fault_of_the_loss(last, expected):
+    class Last(Plain):
+        """The weight of each mask but the first."""
+
+        def weight_map(self, mask):
+            return np.full(mask.shape, last if mask.any() else 1)
+
+    with pytest.raises(PluginError, match=f"^loss Last: {expected}"):
+        prepare(Numbered(2), Frame((6, 6)), Last())
+
+
 def test_a_loss_with_a_weight_map_weighs_pixels():
     data = prepare(Numbered(2), Frame((6, 6), stride=4), Weighted())
     batch = data.batch(in_order(data))

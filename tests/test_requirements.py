@@ -64,27 +64,21 @@ def test_logits_that_are_not_finite_are_the_networks(tmp_path, value):
     assert message.endswith("; or do without")
 
 
-def test_weights_that_are_not_finite_are_of_the_weight_map(tmp_path):
-    weights = batch().weights
-    weights[0, 1, 1] = np.nan
-    message = refused(tmp_path, Given(), batch()._replace(weights=weights))
-    assert message == "loss Given: 1 of 40 of the pixel weights are not finite, which `weight_map` gives"
-
-
 @pytest.mark.parametrize(
     ("change", "given"),
     [
-        (keras.ops.mean, r"float32 of shape \(\)"),
-        (lambda values: keras.ops.broadcast_to(values[:, None], (2, 4)), r"float32 of shape \(2, 4\)"),
-        (lambda values: values[:1], r"float32 of shape \(1,\)"),
-        (lambda values: keras.ops.cast(values, "float16"), r"float16 of shape \(2,\)"),
-        (lambda values: keras.ops.cast(values, "bfloat16"), r"bfloat16 of shape \(2,\)"),
-        (lambda values: [0.5, 0.5], r"float64 of shape \(2,\)"),
+        (keras.ops.mean, r"a tensor, float32 of shape \(\)"),
+        (lambda values: keras.ops.broadcast_to(values[:, None], (2, 4)), r"a tensor, float32 of shape \(2, 4\)"),
+        (lambda values: values[:1], r"a tensor, float32 of shape \(1,\)"),
+        (lambda values: keras.ops.cast(values, "float16"), r"a tensor, float16 of shape \(2,\)"),
+        (lambda values: keras.ops.cast(values, "bfloat16"), r"a tensor, bfloat16 of shape \(2,\)"),
+        (lambda values: [0.5, 0.5], r"an object of the type list, float64 of shape \(2,\)"),
+        (keras.ops.convert_to_numpy, r"an object of the type ndarray, float32 of shape \(2,\)"),
     ],
 )
 def test_a_loss_of_another_shape_or_type_is_told_with_what_should_be(tmp_path, monkeypatch, change, given):
     monkeypatch.setattr(Given, "change", staticmethod(change))
-    with pytest.raises(PluginError, match=rf"^loss Given: of 2 images it gives {given}, but should give float32 of "):
+    with pytest.raises(PluginError, match=rf"^loss Given: of 2 images it gives {given}, but should give a tensor, f"):
         require_trainable(job(tmp_path, Given()), batch(), np.zeros((*SHAPE, 3), np.float32))
 
 
@@ -104,3 +98,14 @@ def test_the_cause_of_a_loss_that_is_no_number_can_be_asked_for(tmp_path, monkey
     monkeypatch.setattr(Given, "change", staticmethod(lambda values: values / 0))
     with pytest.raises(PluginError, match=r"^loss Given: it is inf for logits that are all 0$"):
         require_finite_loss(job(tmp_path, Given()), *batch()[1:])
+
+
+def test_logits_are_tried_that_training_may_lead_to(tmp_path, monkeypatch):
+    """A loss that overflows for logits up to the largest of float16 is wrong; of larger ones it may be infinite."""
+    monkeypatch.setattr(Given, "change", staticmethod(keras.ops.exp))
+    logits = np.random.default_rng(0).choice(np.float32([-200, 200]), (*SHAPE, 3))
+    given = (job(tmp_path, Given()), *batch()[1:])
+    with pytest.raises(PluginError, match=r"^loss Given: it is inf for finite logits, the largest of which is 200$"):
+        require_finite_loss(*given, logits)
+    for diverged in (1e3 * logits, np.nan * logits, np.inf * logits):
+        require_finite_loss(*given, diverged)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -51,12 +51,27 @@ def not_finite(loss: float, batch: Batch, options: KerasTrainer, job: Job, progr
     return TrainingError(diverged(f"the loss became {loss} in epoch {progress.epoch + 1}", options))
 
 
-def never_finite(data: Arrays, options: KerasTrainer, job: Job) -> SegzooError:
-    """The error of a training whose validation never gave a number: of the loss, or of the size of the steps."""
-    shape = (*data.frame.output_size, job.num_classes)
-    for labels, _, weights in data.predicted(lambda images: np.zeros((len(images), *shape), np.float32), 1):
-        require_finite_loss(job, labels, weights)
-    return TrainingError(diverged("val_loss was no number in any epoch", options))
+def check_logits_in_training(logits: Any, data: Arrays, job: Job) -> None:
+    """Refuse a network that makes in training what it does not make in inference, by the shape that a graph knows."""
+    promised = (None, *data.frame.output_size, job.num_classes)
+    is_tensor = tf.is_tensor(logits)
+    if not (is_tensor and logits.dtype.is_floating and logits.shape.is_compatible_with(promised)):
+        made = f"{logits.dtype.name} {tuple(logits.shape)[1:]}" if is_tensor else f"a {type(logits).__name__}"
+        raise PluginError(
+            f"{job.network}: in training it makes {made} of an image, but should make logits {promised[1:]}, as in "
+            "inference"
+        )
+
+
+def check_gradients(gradients: Sequence[Any], job: Job) -> None:
+    """Refuse a network of which the training step can change nothing, by the gradients that there are in a graph."""
+    if not gradients:
+        raise PluginError(f"{job.network}: it has no trainable weights, so there is nothing to train")
+    if all(gradient is None for gradient in gradients):
+        raise PluginError(
+            f"{job.network}: no gradient reaches any of its weights, so nothing can be learnt; look for "
+            "`stop_gradient`, or for an operation without a gradient, such as rounding or `argmax`"
+        )
 
 
 def diverged(what: str, options: KerasTrainer) -> str:

@@ -13,9 +13,15 @@ import tensorflow as tf
 
 from segzoo.errors import ConfigError, TrainingError
 from segzoo.plugin import Job, Samples
-from segzoo.training import Arrays, ahead, clean_state, confusion, mean_iou, prepare
+from segzoo.training import Arrays, ahead, clean_state, confusion, mean_iou, prepare, require_finite_loss
 from segzoo_keras.checkpoint import Keeper, Progress
-from segzoo_keras.divergence import check_first_batch, diverged, never_finite, not_finite
+from segzoo_keras.divergence import (
+    check_first_batch,
+    check_gradients,
+    check_logits_in_training,
+    diverged,
+    not_finite,
+)
 from segzoo_keras.normalization import with_stand_ins
 from segzoo_keras.precision import build_network, scale_is_used_up
 
@@ -54,7 +60,7 @@ def fit(options: KerasTrainer, build: Callable[[], keras.Model], train: Samples,
         keeper.finish(progress)
 
         if not keeper.best:
-            raise never_finite(val_set, options, job)
+            raise TrainingError(diverged("val_loss was no number in any epoch", options))
         if options.precision != "float32":  # a layer keeps the precision that it was built under
             keras.config.set_dtype_policy("float32")
             model = with_pixels(build(), options.pixels, train_set)
@@ -113,11 +119,14 @@ def compile_steps(
     @tf.function(input_signature=signature)
     def train_step(images: Any, labels: Any, weights: Any) -> Any:
         with tf.GradientTape() as tape:
-            logits = tf.cast(network(images, training=True), tf.float32)
-            loss = tf.reduce_mean(job.loss(labels, logits, weights))
+            logits = network(images, training=True)
+            check_logits_in_training(logits, data, job)
+            loss = tf.reduce_mean(job.loss(labels, tf.cast(logits, tf.float32), weights))
             total = tf.add_n([loss, *network.losses])  # a network's own penalties, such as weight decay
             scaled = optimizer.scale_loss(total)
-        optimizer.apply(tape.gradient(scaled, model.trainable_variables), model.trainable_variables)
+        gradients = tape.gradient(scaled, model.trainable_variables)
+        check_gradients(gradients, job)
+        optimizer.apply(gradients, model.trainable_variables)
         return total
 
     @tf.function(input_signature=signature[:1])
@@ -154,6 +163,9 @@ def validate(predict: Callable[..., Any], data: Arrays, options: KerasTrainer, j
     counts = np.zeros((job.num_classes, job.num_classes), np.int64)
     for labels, logits, weights in data.predicted(predict, options.batch_size):
         # Not compiled, which it would be anew for each size of images.
-        losses.extend(np.asarray(job.loss(labels, logits, weights)))
+        values = np.asarray(job.loss(labels, logits, weights))
+        if not np.isfinite(values).all():
+            require_finite_loss(job, labels, weights, logits)
+        losses.extend(values)
         counts += confusion(labels, tf.argmax(logits, axis=-1).numpy(), job.num_classes)
     return {"val_loss": float(np.mean(losses)), "val_mean_iou": float(mean_iou(counts))}

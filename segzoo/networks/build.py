@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -48,7 +48,7 @@ def build_network(model: Model, name: str, frame: Frame, channels: int, num_clas
     """The network of the plugin called `name`, for images of any size unless it is one of `fixed_size`.
 
     Raises:
-        PluginError: if it cannot be built, or does not make of the frame's input what the frame expects.
+        PluginError: if it cannot be built, or does not make of the frame's input logits as the frame expects them.
     """
     images = "x".join(map(str, (*frame.input_size, channels)))
     try:
@@ -61,12 +61,24 @@ def build_network(model: Model, name: str, frame: Frame, channels: int, num_clas
             f"model '{name}' cannot take {images}, made of image size {size}; try another --image-size ({why})"
         ) from error
     promised = (1, *frame.output_size, num_classes)
-    if output != promised:
-        raise PluginError(f"model '{name}' makes {output} of {images}, but should make {promised}")
+    if wrong := no_logits(output):
+        raise PluginError(f"model '{name}' makes {wrong}; it should make logits {promised} of {images}")
+    if tuple(output.shape) != promised:
+        raise PluginError(f"model '{name}' makes {tuple(output.shape)} of {images}, but should make {promised}")
     return network
 
 
-def _build(model: Model, frame: Frame, channels: int, num_classes: int) -> tuple[keras.Model, tuple[int, ...]]:
+def no_logits(output: Any) -> str:
+    """What a network has made that can be no logits, in words; empty if it is a tensor of a float type."""
+    import keras
+
+    if not keras.ops.is_tensor(output):
+        return f"a {type(output).__name__}, not a tensor"
+    kind = keras.backend.standardize_dtype(output.dtype)
+    return "" if keras.backend.is_float_dtype(kind) else f"a tensor of {kind}, not of a float type"
+
+
+def _build(model: Model, frame: Frame, channels: int, num_classes: int) -> tuple[keras.Model, Any]:
     import keras
 
     size = frame.input_size if model.fixed_size else (None, None)
@@ -76,7 +88,7 @@ def _build(model: Model, frame: Frame, channels: int, num_classes: int) -> tuple
     # A real image: symbolic shapes would not reveal feature maps whose sizes do not match.
     images = np.zeros((1, *frame.input_size, channels), np.float32)
     with Calling(type(model), f"its network, given images of shape {images.shape},"):
-        return network, tuple(network(images).shape)
+        return network, network(images)
 
 
 def _takes_another_size(model: Model, frame: Frame, channels: int, num_classes: int) -> bool:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from segzoo.errors import PluginError
 from segzoo.plugin import Model, View
+from segzoo.plugin_errors import title
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,8 +30,13 @@ class Frame:
 
     @classmethod
     def around(cls, image_size: tuple[int, int], model: Model, view: View = "resize") -> Frame:
-        """The frame in which a model predicts every pixel of that size."""
-        return cls(image_size, model.stride, model.offset, model.margin, view)
+        """The frame in which a model predicts every pixel of that size.
+
+        Raises:
+            PluginError: if the model declares a stride, an offset or a margin that cannot be.
+        """
+        stride = _declared(model, "stride", 1)
+        return cls(image_size, stride, _declared(model, "offset", 0, stride - 1), _declared(model, "margin", 0), view)
 
     @property
     def resized_to(self) -> tuple[int, int] | None:
@@ -101,6 +109,15 @@ def mirrored(start: int, count: int, side: int) -> NDArray[np.int64]:
     period = max(1, 2 * (side - 1))
     places = np.arange(start, start + count) % period
     return np.minimum(places, period - places) if side > 1 else np.zeros(count, np.int64)
+
+
+def _declared(model: Model, name: str, least: int, most: int | None = None) -> int:
+    """What the model says of the sizes that it takes, if it is an integer within the bounds."""
+    value: Any = getattr(model, name)
+    if not isinstance(value, Integral) or int(value) < least or (most is not None and int(value) > most):
+        bounds = f"from {least} on" if most is None else f"from {least} to {most}, less than `stride`"
+        raise PluginError(f"{title(type(model))}: `{name}` is {value!r}; it must be an integer {bounds}")
+    return int(value)
 
 
 def _split(total: int) -> tuple[int, int]:

@@ -18,7 +18,7 @@ from segzoo.data.samples import Identity
 from segzoo.errors import PluginError
 from segzoo.networks.frame import Frame
 from segzoo.plugin import Loss, Samples
-from segzoo.plugin_errors import title
+from segzoo.plugin_errors import Calling, title
 from segzoo.processes.threads import in_parallel
 from segzoo.training.batches import Arrays, Native, Resized
 from segzoo.training.disk_cache import on_disk, scratch
@@ -72,10 +72,15 @@ def _weigh(kept: Kept, loss: Loss, cache: Path | None) -> PackedArrays:
 
     def fill(index: int) -> None:
         weights: NDArray[np.float32] = maps[index]
-        given = np.asarray(loss.weight_map(masks[index]))
+        with Calling(type(loss), "taking `weight_map` for an array of numbers"):
+            given = np.asarray(loss.weight_map(masks[index]), np.float32)
         if given.shape != weights.shape:
             raise PluginError(
                 f"{title(type(loss))}: `weight_map` gives an array of shape {given.shape} for a mask of {weights.shape}"
+            )
+        if not (np.isfinite(given) & (given >= 0)).all():
+            raise PluginError(
+                f"{title(type(loss))}: `weight_map` gives weights below 0, or weights that are not finite"
             )
         weights[...] = given
 

@@ -4,11 +4,46 @@ from typing import Literal
 
 from segzoo.plugin import Model
 
+SIZES = {
+    "stride of 0": {"stride": 0},
+    "large offset": {"stride": 2, "offset": 2},
+    "negative margin": {"margin": -1},
+}
+"""Sizes that a network cannot have."""
+
 
 class Faulty(Model):
-    """A network that may halve the size, demand a multiple of three, raise an error or give no network."""
+    """A network that breaks a promise."""
 
-    fault: Literal["none", "half", "thirds", "error", "tensor", "nothing"] = "none"
+    fault: Literal[
+        "none",
+        "half",
+        "thirds",
+        "error",
+        "tensor",
+        "nothing",
+        "list",
+        "dictionary",
+        "integers",
+        "no weights",
+        "no gradient",
+        "half in training",
+        "stride of 0",
+        "large offset",
+        "negative margin",
+    ] = "none"
+
+    @property
+    def stride(self):
+        return SIZES.get(self.fault, {}).get("stride", 1)
+
+    @property
+    def offset(self):
+        return SIZES.get(self.fault, {}).get("offset", 0)
+
+    @property
+    def margin(self):
+        return SIZES.get(self.fault, {}).get("margin", 0)
 
     def build(self, image_shape, num_classes):
         import keras
@@ -24,7 +59,27 @@ class Faulty(Model):
             return x
         if self.fault == "nothing":
             return None
-        return keras.Model(inputs, keras.layers.Conv2D(num_classes, 1)(x))
+        logits = keras.layers.Conv2D(num_classes, 1, trainable=self.fault != "no weights")(x)
+        if self.fault == "half in training":
+            logits = HalfInTraining()(logits)
+        outputs = {
+            "list": [logits, x],
+            "dictionary": {"logits": logits},
+            "integers": keras.ops.cast(logits, "int32"),
+            "no gradient": keras.ops.stop_gradient(logits),
+        }
+        return keras.Model(inputs, outputs.get(self.fault, logits))
+
+
+def HalfInTraining():  # noqa: N802
+    """A layer whose output is smaller in training."""
+    import keras
+
+    class Layer(keras.layers.Layer):
+        def call(self, inputs, training=False):
+            return inputs[:, ::2, ::2] if training else inputs
+
+    return Layer()
 
 
 class Fixed(Faulty):

@@ -22,7 +22,9 @@ class Net(Model):
 class Mean(Loss):
     """The mean of the squared logits, as a loss should not give it."""
 
-    gives: Literal["nan", "scalar", "gradient", "weights"] = Field("nan", description="What is wrong.")
+    gives: Literal["nan", "scalar", "gradient", "weights", "negative weights", "late nan", "NumPy", "NumPy inside"] = (
+        Field("nan", description="What is wrong.")
+    )
 
     def __call__(self, labels, logits, weights):
         from keras import ops
@@ -30,9 +32,16 @@ class Mean(Loss):
         values = ops.mean(ops.square(logits), axis=(1, 2, 3))
         if self.gives == "gradient":
             return ops.sqrt(0 * values)
-        return values / 0 if self.gives == "nan" else ops.mean(values)
+        if self.gives == "late nan":  # in the validation alone, by the masks of `segzoo_test_planted`
+            return values + ops.where(abs(ops.sum(labels == 1, axis=(1, 2)) - 128) < 3, float("nan"), 0.0)
+        if self.gives == "NumPy":
+            return values.numpy()
+        if self.gives == "NumPy inside":
+            return values * float(weights.numpy().mean())
+        return {"nan": values / 0, "scalar": ops.mean(values)}.get(self.gives, values)
 
     def weight_map(self, mask):
         import numpy as np
 
-        return np.ones((3, 4), np.float32) if self.gives == "weights" else None
+        maps = {"weights": np.ones((3, 4), np.float32), "negative weights": np.where(mask == 1, 1, np.float32(-1))}
+        return maps.get(self.gives)
