@@ -85,6 +85,7 @@ class Plugin(BaseModel, ABC):
 
     def __init_subclass__(cls, **config: Any) -> None:
         super().__init_subclass__(**config)
+        cls.registered = ""  # not that of a registered plugin which it is derived from
         interfaces = [base for base in cls.__mro__ if base.__module__ == __name__]
         if cls not in interfaces:
             guard(cls, interfaces)

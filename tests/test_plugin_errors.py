@@ -220,6 +220,7 @@ def test_registered_plugins_go_by_their_names():
 
     assert title(registry.load(Model, "unet")) == "model 'unet' of segmentation-zoo"
     assert title(Fails) == "loss Fails"
+    assert title(type("Derived", (registry.load(Model, "unet"),), {})) == "model Derived"
 
 
 GROUPS = {"models": "Net", "datasets": "Data", "losses": "Sum", "trainers": "Fit"}
