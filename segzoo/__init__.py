@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from segzoo.benchmarking.benchmark import benchmark
     from segzoo.benchmarking.comparison import Comparison, compare
+    from segzoo.inference.predictions import Predictions, predict_files
     from segzoo.inspection.contact_sheets import preview
     from segzoo.inspection.findings import Finding, Verification
     from segzoo.inspection.statistics import Statistics, stats
@@ -20,12 +21,14 @@ if TYPE_CHECKING:
 __all__ = [
     "Comparison",
     "Finding",
+    "Predictions",
     "Run",
     "Statistics",
     "Verification",
     "benchmark",
     "compare",
     "open_run",
+    "predict_files",
     "preview",
     "run",
     "stats",
@@ -37,6 +40,7 @@ _HOMES = {
     "benchmarking.comparison": ("Comparison", "compare"),
     "runs.experiment": ("run",),
     "runs.finished": ("Run", "open_run"),
+    "inference.predictions": ("Predictions", "predict_files"),
     "inspection.findings": ("Finding", "Verification"),
     "inspection.contact_sheets": ("preview",),
     "inspection.statistics": ("Statistics", "stats"),

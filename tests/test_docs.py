@@ -48,6 +48,8 @@ PLUGIN_PAGE = "docs/how-to/write-a-plugin.md"
 FENCE = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 WORDS = {"pip", "pytest", "python", ".", "mkdocs"}
 """Commands of others that the pages use."""
+PLACEHOLDERS = {"MODEL": "unet", "DATASET": "shapes", "RUN": "runs/unet-shapes", "IMAGES": "DIR/images"}
+"""What words of the pages stand for."""
 SMALL = {"model.filters": 2, "model.depth": 1, "dataset.size": 16, "dataset.train": 8, "dataset.val": 4}
 SHIPPED = [
     (kind, entry.name)
@@ -202,7 +204,7 @@ def typed(line, command, monkeypatch):
             assert words[0] in WORDS, line
             assert set(re.findall(r"\[(\w+)\]", part)) <= set(project()["optional-dependencies"])
             continue
-        words = [{"MODEL": "unet", "DATASET": "shapes"}.get(word, word) for word in words[1:]]
+        words = [PLACEHOLDERS.get(word, word) for word in words[1:]]
         words = [one for word in words for one in (sorted(map(str, Path().glob(word))) if "?" in word else [word])]
         if words[0] == "benchmark":
             COMMANDS["benchmark"].make_context("benchmark", words[1:])  # accepted, and not run

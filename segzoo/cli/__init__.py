@@ -16,8 +16,9 @@ import typer
 from segzoo.cli import data
 from segzoo.cli.benchmark import benchmark
 from segzoo.cli.compare import compare
+from segzoo.cli.predict import predict
 from segzoo.cli.scores import print_scores
-from segzoo.cli.shared import AsJson, Definitions, Settings, interruptible, options_of
+from segzoo.cli.shared import AsJson, Definitions, ImageSize, Settings, interruptible, options_of, size_of
 from segzoo.defaults import DEFAULTS
 from segzoo.errors import (
     DISTRIBUTION,
@@ -39,8 +40,7 @@ app = typer.Typer(
 app.add_typer(data.app, name="data")
 app.command()(benchmark)
 app.command()(compare)
-
-ImageSize = Annotated[str | None, typer.Option(metavar="160|160x224", help="Side, or height x width, in pixels.")]
+app.command()(predict)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -135,7 +135,7 @@ def show(
     from segzoo.files.atomic import write_text
 
     options = options_of(name, registry.locate(name)[0].kind, settings)
-    size = _size(image_size) or (256, 256)
+    size = size_of(image_size) or (256, 256)
     if diagram:
         write_text(diagram, facts.draw(name, options, size, classes))
         return
@@ -186,7 +186,7 @@ def run(
 
     names = {"model": model, "dataset": dataset, "trainer": trainer, "loss": loss}
     budget = {"epochs": epochs, "steps": steps, "seconds": seconds}
-    numbers = budget | {"image_size": _size(image_size), "view": view, "seed": seed}
+    numbers = budget | {"image_size": size_of(image_size), "view": view, "seed": seed}
     others = {"leave_out": read_list(leave_out) if leave_out else None, "keep_checkpoint": keep_checkpoint}
     resolved = experiment.plan(config, names | numbers | others, dict(map(parse_setting, settings)), out, resume)
     if dry_run:
@@ -227,16 +227,6 @@ def _print_outcome(outcome: Outcome) -> None:
     print(f"{outcome.result:<8} {outcome.check}{': ' + outcome.message if outcome.message else ''}", flush=True)
     if outcome.result == "failed":
         print(f"         why: {outcome.why}")
-
-
-def _size(text: str | None) -> tuple[int, int] | None:
-    """`160` or `160x224` as height and width."""
-    if text is None:
-        return None
-    sides = text.lower().split("x")
-    if len(sides) > 2 or not all(side.isdecimal() and int(side) > 0 for side in sides):
-        raise ConfigError(f"--image-size {text}: write a side, as in 160, or height x width, as in 160x224")
-    return int(sides[0]), int(sides[-1])
 
 
 def _facts_text(facts: dict[str, Any]) -> str:

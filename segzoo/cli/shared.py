@@ -13,6 +13,7 @@ from segzoo.errors import ConfigError
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Definitions = Annotated[bool, typer.Option("--definitions", help="Print what the figures mean, too.")]
+ImageSize = Annotated[str | None, typer.Option(metavar="160|160x224", help="Side, or height x width, in pixels.")]
 Settings = Annotated[
     list[str], typer.Option("--set", metavar="KEY=VALUE", help="An option of a plugin, as in model.filters=16.")
 ]
@@ -28,6 +29,16 @@ def options_of(name: str, kind: str, settings: list[str]) -> dict[str, Any]:
             raise ConfigError(f"--set {key}: '{name}' is a {kind}, so keys begin with {kind}.")
         options[key.removeprefix(f"{kind}.")] = value
     return options
+
+
+def size_of(text: str | None) -> tuple[int, int] | None:
+    """`160` or `160x224` as height and width."""
+    if text is None:
+        return None
+    sides = text.lower().split("x")
+    if len(sides) > 2 or not all(side.isdecimal() and int(side) > 0 for side in sides):
+        raise ConfigError(f"--image-size {text}: write a side, as in 160, or height x width, as in 160x224")
+    return int(sides[0]), int(sides[-1])
 
 
 @contextmanager

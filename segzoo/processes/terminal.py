@@ -106,7 +106,7 @@ class Bar:
     def __exit__(self, *error: object) -> None:
         self._progress.stop()
 
-    def advance(self, items: int, doing: str) -> None:
+    def advance(self, items: float, doing: str) -> None:
         """So many more items are done; the text says what is being done now."""
         self._progress.update(self._task, advance=items, description=doing)
 

@@ -1,0 +1,198 @@
+"""Images predicted by trained networks into folders, from files to files."""
+
+import csv
+import json
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import segzoo
+from segzoo.data.images import read_mask
+from segzoo.errors import ConfigError
+from segzoo.networks.frame import Frame
+from segzoo.networks.prediction import classify, predict, softmax
+
+
+def photo(path, size=(30, 41), seed=0):
+    """An image of few colours with sharp borders, as the network was trained on."""
+    rng = np.random.default_rng(seed)
+    blocks = rng.integers(0, 256, (-(-size[0] // 8), -(-size[1] // 8), 3), np.uint8)
+    pixels = np.kron(blocks, np.ones((8, 8, 1), np.uint8))[: size[0], : size[1]]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+    return pixels
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Five images of different sizes, by their names."""
+    sizes = {"a": (30, 41), "b": (20, 24), "c": (64, 50), "deep/a": (9, 17), "deep/d": (33, 20)}
+    return {
+        name: photo(tmp_path / "photos" / f"{name}.png", size, seed) for seed, (name, size) in enumerate(sizes.items())
+    }
+
+
+def rows(path):
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def contents(folder):
+    """Of all files of a folder, by their paths in it."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def expected(run, image, frame=None):
+    """Logits of an image at its size."""
+    return predict(run.network(), frame or run.frame, [image])[0]
+
+
+def test_each_image_gets_its_mask_its_overlay_and_its_row(trained, photos, tmp_path):
+    out = tmp_path / "out"
+    done = segzoo.predict_files(trained, [tmp_path / "photos"], out)
+    assert (done.predicted, done.skipped, done.failed, done.passed_over) == (5, 0, {}, 0)
+    table = rows(out / "predictions.csv")
+    assert [row["name"] for row in table] == ["a", "b", "c", "deep-a", "deep-d"]
+    for row, (name, image) in zip(table, photos.items(), strict=True):
+        logits = expected(trained, image)
+        labels = classify(logits)
+        mask = Image.open(out / "masks" / f"{row['name']}.png")
+        assert mask.mode == "P"
+        np.testing.assert_array_equal(read_mask(out / "masks" / f"{row['name']}.png"), labels)
+        assert (int(row["height"]), int(row["width"])) == image.shape[:2]
+        counts = np.bincount(labels.ravel(), minlength=4)
+        assert [int(row[f"pixels_{name}"]) for name in trained.classes] == counts.tolist()
+        assert float(row["mean_confidence"]) == pytest.approx(softmax(logits).max(axis=-1).mean(), abs=1e-6)
+        assert row["file"] == str(tmp_path / "photos" / f"{name}.png")
+        assert Image.open(out / "overlays" / f"{row['name']}.png").width >= image.shape[1]
+    assert [*done.rows()][2]["pages"] == 1
+    shares = done.shares()
+    assert sum(shares.values()) == pytest.approx(1)
+
+
+def test_the_view_crop_is_tiled_and_a_file_of_keras_is_told_its_frame(trained, photos, tmp_path):
+    frame = Frame((16, 20), stride=4, view="crop")
+    names = ["w", "x", "y", "z"]
+    model = trained.folder / "model.keras"
+    segzoo.predict_files(model, [tmp_path / "photos"], tmp_path / "out", frame=frame, classes=names, overlays=False)
+    for name, image in photos.items():
+        mask = read_mask(tmp_path / "out" / "masks" / f"{name.replace('/', '-')}.png")
+        np.testing.assert_array_equal(mask, classify(expected(trained, image, frame)))
+    assert "share_z" in rows(tmp_path / "out" / "predictions.csv")[0]
+    assert not (tmp_path / "out" / "overlays").exists()
+
+
+def test_what_is_there_already_is_skipped_and_what_has_changed_is_not(trained, photos, tmp_path):
+    out = tmp_path / "out"
+    segzoo.predict_files(trained, [tmp_path / "photos"], out)
+    before = contents(out)
+    again = segzoo.predict_files(trained.folder, [tmp_path / "photos"], out)
+    assert (again.predicted, again.skipped) == (0, 5)
+    assert contents(out) == before
+    photo(tmp_path / "photos" / "b.png", (12, 12), seed=9)
+    newer = (out / "masks" / "b.png").stat().st_mtime + 10
+    os.utime(tmp_path / "photos" / "b.png", (newer, newer))
+    (out / "overlays" / "c.png").unlink()
+    later = segzoo.predict_files(trained, [tmp_path / "photos"], out)
+    assert (later.predicted, later.skipped) == (2, 3)
+    after = contents(out)
+    assert {name for name in before if before[name] != after[name]} == {
+        "masks/b.png",
+        "overlays/b.png",
+        "predictions.csv",
+    }
+    assert [row["name"] for row in rows(out / "predictions.csv")] == ["a", "b", "c", "deep-a", "deep-d"]
+
+
+def test_images_that_are_added_are_predicted_into_the_same_folder(trained, photos, tmp_path):
+    out = tmp_path / "out"
+    segzoo.predict_files(trained, [tmp_path / "photos" / "a.png"], out)
+    done = segzoo.predict_files(trained, [tmp_path / "photos" / "b.png"], out)
+    assert (done.predicted, done.skipped, len(list(done.rows()))) == (1, 0, 1)
+    assert [row["name"] for row in rows(out / "predictions.csv")] == ["a", "b"]
+    with pytest.raises(
+        ConfigError, match=r"deep/a.png and .*photos/a.png, which was predicted before, would both be c"
+    ):
+        segzoo.predict_files(trained, [tmp_path / "photos" / "deep" / "a.png"], out)
+
+
+def test_a_file_that_gets_another_name_leaves_none_of_its_old_files(trained, photos, tmp_path):
+    out = tmp_path / "out"
+    segzoo.predict_files(trained, [tmp_path / "photos" / "deep"], out)
+    photo(tmp_path / "photos" / "deep" / "a.bmp", (10, 10))
+    done = segzoo.predict_files(trained, [tmp_path / "photos" / "deep"], out)
+    assert (done.predicted, done.skipped) == (2, 1)
+    assert {path.name for path in (out / "masks").iterdir()} == {"a.bmp.png", "a.png.png", "d.png"}
+    assert {path.name for path in (out / "overlays").iterdir()} == {"a.bmp.png", "a.png.png", "d.png"}
+
+
+def test_a_file_that_cannot_be_read_is_named_and_the_rest_goes_on(trained, photos, tmp_path, command):
+    (tmp_path / "photos" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no photo")
+    (tmp_path / "photos" / "text.txt").write_text("no image")
+    out = tmp_path / "out"
+    ended = command("predict", trained.folder, tmp_path / "photos", tmp_path / "gone.png", "--out", out, "--json")
+    assert ended.code == 1
+    shown = json.loads(ended.out)
+    assert (shown["predicted"], shown["skipped"], shown["passed_over"], len(shown["images"])) == (5, 0, 1, 5)
+    assert list(shown["failed"]) == [str(tmp_path / "photos" / "broken.jpg"), str(tmp_path / "gone.png")]
+    for file, reason in shown["failed"].items():
+        assert file in reason
+        assert f"warning: {reason}" in ended.err
+    photo(tmp_path / "photos" / "broken.jpg")
+    photo(tmp_path / "gone.png")
+    ended = command("predict", trained.folder, tmp_path / "photos", tmp_path / "gone.png", "--out", out)
+    assert ended.code == 0
+    assert "2 predicted, 5 already there, 1 other files passed over" in ended.out
+
+
+def test_other_networks_and_options_are_refused_where_there_are_predictions(trained, photos, tmp_path, command):
+    out, image = tmp_path / "out", tmp_path / "photos" / "a.png"
+    segzoo.predict_files(trained, [image], out, overlays=False)
+    before = contents(out)
+    ended = command("predict", trained.folder, image, "--out", out)
+    assert ended.code == 2
+    assert "were made otherwise: overlays was false and is true; give the same, or another --out" in ended.err
+    model = trained.folder / "model.keras"
+    ended = command("predict", model, image, "--image-size", "16", "--stride", "4", "--no-overlays", "--out", out)
+    assert ended.code == 2
+    assert "networks was [{" in ended.err
+    assert contents(out) == before
+
+
+def test_options_that_do_not_fit_are_refused_before_anything_is_written(trained, photos, tmp_path, command):
+    image, model = tmp_path / "photos" / "a.png", trained.folder / "model.keras"
+    for words, message in {
+        (trained.folder, "--stride", "4"): "--stride is for a .keras file, and needs --image-size beside it",
+        (model, "--image-size", "16", "--view", "zoom"): "--view zoom: there are resize and crop",
+        (model, "--image-size", "16", "--stride", "4", "--class-names", "a,b"): "has 4 classes, but 2 names are given",
+        (trained.folder, "--probabilities", "int8"): "--probabilities int8: there are uint8 and float16",
+    }.items():
+        ended = command("predict", words[0], image, *words[1:], "--out", tmp_path / "out")
+        assert ended.code == 2
+        assert message in ended.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_probabilities_and_objects_are_written_on_demand(trained, photos, tmp_path):
+    out = tmp_path / "out"
+    segzoo.predict_files(trained, [tmp_path / "photos"], out, probabilities="uint8", objects=True)
+    names = {path.name for path in (out / "probabilities").iterdir()}
+    assert names == {"a.tif", "b.tif", "c.tif", "deep-a.tif", "deep-d.tif"}
+    found = rows(out / "objects.csv")
+    counts = rows(out / "predictions.csv")
+    for row in counts:
+        pixels = sum(int(other["pixels"]) for other in found if other["file"] == row["file"])
+        assert pixels == sum(int(row[f"pixels_{name}"]) for name in trained.classes[1:])
+
+
+def test_the_probabilities_of_several_networks_are_averaged(trained, photos, tmp_path):
+    frame = Frame((16, 20), stride=4, view="crop")
+    model = trained.folder / "model.keras"
+    names = ["--class-names", "a,b,c,d"]
+    assert names
+    segzoo.predict_files(model, [tmp_path / "photos"], tmp_path / "out", also=[model], frame=frame)
+    image = photos["c"]
+    mean = softmax(expected(trained, image, frame))
+    np.testing.assert_array_equal(read_mask(tmp_path / "out" / "masks" / "c.png"), mean.argmax(axis=-1))
