@@ -1,5 +1,7 @@
 """Networks in the files of Keras: saved and loaded, whatever classes they are made of."""
 
+from zipfile import ZipFile
+
 import keras
 import numpy as np
 import pytest
@@ -94,6 +96,38 @@ def test_a_file_that_is_damaged_or_missing_is_named(tmp_path, content, message):
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(DataError, match=f"{path}.*{message}"):
         load(path, never)
+
+
+def test_a_file_with_changed_bytes_is_damaged_or_holds_the_same_network(tmp_path):
+    path = tmp_path / "model.keras"
+    network = graph(keras.layers.BatchNormalization)
+    save(network, path)
+    content, expected = path.read_bytes(), network.predict_on_batch(PIXELS)
+    with ZipFile(path) as archive:
+        begin = [member.header_offset for member in archive.infolist()]
+    directory, last = content.rindex(b"PK\1\2"), content.rindex(b"PK\5\6")
+    inside = {start + 80 for start in begin} | set(range(begin[-1] + 80, content.index(b"PK\1\2"), 1500))
+    headers = {
+        start + byte for start in (*begin, directory, last) for byte in range(0, 46, 5) if start + byte < len(content)
+    }
+    for position in sorted(inside | headers):
+        changed = bytearray(content)
+        changed[position] ^= 255
+        path.write_bytes(changed)
+        loaded = network_or_refusal(path)
+        if isinstance(loaded, str):
+            assert loaded.startswith(f"the network {path} is damaged ("), position
+        else:
+            assert position not in inside, position
+            np.testing.assert_array_equal(loaded.predict_on_batch(PIXELS), expected)
+
+
+def network_or_refusal(path):
+    """The network of a file, or the words with which it is refused."""
+    try:
+        return load(path, never)
+    except DataError as error:
+        return str(error)
 
 
 def test_loading_leaves_the_global_state_as_it_was(tmp_path):

@@ -6,7 +6,7 @@ import json
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 from zipfile import BadZipFile, ZipFile
 
 from segzoo.errors import DataError, PluginError, SegzooError
@@ -86,14 +86,28 @@ def load(path: Path, build: Callable[[], keras.Model]) -> keras.Model:
 
 
 def _config(path: Path) -> dict[str, Any]:
+    """The configuration in a file all of which is as it was written, by the checksums in it.
+
+    Keras does not look at those of the weights.
+    """
     try:
-        with ZipFile(path) as archive:
-            config: dict[str, Any] = json.loads(archive.read("config.json"))
+        file = path.open("rb")
     except OSError as error:
         raise DataError(f"cannot read the network {path}: {(error.strerror or str(error)).lower()}") from error
-    except (BadZipFile, KeyError, ValueError) as error:
-        raise DataError(f"the network {path} is damaged ({error})") from error
-    return config
+    with file:
+        try:
+            return _intact(file)
+        except Exception as error:  # of whatever kind: changed bytes may claim anything
+            raise DataError(f"the network {path} is damaged ({summary(error)})") from error
+
+
+def _intact(file: BinaryIO) -> dict[str, Any]:
+    """The configuration, once all members of the file have been compared with their checksums."""
+    with ZipFile(file) as archive:
+        if broken := archive.testzip():
+            raise BadZipFile(f"the checksum of {broken} is another")
+        config: dict[str, Any] = json.loads(archive.read("config.json"))
+        return config
 
 
 def _with_stand_in(config: dict[str, Any], class_name: str) -> dict[str, Any]:
