@@ -7,6 +7,8 @@ import re
 import shutil
 import subprocess
 import sys
+from functools import reduce
+from operator import getitem
 
 import numpy as np
 import pytest
@@ -225,3 +227,36 @@ def test_a_manifest_whose_facts_are_damaged_is_named(tmp_path):
     for ask, what in ((lambda: run.frame, "stride: Input should be"), (lambda: run.info, "no 'classes'")):
         with pytest.raises(ConfigError, match=re.escape(f"{folder / 'manifest.json'} is damaged ({what}")):
             ask()
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "value", "what"),
+    [
+        ("manifest.json", ("network",), [], "network: Input should be a valid dictionary"),
+        ("manifest.json", ("dataset",), None, "dataset: Input should be a valid dictionary"),
+        ("manifest.json", ("machine", "threads"), "8", "machine.threads: Input should be a valid integer"),
+        ("manifest.json", ("versions", "keras"), 3, "versions.keras: Input should be a valid string"),
+        ("metrics.json", ("mean_iou",), "0.5", "mean_iou.float: Input should be a valid number"),
+        ("metrics.json", ("iou", "ring"), [0.5], "iou.ring: Input should be a valid number"),
+        (
+            "metrics.json",
+            ("dataset_scores", "area"),
+            [0.5],
+            "dataset_scores.area.float: Input should be a valid number",
+        ),
+        ("metrics.json", ("better",), 3, "better: Input should be a valid dictionary"),
+        ("metrics.json", ("dataset_scores",), [], "dataset_scores: Input should be a valid dictionary"),
+    ],
+)
+def test_what_has_another_type_is_named_when_a_run_is_opened(tmp_path, name, path, value, what):
+    folder = write_run(tmp_path / "run", [0.5])
+    metrics = json.loads((folder / "metrics.json").read_text())
+    metrics |= {"better": {"area": "higher"}, "dataset_scores": {"area": 3, "sizes": [1, 2]}}
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    assert segzoo.open_run(folder).overall["area"] == 3
+    table = json.loads((folder / name).read_text())
+    *outer, last = path
+    reduce(getitem, outer, table)[last] = value
+    (folder / name).write_text(json.dumps(table))
+    with pytest.raises(ConfigError, match=re.escape(f"{folder / name} is damaged ({what}")):
+        segzoo.open_run(folder)

@@ -30,11 +30,15 @@ PACKAGES = (DISTRIBUTION, "tensorflow", "keras", "numpy")
 """The packages whose versions are given with a score."""
 
 
+Figure = float | dict[str, float | None] | None
+"""A score, or a score of each class."""
+
+
 class _Metrics(BaseModel):
     """What must stand in `metrics.json`; all that is not named here is a score, or a score of each class."""
 
-    model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, float | dict[str, float | None] | None]
+    model_config = ConfigDict(extra="allow", strict=True)
+    __pydantic_extra__: dict[str, Figure]
 
     iou: dict[str, float | None]
     split: str
@@ -42,16 +46,23 @@ class _Metrics(BaseModel):
     images: int
     definitions: dict[str, str]
     better: dict[str, Literal["higher", "lower"]] = Field(default={})
-    dataset_scores: dict[str, Any] = Field(default={})
+    dataset_scores: dict[str, Figure] = Field(default={})
     warnings: list[str] = Field(default=[])
 
     @model_validator(mode="before")
     @classmethod
     def _without_counts(cls, table: dict[str, Any]) -> dict[str, Any]:
-        return {key: value for key, value in table.items() if key not in COUNTS}
+        scores = {key: value for key, value in table.items() if key not in COUNTS}
+        of_dataset, better = table.get("dataset_scores"), table.get("better")
+        if isinstance(of_dataset, dict):
+            known = better if isinstance(better, dict) else {}  # a run of old does not tell scores from counts
+            scores["dataset_scores"] = {name: value for name, value in of_dataset.items() if name in known}
+        return scores
 
 
 class _Machine(BaseModel):
+    model_config = ConfigDict(strict=True)
+
     processor: str
     memory_bytes: float
     platform: str
@@ -59,13 +70,17 @@ class _Machine(BaseModel):
 
 
 class _Manifest(BaseModel):
-    """What must stand in `manifest.json`."""
+    """What must stand in `manifest.json`; a run of old has neither `dataset` nor `network`."""
+
+    model_config = ConfigDict(strict=True)
 
     dataset_fingerprint: dict[str, str]
     versions: dict[str, str]
     machine: _Machine
     python: str
     commit: str | None = None
+    dataset: dict[str, Any] = Field(default={})
+    network: dict[str, Any] = Field(default={})
 
 
 @dataclass(frozen=True)
