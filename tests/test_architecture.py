@@ -130,7 +130,7 @@ COVERED_BY = {
     "inference/measurements": "outputs",
     "inference/reduction": "outputs",
     "inference/strips": "outputs",
-    "cli/predict": "predictions",
+    "cli/prediction": "predictions",
     "inference/ensemble": "predictions",
     "inference/pipeline": "predictions",
     "inference/results": "predictions",

@@ -16,7 +16,7 @@ import typer
 from segzoo.cli import data
 from segzoo.cli.benchmark import benchmark
 from segzoo.cli.compare import compare
-from segzoo.cli.predict import predict
+from segzoo.cli.prediction import predict
 from segzoo.cli.scores import print_scores
 from segzoo.cli.shared import AsJson, Definitions, ImageSize, Settings, interruptible, options_of, size_of
 from segzoo.defaults import DEFAULTS
