@@ -429,6 +429,22 @@ def test_a_finished_run_without_a_checkpoint_gets_no_more_epochs_and_loses_nothi
     assert files_in(tmp_path / "run") == before
 
 
+def test_a_finished_run_whose_trainer_has_kept_nothing_is_to_be_begun_anew(tmp_path, install, command, monkeypatch):
+    points = {"segzoo.datasets": "flawed = segzoo_test_flawed:Flawed"}
+    install("segzoo-test-flawed", points | {"segzoo.trainers": "scripted = segzoo_test_flawed:Scripted"})
+    monkeypatch.chdir(tmp_path)
+    words = ("unet", "flawed", "--trainer", "scripted", "--epochs", "3", "--keep-checkpoint", "--out", "run")
+    assert command("run", *words).code == 0
+    refused = command("run", "--resume", "--out", "run", "--epochs", "5")
+    again = "segzoo run --config run/config.toml --epochs 5"
+    assert (refused.code, refused.err) == (
+        2,
+        "segzoo: the run in run is finished, and its trainer 'scripted' has left no checkpoint, so it cannot be "
+        f"trained longer: `{again}` begins a new run\n",
+    )
+    assert command(*again.split()[1:]).code == 0
+
+
 def test_a_finished_run_whose_data_are_gone_stays_finished(tmp_path, monkeypatch):
     run(tmp_path / "run", epochs=1, keep_checkpoint=True)
     before = files_in(tmp_path / "run")

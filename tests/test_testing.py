@@ -182,6 +182,11 @@ def test_what_all_checks_need_is_missed_once(cls):
     assert {(other.result, other.message) for other in others} == {("skipped", f"needs {checks.NEEDED[finds]}")}
 
 
+def test_an_exception_in_a_check_is_told_with_the_line_of_the_plugin():
+    (message,) = failures(wrong.Connection(), set(EVERY_CHECK) - {"check_two_threads_can_read"}).values()
+    assert re.fullmatch(r"\w+Error: .* \(wrong_plugins\.py:\d+\)", message), message
+
+
 def test_a_trainer_that_is_deaf_to_steps_is_ended():
     (message,) = failures(wrong.DeafToSteps(), set(EVERY_CHECK) - {"check_steps_end_the_training"}).values()
     assert message == "a job with steps = 2 goes on after 3 calls of images_done"

@@ -145,9 +145,12 @@ def _require_same(folder: RunFolder, earlier: Experiment, later: Experiment) -> 
             f"the run in {folder.path} has {done} epochs already; --epochs {later.epochs} is less than that"
         )
     if folder.finished and later.epochs != earlier.epochs and not folder.has_checkpoint:
+        why, keep = "its checkpoint was not kept", " --keep-checkpoint"
+        if earlier.config.keep_checkpoint:
+            why, keep = f"its trainer '{earlier.config.trainer.name}' has left no checkpoint", ""
         raise ConfigError(
-            f"the run in {folder.path} is finished, and its checkpoint was not kept, so it cannot be trained longer: "
-            f"`segzoo run --config {folder.config} --epochs {later.epochs} --keep-checkpoint` begins a new run"
+            f"the run in {folder.path} is finished, and {why}, so it cannot be trained longer: "
+            f"`segzoo run --config {folder.config} --epochs {later.epochs}{keep}` begins a new run"
         )
 
 

@@ -85,7 +85,8 @@ def _longer(config: RunConfig, epochs: int) -> str:
     """How to train longer than a run that has ended after so many epochs."""
     if config.epochs != epochs:
         return "with a larger --steps or --seconds"
-    return f"with --epochs {2 * epochs} in a new run, or with --resume if this one was made with --keep-checkpoint"
+    kept = "if --keep-checkpoint has left a checkpoint of this one"
+    return f"with --epochs {2 * epochs} in a new run, or with --resume {kept}"
 
 
 def _best(history: Sequence[Mapping[str, Any]]) -> tuple[int, float] | None:
