@@ -106,8 +106,7 @@ def warned(what: str, settings: str) -> Case:
     return Case(what, (f"segzoo run planted flawed --trainer scripted --epochs 3 {settings}",))
 
 
-LOOKING = ("segzoo data verify untyped", "segzoo check datasets/untyped")
-"""Commands that open a dataset and train nothing."""
+VERIFY, CHECK = "segzoo data verify untyped", "segzoo check datasets/untyped"
 SECTIONS = [
     Section(
         "Exceptions",
@@ -170,11 +169,11 @@ SECTIONS = [
             untyped("dataset.fault=dict", "`describe` returns no `Info`"),
             untyped("dataset.fault='same class'", "Two classes have the same name"),
             untyped("dataset.fault=epochs", "The suggested number of epochs cannot be"),
-            untyped("dataset.fault='no val'", "There is no split to validate on", "segzoo data verify untyped"),
-            untyped("dataset.fault=list", "`open` returns no `Samples`", *LOOKING),
-            untyped("dataset.fault='numbers as ids'", "`ids` are no texts", *LOOKING),
-            untyped("dataset.fault='texts as files'", "`files` are texts, not paths", *LOOKING),
-            untyped("dataset.fault='few files'", "There are files for some of the samples", *LOOKING),
+            untyped("dataset.fault='no val'", "There is no split to validate on", VERIFY),
+            untyped("dataset.fault=list", "`open` returns no `Samples`", VERIFY),
+            untyped("dataset.fault='numbers as ids'", "`ids` are no texts", VERIFY, CHECK),
+            untyped("dataset.fault='texts as files'", "`files` are texts, not paths", VERIFY),
+            untyped("dataset.fault='few files'", "There are files for some of the samples", VERIFY),
             untyped("dataset.fault=warnings", "`warnings` returns a text"),
             untyped("dataset.fault=metric", "`metric` returns no `Metric`"),
             untyped("dataset.fault=definition", "A metric defines what is no `Score`"),

@@ -40,27 +40,36 @@ def untyped(install):
 
 
 @pytest.mark.parametrize(("fault", "message"), WRONG.items(), ids=WRONG)
-def test_what_is_no_split_is_told_alike_wherever_it_is_opened(untyped, tmp_path, monkeypatch, fault, message):
+def test_what_is_no_split_is_told(untyped, tmp_path, fault, message):
+    dataset = registry.create(Dataset, "untyped", {"fault": fault})
+    with pytest.raises(PluginError, match=f"^dataset 'untyped' of segzoo-test-untyped: {message}"):
+        open_split(dataset, tmp_path, "train")
+
+
+@pytest.mark.parametrize("fault", ["list", "array of ids", "few files"])
+def test_all_that_opens_a_dataset_tells_the_same(untyped, tmp_path, monkeypatch, fault):
     monkeypatch.chdir(tmp_path)
-    expected = re.compile(f"dataset 'untyped' of segzoo-test-untyped: {message}", re.DOTALL)
-    settings = untyped(fault)
+    settings, expected = untyped(fault), f"^dataset 'untyped' of segzoo-test-untyped: {WRONG[fault]}"
     for call in (
         lambda: segzoo.run("unet", "untyped", settings=settings),
         lambda: preview("untyped", tmp_path / "sheets", settings=settings),
         lambda: stats("untyped", settings=settings),
     ):
-        with pytest.raises(PluginError) as raised:
+        with pytest.raises(PluginError, match=expected):
             call()
-        assert expected.match(str(raised.value)), raised.value
+    assert not (tmp_path / "sheets").exists()
+    assert list((tmp_path / "runs").iterdir()) == []
     finding, *_ = segzoo.verify("untyped", settings=settings).errors
     assert (finding.kind, finding.split) == ("unopened", "train")
-    assert expected.match(finding.what), finding.what
-    failed = [
-        outcome for outcome in testing.run_checks(testing.find("untyped", settings)) if outcome.result == "failed"
-    ]
-    assert [outcome.check for outcome in failed] == ["check_samples_are_there"]
-    assert expected.match(failed[0].message), failed[0].message
-    assert not (tmp_path / "sheets").exists()
+    assert re.match(expected, finding.what)
+    assert_check_fails_once(settings, expected)
+
+
+def assert_check_fails_once(settings, message):
+    outcomes = testing.run_checks(testing.find("untyped", settings))
+    (failed,) = (outcome for outcome in outcomes if outcome.result == "failed")
+    assert failed.check == "check_samples_are_there"
+    assert re.match(message, failed.message), failed.message
 
 
 def test_the_files_of_later_samples_are_looked_at_when_they_are_asked_for(untyped, tmp_path):
@@ -92,14 +101,8 @@ def test_a_sample_that_ends_the_process_is_named_where_samples_are_read(untyped,
         "dataset 'untyped' of segzoo-test-untyped: reading sample 'train-3' of the split 'train' ended the process, "
         rf"with sys\.exit\('no licence'\) {line}"
     )
-    with pytest.raises(PluginError, match=message):
-        segzoo.run("unet", "untyped", settings=settings, out=tmp_path / "run")
     assert re.search(message, html.unescape(preview("untyped", tmp_path / "sheets", settings=settings).read_text()))
     assert stats("untyped", settings=settings).splits["train"]["wrong"] == 1
     finding, *_ = segzoo.verify("untyped", settings=settings).errors
     assert re.match(f"SystemExit: no licence {line}", finding.what)
-    failed = [
-        outcome for outcome in testing.run_checks(testing.find("untyped", settings)) if outcome.result == "failed"
-    ]
-    assert [outcome.check for outcome in failed] == ["check_samples_are_there"]
-    assert re.match(message, failed[0].message)
+    assert_check_fails_once(settings, message)
