@@ -360,6 +360,14 @@ def test_each_check_is_a_case_of_pytest(pytester):
     result.stdout.fnmatch_lines(["*test_loss[[]PrefersTheTop-check_order_of_pixels_does_not_matter] FAILED*"])
 
 
+def test_what_needs_what_is_missing_is_skipped_by_pytest_too(pytester):
+    pytester.makepyfile(TEST_FILE.format(expected={}).replace("PrefersTheTop", "NeverFinite"))
+    result = pytester.runpytest("-rs")
+    kinds = len(testing.checks_for(wrong.NeverFinite)) - SHARED
+    result.assert_outcomes(passed=SHARED, failed=1, skipped=kinds - 1)
+    result.stdout.fnmatch_lines(["*needs a value for each image"])
+
+
 def test_an_expected_failure_is_one_and_must_stay_one(pytester):
     expected = {"check_order_of_pixels_does_not_matter": "on purpose", "check_one_value_an_image": "only feared"}
     pytester.makepyfile(TEST_FILE.format(expected=expected))

@@ -25,7 +25,7 @@ from segzoo import registry
 from segzoo.errors import ConfigError, PluginError
 from segzoo.plugin import Plugin
 from segzoo.plugin_errors import line_in, summary
-from segzoo.testing.checks import Check, Outcome, checks_for, outcomes
+from segzoo.testing.checks import Check, Outcome, checks_for, dependent, outcomes
 
 if TYPE_CHECKING:
     import pytest
@@ -38,7 +38,8 @@ def parametrize_with_checks(
 ) -> pytest.MarkDecorator:
     """Makes a pytest test with the arguments `plugin` and `check` one case for each check of each plugin.
 
-    A class stands for its `example()`. `expected_failures` maps names of checks to the reason why they fail; such a
+    A class stands for its `example()`. Where a check fails that the others need, such as that `build` makes a network,
+    those that come after it in the same process are skipped. `expected_failures` maps names of checks to the reason why they fail; such a
     case is reported as xfailed, and fails once the check passes.
 
     Raises:
@@ -47,7 +48,7 @@ def parametrize_with_checks(
     import pytest
 
     instances = [plugin.example() if isinstance(plugin, type) else plugin for plugin in candidates]
-    cases = [(instance, check) for instance in instances for check in checks_for(instance)]
+    cases = [(instance, check) for instance in instances for check in dependent(checks_for(instance))]
     unknown = set(expected_failures) - {check.name for _, check in cases}
     if unknown:
         raise ValueError(f"no such check: {', '.join(sorted(unknown))}")

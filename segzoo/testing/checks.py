@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 from unittest import SkipTest
 
@@ -90,9 +90,25 @@ def checks_for(plugin: Plugin | type[Plugin]) -> list[Check]:
 
 def outcomes(plugin: Plugin, checks: Iterable[Check]) -> Iterator[Outcome]:
     """What comes of each check of a plugin; those that need what an earlier check has not found are skipped."""
-    lacking = ""
-    for check in checks:
-        outcome = check.skipped(f"needs {lacking}") if lacking else check.outcome(plugin)
-        if outcome.result == "failed":
-            lacking = NEEDED.get(check.name, "")
-        yield outcome
+    return (check.outcome(plugin) for check in dependent(checks))
+
+
+def dependent(checks: Iterable[Check]) -> list[Check]:
+    """The same checks of a plugin, which skip themselves once a check among them has failed that they all need."""
+    lacking: list[str] = []
+
+    def depending(check: Check) -> Check:
+        def function(plugin: Any) -> None:
+            if lacking:
+                raise SkipTest(f"needs {lacking[0]}")
+            try:
+                check(plugin)
+            except SkipTest:
+                raise
+            except (Exception, SystemExit):
+                lacking.extend([NEEDED[check.name]] if check.name in NEEDED else [])
+                raise
+
+        return replace(check, function=function)
+
+    return [*map(depending, checks)]
