@@ -329,6 +329,9 @@ class Loss(Plugin):
         times their weights. A pixel of weight 0 changes neither value nor gradient, whatever its logits; an image of
         which all pixels weigh 0 has the loss 0.
 
+        The loss is 0 where all pixels are right with certainty, and larger elsewhere: `1 - dice`, not `-dice`. A run
+        asks only which loss is lower, so it trains with one that may be negative as well; `segzoo check` finds it.
+
         Args:
             labels: int32 (B, H, W), indices of classes, and IGNORE where a pixel counts for nothing.
             logits: a float type, float16 and bfloat16 among them, (B, H, W, C), for C classes.

@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -296,6 +297,21 @@ def test_a_check_that_does_not_end_is_ended(command, install):
     ended = next(index for index, row in enumerate(rows) if row["result"] == "failed")
     assert rows[ended]["message"].startswith("it has not ended after 3 s")
     assert {row["result"] for row in rows[ended + 1 :]} == {"skipped"}
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("threading.Event().wait()", r"it has not ended after 1 s \(segzoo_test_stuck\.py:2\)"),
+        ("os._exit(7)", "it ends its process, with code 7"),
+    ],
+)
+def test_an_import_that_does_not_end_is_ended_too(command, install, line, message):
+    code = f"import os, threading\n{line}\nclass Stuck: ...\n"
+    install("segzoo-test-stuck", {"segzoo.losses": "stuck = segzoo_test_stuck:Stuck"}, code)
+    done = command("check", "stuck", "--limit", "1")
+    assert done.code == 2
+    assert re.fullmatch(rf"segzoo: cannot import stuck: {message}\n", done.err), done.err
 
 
 def test_check_finds_a_class_in_the_current_folder(tmp_path):

@@ -155,6 +155,15 @@ class CountsTheBorder(RightLoss):
         return cross_entropy(ops.where(weights > 0, labels, 0), logits, ops.maximum(weights, 0.1))
 
 
+class LooksAtValues(RightLoss):
+    """Looks at the values of its weights, which a graph has not got."""
+
+    def __call__(self, labels, logits, weights):
+        from keras import ops
+
+        return cross_entropy(labels, logits, weights) if ops.convert_to_numpy(weights).any() else 0 * weights[:, 0, 0]
+
+
 class PrefersTheTop(RightLoss):
     """Weighs pixels by their row."""
 
@@ -235,6 +244,15 @@ class NotFinite(RightNet):
 
     def changes(self, keras, image_shape):
         return {"last": keras.layers.Rescaling(math.inf)}
+
+
+class GivesAllMaps(RightNet):
+    """Makes a list of its logits and of other maps."""
+
+    parameters: ClassVar[Count | None] = None
+
+    def changes(self, keras, image_shape):
+        return {"last": lambda logits: [logits, 2 * logits]}
 
 
 class LargeStride(RightNet):
@@ -952,6 +970,36 @@ class ReportsTimesOfDay(RightTrainer):
 
     def fit(self, build, train, val, job):
         return super().fit(build, train, val, replace(job, events=Noted(job.events)))
+
+
+class Numbered(Passing):
+    """Numbers the epochs."""
+
+    epoch = 0
+
+    def epoch_ended(self, figures, times=None):
+        super().epoch_ended({"epoch": self.epoch} | figures)
+
+
+class NumbersEpochs(RightTrainer):
+    """Reports the number of the epoch, from 0."""
+
+    def fit(self, build, train, val, job):
+        return super().fit(build, train, val, replace(job, events=Numbered(job.events)))
+
+
+class HalfImages(Passing):
+    """Reports images as numbers that may have a fraction."""
+
+    def images_done(self, count):
+        super().images_done(float(count))
+
+
+class CountsFractions(RightTrainer):
+    """Counts images in numbers that may have a fraction."""
+
+    def fit(self, build, train, val, job):
+        return super().fit(build, train, val, replace(job, events=HalfImages(job.events)))
 
 
 class Diverged(Passing):

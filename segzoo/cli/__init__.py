@@ -204,7 +204,9 @@ def run(
 def check(
     name: Annotated[str, typer.Argument(metavar="NAME", help="As in `segzoo list`, or package:Class.")],
     settings: Settings = [],  # noqa: B006
-    limit: Annotated[float, typer.Option(min=1, help="Seconds that a check may take, downloads included.")] = 600,
+    limit: Annotated[
+        float, typer.Option(min=1, help="Seconds that the import or a check may take, downloads included.")
+    ] = 600,
     as_json: AsJson = False,
 ) -> None:
     """Run the conformance checks on a plugin; exit code 1 if any fails."""
@@ -215,7 +217,7 @@ def check(
 
     if ":" in name:
         sys.path.insert(0, str(Path.cwd()))  # as `python -m` does: the plugin may not be installed yet
-    plugin = find(name, dict(map(parse_setting, settings)))
+    plugin = find(name, dict(map(parse_setting, settings)), limit)
     outcomes = run_checks(plugin, (lambda outcome: None) if as_json else _print_outcome, limit)
     if as_json:
         print(json.dumps([asdict(outcome) for outcome in outcomes], indent=2))

@@ -39,8 +39,8 @@ def parametrize_with_checks(
     """Makes a pytest test with the arguments `plugin` and `check` one case for each check of each plugin.
 
     A class stands for its `example()`. Where a check fails that the others need, such as that `build` makes a network,
-    those that come after it in the same process are skipped. `expected_failures` maps names of checks to the reason why they fail; such a
-    case is reported as xfailed, and fails once the check passes.
+    those that come after it in the same process are skipped. `expected_failures` maps names of checks to the reason why
+    they fail; such a case is reported as xfailed, and fails once the check passes.
 
     Raises:
         ValueError: if an expected failure is no check of any of the plugins.
@@ -90,16 +90,22 @@ def run_checks(
     return results
 
 
-def find(target: str, settings: Mapping[str, Any] = {}) -> Plugin:
+def find(target: str, settings: Mapping[str, Any] = {}, limit: float | None = None) -> Plugin:
     """The `example()` of a registered plugin such as `unet` or `models/unet`, or of a class `package:Class`.
 
-    Settings such as `{"model.filters": 16}` change options of it.
+    Settings such as `{"model.filters": 16}` change options of it. With a `limit`, it is imported in another process
+    first, which is ended after that many seconds.
 
     Raises:
         ConfigError: if there is no such name or option, or its value does not fit.
-        PluginError: if the class cannot be imported, or is no plugin.
+        PluginError: if the class cannot be imported, or not within the limit, or is no plugin.
     """
-    cls = _import(target) if ":" in target else registry.load(*registry.locate(target))
+    from segzoo.testing.bounded import require_import  # not at the top, see `run_checks`
+
+    registered = None if ":" in target else registry.locate(target)
+    if limit is not None:
+        require_import(target, limit)
+    cls = registry.load(*registered) if registered else _import(target)
     for key in settings:
         if not key.startswith(f"{cls.kind}."):
             raise ConfigError(f"--set {key}: '{target}' is a {cls.kind}, so keys begin with {cls.kind}.")

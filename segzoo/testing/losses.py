@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -49,6 +50,18 @@ def check_one_value_an_image(loss: Loss) -> None:
     assert values.shape == (3,), f"the loss of 3 images has shape {values.shape}, not (3,)"
     assert values.dtype == np.float32, f"the loss is {values.dtype}, not float32"
     assert np.isfinite(values).all(), f"the loss of 3 images is not finite: {values}"
+
+
+def check_it_can_be_compiled(loss: Loss) -> None:
+    """Trainers compile their steps, and in a graph tensors have shapes, but no values that code could look at."""
+    import keras
+
+    labels, logits, weights = case()
+    with clean_state():
+        inputs = keras.Input(logits.shape[1:])
+        network = keras.Model(inputs, keras.layers.Identity()(inputs))
+    network.compile(loss=total(loss), run_eagerly=False, jit_compile=False)
+    network.test_on_batch(logits, np.stack([labels, weights], axis=-1))
 
 
 def check_images_have_losses_of_their_own(loss: Loss) -> None:
@@ -141,13 +154,20 @@ def gradient(loss: Loss, labels: Any, logits: NDArray[Any], weights: Any) -> NDA
         network = keras.Model(inputs, keras.layers.Reshape(logits.shape[1:])(layer(inputs)))
     layer.set_weights([logits.reshape(len(logits), -1)])
     truth = np.stack([labels, weights], axis=-1)
-
-    def total(truth: Any, logits: Any) -> Any:
-        return keras.ops.sum(loss(keras.ops.cast(truth[..., 0], "int32"), logits, truth[..., 1]))
-
-    compiled(network, keras.optimizers.SGD(1.0), total).train_on_batch(np.eye(len(logits)), truth)
+    compiled(network, keras.optimizers.SGD(1.0), total(loss)).train_on_batch(np.eye(len(logits)), truth)
     slope: NDArray[Any] = logits - layer.get_weights()[0].reshape(logits.shape)
     return slope
+
+
+def total(loss: Loss) -> Callable[[Any, Any], Any]:
+    """The sum of the losses of all images, of the truth (B, H, W, 2), which is labels and weights, and of logits."""
+
+    def added(truth: Any, logits: Any) -> Any:
+        from keras import ops
+
+        return ops.sum(loss(ops.cast(truth[..., 0], "int32"), logits, truth[..., 1]))
+
+    return added
 
 
 def assert_near(actual: Any, expected: Any, what: str, relative: float = 1e-4) -> None:

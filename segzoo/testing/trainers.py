@@ -7,6 +7,7 @@ import random
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -182,8 +183,11 @@ def check_figures_are_numbers(trainer: Trainer) -> None:
     training = Training(epochs=1)
     training.fit(trainer)
     for row in (*training.rows, *training.times):
+        assert "epoch" not in row, f"epoch_ended was given epoch = {row['epoch']!r}; a run numbers the epochs itself"
         for name in row:
             number(name, row)
+    for images in training.images:
+        assert isinstance(images, Integral), f"images_done was given {images!r}, which is no number of images"
 
 
 def check_loss_falls(trainer: Trainer) -> None:
