@@ -142,6 +142,7 @@ COVERED_BY = {
     "inspection/reading": "verification",
     "networks/build": "experiment",
     "networks/drawing": "diagram",
+    "networks/graph": "diagram",
     "networks/prediction": "evaluation",
     "plugin": "plugin_errors",
     "processes/processors": "threads",

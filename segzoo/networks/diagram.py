@@ -1,22 +1,20 @@
 """Draws a network as a diagram in the shape of a U, as in the U-Net's paper, as SVG.
 
-The graph is read from the network's public configuration, so that no tensor is computed and Keras is not even imported,
-and then merged into few blocks, which `segzoo.networks.drawing` puts on paper.
+The graph is read without computing a tensor or even importing Keras, and then merged into few blocks, which
+`segzoo.networks.drawing` puts on paper.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from segzoo.errors import ConfigError
 from segzoo.networks.drawing import Block, Drawing, Role
+from segzoo.networks.graph import Call, Graph, read_graph
 
 if TYPE_CHECKING:
     import keras
-
-Call = tuple[str, int]
-"""A layer and which of its calls: shared layers have several."""
 
 LIMIT = 48
 """With more blocks than this, those of equal resolution are merged even where their channels differ."""
@@ -47,59 +45,23 @@ def diagram(model: keras.Model) -> str:
 
 def read(model: keras.Model) -> list[Block]:
     """A block for each call of a layer that an output depends on, in topological order, and for each output."""
-    config = model.get_config() if hasattr(model, "operations") else {}
-    if "output_layers" not in config:
-        raise ConfigError(f"network '{model.name}' is not functional: only functional networks can be drawn")
-    layers = {layer["name"]: layer for layer in config["layers"]}
-    shapes: dict[Call, list[int | None]] = {}
-    inputs: dict[Call, list[Call]] = {}
-    for name, layer in layers.items():
-        if layer["class_name"] == "InputLayer":
-            shapes[name, 0], inputs[name, 0] = layer["config"]["batch_shape"], []
-        for i, call in enumerate(layer["inbound_nodes"]):
-            tensors = dict(find_tensors(call))
-            shapes.update(tensors)
-            inputs[name, i] = [source for source in tensors if layers[source[0]]["class_name"] not in SHAPES_ONLY]
-    outputs = list(find_outputs(config["output_layers"]))
-    shapes.update((call, list(tensor.shape)) for call, tensor in zip(outputs, model.outputs, strict=True))
-
+    graph = without(SHAPES_ONLY, read_graph(model, "only functional networks can be drawn"))
     blocks: dict[Call, Block] = {}
-    for call in topological(outputs, inputs):
-        blocks[call] = make(layers[call[0]], shapes[call], [blocks[source] for source in inputs[call]])
-    ends = [Block("image", ["output"], blocks[c].size, blocks[c].channels, inputs=[blocks[c]]) for c in outputs]
-    return [*blocks.values(), *(connect(end) for end in ends)]
+    for call in graph.calls():
+        inputs = [blocks[source] for source in graph.sources[call]]
+        blocks[call] = make(graph.layers[call[0]], graph.shapes[call], inputs)
+    last = [blocks[call] for call in graph.outputs]
+    ends = [Block("image", ["output"], block.size, block.channels, inputs=[block]) for block in last]
+    return [*blocks.values(), *map(connect, ends)]
 
 
-def find_tensors(value: Any) -> Iterator[tuple[Call, list[int | None]]]:
-    """Where the tensors in the arguments of a call come from, with their shapes."""
-    if isinstance(value, dict) and value.get("class_name") == "__keras_tensor__":
-        name, i, _ = value["config"]["keras_history"]
-        yield (name, i), value["config"]["shape"]
-    elif isinstance(value, dict | list | tuple):
-        for part in value.values() if isinstance(value, dict) else value:
-            yield from find_tensors(part)
-
-
-def find_outputs(value: Any) -> Iterator[Call]:
-    """The calls that make the outputs, from [layer, call, tensor], alone or in lists."""
-    if isinstance(value[0], str):
-        yield value[0], value[1]
-    else:
-        for part in value:
-            yield from find_outputs(part)
-
-
-def topological(outputs: list[Call], inputs: dict[Call, list[Call]]) -> list[Call]:
-    """All calls that the outputs depend on, each after its inputs, and a branch completed before the next."""
-    order: dict[Call, None] = {}
-    stack = outputs[::-1]
-    while stack:
-        waiting = [source for source in inputs[stack[-1]] if source not in order]
-        if waiting:
-            stack.append(waiting[0])
-        else:
-            order[stack.pop()] = None
-    return list(order)
+def without(kinds: set[str], graph: Graph) -> Graph:
+    """The graph in which nothing reads layers of these kinds."""
+    sources = {
+        call: [source for source in its if graph.layers[source[0]]["class_name"] not in kinds]
+        for call, its in graph.sources.items()
+    }
+    return replace(graph, sources=sources)
 
 
 def make(layer: dict[str, Any], shape: list[int | None], inputs: list[Block]) -> Block:

@@ -46,7 +46,7 @@ class Frame:
     @property
     def input_size(self) -> tuple[int, int]:
         """Height and width of the network's input: the smallest legal ones whose output covers `image_size`."""
-        height, width = (self._legal(side + 2 * self.margin) for side in self.image_size)
+        height, width = (self.legal(side + 2 * self.margin) for side in self.image_size)
         return height, width
 
     @property
@@ -95,7 +95,8 @@ class Frame:
             return part
         return np.pad(part, tuple(zip(before, after, strict=True)), constant_values=value)
 
-    def _legal(self, least: int) -> int:
+    def legal(self, least: int) -> int:
+        """The smallest legal height or width of the input that is no smaller."""
         steps = max(1, -(-(least - self.offset) // self.stride))
         return self.stride * steps + self.offset
 

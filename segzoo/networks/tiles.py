@@ -2,7 +2,8 @@
 
 Tiles have the frame's `image_size` and overlap. Where they do, logits are averaged, weighted by how far a pixel lies
 from the border of its tile: a network knows least of its surroundings there. The weights fall linearly, and to 1 and
-not to 0 at the border, so that each pixel has a prediction.
+not to 0 at the border, so that each pixel has a prediction. Or each tile is given all that the network sees around it,
+so that its logits are those of the image, and tiles lie side by side.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from segzoo.data.resizing import to_pixels
 from segzoo.data.rows import Rows, taken
 from segzoo.errors import ConfigError
 from segzoo.networks.frame import Frame, mirrored
+from segzoo.networks.receptive_field import Reach
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,6 +35,8 @@ class Tiling:
 
     overlap: float = 0.5
     """The part of a tile's height and width, at least 0 and below 1, by which it overlaps the next one or more."""
+    reach: Reach | None = None
+    """How far the network sees: tiles are larger by that, their borders are cut off, and nothing is averaged."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.overlap < 1:
@@ -40,6 +44,9 @@ class Tiling:
 
     def grid(self, frame: Frame, size: tuple[int, int]) -> Grid:
         """The tiles of an image of that size."""
+        if self.reach:
+            (height, rows), (width, columns) = (_apart(size[axis], frame, axis, self.reach) for axis in (0, 1))
+            return Grid(size, (height, width), rows, columns)
         axes = zip(size, frame.image_size, frame.input_size, frame.output_size, strict=True)
         rows, columns = (_averaged(*sides, self.overlap) for sides in axes)
         return Grid(size, frame.input_size, rows, columns)
@@ -181,6 +188,17 @@ def _averaged(side: int, tile: int, total: int, output: int, overlap: float) -> 
         place = slice(first, stop), slice(inside, inside + stop - first)
         parts.append(Part(start - (total - tile) // 2, *place, shares))
     return parts
+
+
+def _apart(side: int, frame: Frame, axis: int, reach: Reach) -> tuple[int, list[Part]]:
+    """Height or width of the input, and tiles side by side, each with all that the network sees around it."""
+    total, before, tile = reach.tile(frame, axis)
+    parts = []
+    for first in range(0, side, tile):
+        stop, inside = min(first + tile, side), before - frame.margin
+        place = slice(first, stop), slice(inside, inside + stop - first)
+        parts.append(Part(first - before, *place, np.ones(stop - first, np.float32)))
+    return total, parts
 
 
 def starts(side: int, tile: int, overlap: float = DEFAULT.overlap) -> list[int]:
