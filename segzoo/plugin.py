@@ -447,6 +447,15 @@ class Trainer(Plugin):
     group: ClassVar[str] = "segzoo.trainers"
     kind: ClassVar[str] = "trainer"
 
+    @property
+    def depends_on_length(self) -> bool:
+        """Whether even the first steps depend on how long a training is to be, as with a learning rate that falls to 0.
+
+        A run then keeps its number of epochs when it goes on, and is not advised to train longer where its last epoch
+        is the best.
+        """
+        return False
+
     @abstractmethod
     def fit(self, build: Callable[[], keras.Model], train: Samples, val: Samples, job: Job) -> keras.Model:
         """The trained network, float32 and uncompiled, from pixel values 0..255 (B, H, W, C) to logits.

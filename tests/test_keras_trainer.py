@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from segzoo.errors import ConfigError
+from segzoo.errors import ConfigError, TrainingError
 from segzoo.networks.frame import Frame
 from segzoo.networks.prediction import classify, predict
 from segzoo.plugin import IGNORE, Events, Job
+from segzoo.plugin_errors import lack_of_memory
 from segzoo.scoring.overlap import confusion, mean_iou
 from segzoo.training.batches import order
 from segzoo.training.pipeline import prepare
@@ -183,6 +184,47 @@ def test_the_weights_of_the_best_epoch_are_kept_and_nothing_else_is(tmp_path):
     assert val_loss(model, recorder, contrary) == pytest.approx(min(losses), rel=1e-4)
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoints"]
     assert not model.compiled
+
+
+def test_the_best_epoch_is_the_one_with_the_highest_iou_if_that_is_asked_for(tmp_path, monkeypatch):
+    told = iter([(0.5, 0.2), (0.3, 0.6), (0.1, 0.4), (float("nan"), 0.9)])
+    monkeypatch.setattr(
+        engine, "validate", lambda *words: dict(zip(("val_loss", "val_mean_iou"), next(told), strict=True))
+    )
+    shorter, longer = Recorder(tmp_path, epochs=2), Recorder(tmp_path, epochs=4)
+    kept = longer.fit(select="mean_iou").get_weights()
+    told = iter([(0.5, 0.2), (0.3, 0.6)])
+    for weight, expected in zip(kept, shorter.fit().get_weights(), strict=True):
+        np.testing.assert_array_equal(weight, expected)
+
+
+@pytest.mark.parametrize(
+    ("options", "advice"),
+    [
+        ({"batch_size": 6}, "--set trainer.batch_size=3 --set trainer.accumulate=2 makes the same steps"),
+        (
+            {"batch_size": 3, "accumulate": 2},
+            "--set trainer.batch_size=1 --set trainer.accumulate=6 makes the same steps",
+        ),
+        ({"batch_size": 1}, "take a smaller --image-size or network"),
+    ],
+)
+def test_what_saves_memory_is_said_when_it_is_used_up(tmp_path, options, advice):
+    def raising(values):
+        raise MemoryError  # of which TensorFlow makes the error that it has for its own allocations
+
+    class Hungry(keras.layers.Layer):
+        def call(self, x, training=False):
+            return tf.ensure_shape(tf.numpy_function(raising, [x], tf.float32), x.shape) + x if training else x
+
+    def build():
+        inputs = keras.Input((None, None, 3))
+        return keras.Model(inputs, keras.layers.Conv2D(CLASSES, 1)(Hungry()(inputs)))
+
+    with pytest.raises(TrainingError, match=r"^the memory is too small for ") as caught:
+        Recorder(tmp_path).fit(build, **options)
+    assert advice in str(caught.value)
+    assert lack_of_memory(caught.value)
 
 
 CROPS = Frame((16, 16), stride=8, margin=3, view="crop")

@@ -17,6 +17,20 @@ NETWORKS = {
         "unet",
         {"model.filters": 2, "model.depth": 2, "model.dropout": 0.3, "trainer.precision": "mixed_bfloat16"},
     ),
+    "unet-planned": (
+        "unet",
+        {
+            "model.filters": 2,
+            "model.depth": 2,
+            "trainer.precision": "float32",
+            "trainer.schedule": "cosine",
+            "trainer.warmup": 0.1,
+            "trainer.batch_size": 2,
+            "trainer.accumulate": 2,
+            "trainer.ema": 0.9,
+            "trainer.patience": 12,
+        },
+    ),
     "unet-crops": (
         "unet",
         {"model.filters": 2, "model.depth": 2, "trainer.precision": "float32", "dataset.size": 40},
@@ -148,6 +162,7 @@ def names(folder):
         ("unet", "enough", [*TRAINING, MIDDLE]),
         ("unet-dropout", "full", BUILDING + TRAINING + ENDING),
         ("unet-crops", "full", [*BUILDING, *TRAINING, *ENDING]),
+        ("unet-planned", "enough", [*TRAINING, MIDDLE, ENDING[1]]),
         ("dense_unet", "enough", [TRAINING[1], MIDDLE]),
     ],
 )

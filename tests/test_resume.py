@@ -101,6 +101,42 @@ def test_a_training_goes_on_from_any_step_to_the_same_bits(tmp_path, always, unb
     assert (len(figures), images) == saved
 
 
+PLANNED = {
+    "schedule": "cosine",
+    "warmup": 0.2,
+    "clip_norm": 0.5,
+    "weight_decay": 0.01,
+    "accumulate": 2,
+    "batch_size": 1,
+    "ema": 0.9,
+    "patience": 2,
+    "select": "mean_iou",
+}
+"""All that has a state of its own, or depends on the place in the training: three steps an epoch."""
+
+
+def test_a_training_with_a_plan_and_averages_goes_on_to_the_same_bits(tmp_path, always):
+    whole = Recorder(tmp_path / "whole", epochs=2)
+    plain = weights(whole.fit(dropout_network, **PLANNED))
+    with pytest.raises(EndedError):
+        Stopping(tmp_path / "run", 5, epochs=2).fit(dropout_network, **PLANNED)
+    second = Recorder(tmp_path / "run", epochs=2, resume=True)
+    assert weights(second.fit(dropout_network, **PLANNED)) == plain
+    assert [*second.earlier[0], *second.rows] == whole.rows
+    assert len(second.images) == 6 - 4
+
+
+def test_a_training_that_patience_has_ended_stays_ended(tmp_path):
+    contrary = Blocks(3)
+    contrary[:] = [(image, 1 - mask) for image, mask in contrary]  # the first epoch will be the best
+    options = {"val": contrary, "learning_rate": 0.1, "batch_size": 2, "patience": 2}
+    first, second = Recorder(tmp_path, epochs=9), Recorder(tmp_path, epochs=9, resume=True)
+    plain = weights(first.fit(**options))
+    assert weights(second.fit(**options)) == plain
+    assert (len(first.rows), second.images) == (3, [])
+    assert first.said == second.said == ["no epoch was better than epoch 1 in 2 more: the training ends"]
+
+
 @pytest.mark.parametrize("stop", [2, 5, 6])
 def test_steps_are_counted_from_the_beginning_of_the_training(tmp_path, always, stop):
     """Stopped in the first epoch; in the second, which the fifth step cuts short; and when all steps are done."""
@@ -443,6 +479,20 @@ def test_a_finished_run_whose_trainer_has_kept_nothing_is_to_be_begun_anew(tmp_p
         f"trained longer: `{again}` begins a new run\n",
     )
     assert command(*again.split()[1:]).code == 0
+
+
+@pytest.mark.parametrize("begun", [{"epochs": 2}, pytest.param({"epochs": None, "steps": 3}, marks=pytest.mark.slow)])
+def test_a_run_by_a_plan_gets_no_other_epochs_and_is_not_advised_to_have_more(tmp_path, command, begun):
+    done = run(tmp_path / "run", settings={"trainer.schedule": "cosine"}, keep_checkpoint=True, **begun)
+    assert "learning_rate" in done.history[0]
+    assert not [line for line in done.metrics["warnings"] if "longer training" in line]
+    before = files_in(tmp_path / "run")
+    refused = command("run", "--resume", "--out", tmp_path / "run", "--epochs", "5")
+    assert refused.code == 2
+    assert f"was begun {'with --epochs 2' if begun['epochs'] else 'without --epochs'}, and " in refused.err
+    assert f"`segzoo run --config {tmp_path / 'run' / 'config.toml'} --epochs 5` begins a new run" in refused.err
+    assert "to train it longer" not in command("run", "--resume", "--out", tmp_path / "run").err
+    assert files_in(tmp_path / "run") == before
 
 
 def test_a_finished_run_whose_data_are_gone_stays_finished(tmp_path, monkeypatch):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class KerasTrainer(Trainer):
-    """Trains any Keras network with a loop of its own, and keeps the weights of the epoch with the lowest val_loss.
+    """Trains any Keras network with a loop of its own, and keeps the weights of the epoch that validates best.
 
     A subclassed network's own `train_step` and `compile` are not used. Whatever the precision, weights, losses and
     scores are float32, and so is the network that is saved.
@@ -24,7 +24,40 @@ class KerasTrainer(Trainer):
         "adam", description="Keras optimizer; sgd has Nesterov momentum 0.9."
     )
     learning_rate: float = Field(1e-3, gt=0, description="Step size of the optimizer.")
-    batch_size: int = Field(8, ge=1, description="Images in a training step.")
+    schedule: Literal["constant", "cosine", "polynomial"] = Field(
+        "constant",
+        description="Whether the learning rate stays, or falls to 0 by the end of epochs, steps or seconds, whichever "
+        "ends first: as half a cosine wave, or as the power 0.9 of what is left.",
+    )
+    warmup: float = Field(
+        0.0, ge=0, lt=1, description="Share of the training in which the learning rate first rises from 0."
+    )
+    weight_decay: float | None = Field(
+        None,
+        ge=0,
+        description="Share of each kernel that a step takes away, times the learning rate; biases and scales do not "
+        "decay. Unset: 0.004 for adamw, as in Keras, else none.",
+    )
+    clip_norm: float | None = Field(
+        None, gt=0, description="Largest norm of the gradient of all variables together; unset: any."
+    )
+    batch_size: int = Field(8, ge=1, description="Images that the network sees at once.")
+    accumulate: int = Field(
+        1, ge=1, description="Batches in a training step, which takes the mean of their gradients and no more memory."
+    )
+    ema: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="Momentum of a moving average of the weights, such as 0.999, which is validated and saved in their "
+        "place; 0: no average.",
+    )
+    select: Literal["val_loss", "mean_iou"] = Field(
+        "val_loss", description="What the best epoch is best in: the lowest val_loss, or the highest val_mean_iou."
+    )
+    patience: int | None = Field(
+        None, ge=1, description="Epochs without a better one after which the training ends; unset: none end it."
+    )
     pixels: Literal["-1..1", "0..255"] = Field(
         "-1..1", description="Range that the network sees; the saved model takes 0..255 in either case."
     )
@@ -33,6 +66,16 @@ class KerasTrainer(Trainer):
         description="What the network computes in. auto: mixed_bfloat16 on a processor with AVX512_BF16 or AMX and on "
         "GPUs of compute capability 8.0 and above, else float32. mixed_float16 trains with loss scaling.",
     )
+
+    @property
+    def depends_on_length(self) -> bool:
+        """See `Trainer.depends_on_length`: whether the learning rate does."""
+        return self.schedule != "constant" or self.warmup > 0
+
+    @property
+    def images_per_step(self) -> int:
+        """Images by which the weights are changed once."""
+        return self.batch_size * self.accumulate
 
     def resolved(self) -> Self:
         """See `Plugin.resolved`: the precision that this machine is fast in."""

@@ -16,6 +16,7 @@ import tensorflow as tf
 from segzoo.errors import ConfigError
 from segzoo.plugin import Job
 from segzoo.training import Checkpoints, processor, threads
+from segzoo_keras.averaging import Averages
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,14 +46,28 @@ class Progress:
     figures: list[dict[str, float]] = field(default_factory=list)
     """What was reported of each epoch."""
     times: list[dict[str, float]] = field(default_factory=list)
-    best_loss: float = math.inf
-    """The lowest val_loss."""
+    best: float = math.inf
+    """The lowest value of what the best epoch is chosen by."""
+    best_epoch: int = 0
+    """The best of the epochs that are done, from 1; 0 if there is none."""
 
-    def complete(self, job: Job, steps: int) -> bool:
-        """Whether the training has all the epochs, steps of so many an epoch, or seconds that the job wants of it."""
+    def share(self, job: Job, steps: int, begun: float = 0) -> float:
+        """How much is done of the epochs, steps or seconds that the job wants, whichever ends first; 1 if all is.
+
+        Args:
+            job: the job.
+            steps: those in an epoch.
+            begun: how much of the current step counts as done.
+        """
         seconds = sum(times["training_seconds"] for times in self.times) + self.training_seconds
-        reached = (self.epoch, job.epochs), (self.epoch * steps + self.step, job.steps), (seconds, job.seconds)
-        return any(bound is not None and value >= bound for value, bound in reached)
+        done, epochs = self.epoch * steps + self.step + begun, job.epochs and job.epochs * steps
+        return max(
+            value / bound for value, bound in ((done, epochs), (done, job.steps), (seconds, job.seconds)) if bound
+        )
+
+    def impatient(self, patience: int | None) -> bool:
+        """Whether there were so many epochs since the best one."""
+        return patience is not None and self.epoch - self.best_epoch >= patience
 
     def end_step(self, loss: float, images: int, waiting: float, training: float) -> None:
         """Count a step: its mean loss and images, and its seconds, of which some went by waiting for the batch."""
@@ -77,12 +92,14 @@ class Keeper:
     The best weights are kept in memory and saved with the rest, so that they are always those of the same history.
     """
 
-    def __init__(self, model: keras.Model, optimizer: keras.optimizers.Optimizer, job: Job, data: str) -> None:
+    def __init__(
+        self, model: keras.Model, optimizer: keras.optimizers.Optimizer, averages: Averages, job: Job, data: str
+    ) -> None:
         self.best: list[NDArray[Any]] = []
-        """The weights of the epoch with the lowest val_loss; empty before there is one."""
+        """The weights of the best epoch; empty before there is one."""
         self._model, self._job = model, job
         # Not the weights: those leave out the states of Dropout's random numbers.
-        self._variables = {"model": model.variables, "optimizer": optimizer.variables}
+        self._variables = {"model": model.variables, "optimizer": optimizer.variables, "averages": averages.variables}
         self._store = Checkpoints(job.checkpoints, job.events.message)
         self._circumstances = {"data": data, "precision": keras.config.dtype_policy().name, **machine()}
         size = sum(math.prod(v.shape) * 4 for group in self._variables.values() for v in group)
@@ -109,11 +126,14 @@ class Keeper:
         self._saved, self._since = (progress.epoch, progress.step), perf_counter()
         return progress
 
-    def end_epoch(self, progress: Progress, val_loss: float) -> None:
-        """Keep the weights if they are the best so far, and save if it is worth it."""
-        if val_loss < progress.best_loss:
-            progress.best_loss = val_loss
+    def judge(self, progress: Progress, value: float) -> None:
+        """Keep the network's weights if the epoch is the best so far, with the lowest value."""
+        if value < progress.best:
+            progress.best, progress.best_epoch = value, progress.epoch + 1
             self.best = list(values(self._model.weights))
+
+    def end_epoch(self, progress: Progress) -> None:
+        """Save if it is worth it."""
         if self._worked() * SHARE >= self._cost:
             self._save(progress)
 

@@ -1,9 +1,11 @@
-"""The training loop: a compiled training step with Keras' optimizers."""
+"""The training loop: epochs of compiled steps, each validated, the best one kept."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -14,16 +16,12 @@ import tensorflow as tf
 from segzoo.errors import ConfigError, TrainingError
 from segzoo.plugin import Job, Samples
 from segzoo.training import Arrays, ahead, clean_state, confusion, mean_iou, prepare, require_finite_loss
+from segzoo_keras.averaging import Averages
 from segzoo_keras.checkpoint import Keeper, Progress
-from segzoo_keras.divergence import (
-    check_first_batch,
-    check_gradients,
-    check_logits_in_training,
-    diverged,
-    not_finite,
-)
-from segzoo_keras.normalization import with_stand_ins
+from segzoo_keras.divergence import check_first_batch, diverged, not_finite
+from segzoo_keras.optimizing import learning_rate, make_optimizer
 from segzoo_keras.precision import build_network, scale_is_used_up
+from segzoo_keras.steps import Step, compile_steps, with_pixels
 
 if TYPE_CHECKING:
     from segzoo_keras import KerasTrainer
@@ -35,36 +33,15 @@ def fit(options: KerasTrainer, build: Callable[[], keras.Model], train: Samples,
     train_set = prepare(train, job.frame, job.loss, job.cache)
     val_set = prepare(val, job.frame, job.loss, job.cache)
     job.events.training_started(train_set.per_epoch)
-    with clean_state(job.seed, options.precision):
+    with clean_state(job.seed, options.precision), enough_memory(options):
         model = with_pixels(build_network(build, options.precision), options.pixels, train_set)
-        optimizer = make_optimizer(options)
-        optimizer.build(model.trainable_variables)
-        train_step, predict_step = compile_steps(model, optimizer, train_set, job)
-
-        keeper = Keeper(model, optimizer, job, f"{train_set.fingerprint} {val_set.fingerprint}")
-        progress = keeper.begin()
-        if progress.epoch or progress.step:
-            job.events.resumed(tuple(progress.figures), tuple(progress.times), progress.images)
-        else:
-            check_first_batch(predict_step, train_set, options, job)
-        steps = math.ceil(train_set.per_epoch / options.batch_size)
-        while progress.step or not progress.complete(job, steps):  # an epoch that has begun is validated
-            loss = train_epoch(train_step, train_set, options, job, progress, keeper)
-            if options.precision == "mixed_float16" and scale_is_used_up(optimizer):
-                raise TrainingError(diverged("the gradients overflow float16 at any loss scale", options))
-            start = perf_counter()
-            figures = {"loss": loss} | validate(predict_step, val_set, options, job)
-            progress.end_epoch(figures, perf_counter() - start)
-            job.events.epoch_ended(figures, progress.times[-1])
-            keeper.end_epoch(progress, figures["val_loss"])
-        keeper.finish(progress)
-
-        if not keeper.best:
+        best = Loop(options, job, model, train_set, val_set).run()
+        if not best:
             raise TrainingError(diverged("val_loss was no number in any epoch", options))
         if options.precision != "float32":  # a layer keeps the precision that it was built under
             keras.config.set_dtype_policy("float32")
             model = with_pixels(build(), options.pixels, train_set)
-        model.set_weights(keeper.best)
+        model.set_weights(best)
     return model
 
 
@@ -81,80 +58,109 @@ def check_backend() -> None:
         )
 
 
-def with_pixels(network: keras.Model, pixels: str, data: Arrays) -> keras.Model:
-    """The network behind a layer that scales pixel values 0..255 to the range it wants."""
-    # A subclassed network has no input shape of its own.
-    shape = getattr(network, "input_shape", (None, *data.frame.input_size, data.channels))
-    inputs = keras.Input(shape[1:], name="pixels")
-    # In float32 whatever the policy: bfloat16 would round before it subtracts, and merge neighbouring pixel values.
-    scale = keras.layers.Rescaling(1 / 127.5, offset=-1, dtype="float32", name="scale")
-    return keras.Model(inputs, network(scale(inputs) if pixels == "-1..1" else inputs), name="segzoo")
+@contextmanager
+def enough_memory(options: KerasTrainer) -> Iterator[None]:
+    """A block that trains: where TensorFlow has no memory left, the error names the options that save some."""
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError as error:
+        raise TrainingError(out_of_memory(options)) from error
 
 
-def make_optimizer(options: KerasTrainer) -> keras.optimizers.Optimizer:
-    """The Keras optimizer that the options name."""
-    config: dict[str, Any] = {"learning_rate": options.learning_rate}
-    if options.optimizer == "sgd":
-        config |= {"momentum": 0.9, "nesterov": True}
-    optimizer = keras.optimizers.get({"class_name": options.optimizer, "config": config})
-    # Float16 has no numbers for the small gradients of a loss that is not scaled up.
-    return keras.optimizers.LossScaleOptimizer(optimizer) if options.precision == "mixed_float16" else optimizer
+def out_of_memory(options: KerasTrainer) -> str:
+    """The message: the same steps in smaller batches, if they can be split."""
+    size = options.batch_size
+    parts = next((divisor for divisor in range(2, size + 1) if size % divisor == 0), None)
+    if parts is None:
+        return "the memory is too small for a training step on an image; take a smaller --image-size or network"
+    smaller = f"--set trainer.batch_size={size // parts} --set trainer.accumulate={options.accumulate * parts}"
+    return f"the memory is too small for batches of {size} images; {smaller} makes the same steps of smaller batches"
 
 
-def compile_steps(
-    model: keras.Model, optimizer: keras.optimizers.Optimizer, data: Arrays, job: Job
-) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """A training step (batch to mean loss), and the way from images to logits.
+@dataclass
+class Loop:
+    """A training: what it is made of, and how far it is."""
 
-    The number of images is left open, so that a smaller last batch is not compiled again.
-    """
-    network = with_stand_ins(model)
-    (height, width), (out_height, out_width) = data.frame.input_size, data.frame.output_size
-    signature = [
-        tf.TensorSpec((None, height, width, data.channels), tf.float32),
-        tf.TensorSpec((None, out_height, out_width), tf.int32),
-        tf.TensorSpec((None, out_height, out_width), tf.float32),
-    ]
+    options: KerasTrainer
+    job: Job
+    model: keras.Model
+    train: Arrays
+    val: Arrays
+    optimizer: keras.optimizers.Optimizer = field(init=False)
+    averages: Averages = field(init=False)
+    step: Step = field(init=False)
+    predict: Step = field(init=False)
+    keeper: Keeper = field(init=False)
+    progress: Progress = field(init=False)
+    steps: int = field(init=False)
+    """Those of an epoch."""
 
-    @tf.function(input_signature=signature)
-    def train_step(images: Any, labels: Any, weights: Any) -> Any:
-        with tf.GradientTape() as tape:
-            logits = network(images, training=True)
-            check_logits_in_training(logits, data, job)
-            loss = tf.reduce_mean(job.loss(labels, tf.cast(logits, tf.float32), weights))
-            total = tf.add_n([loss, *network.losses])  # a network's own penalties, such as weight decay
-            scaled = optimizer.scale_loss(total)
-        gradients = tape.gradient(scaled, model.trainable_variables)
-        check_gradients(gradients, job)
-        optimizer.apply(gradients, model.trainable_variables)
-        return total
+    def __post_init__(self) -> None:
+        self.steps = math.ceil(self.train.per_epoch / self.options.images_per_step)
+        self.optimizer = make_optimizer(self.options, self.model)
+        self.averages = Averages(self.model, self.options.ema)
+        parts = self.model, self.optimizer, self.averages
+        self.step, self.predict = compile_steps(*parts, self.train, self.options, self.job)
+        self.keeper = Keeper(*parts, self.job, f"{self.train.fingerprint} {self.val.fingerprint}")
+        self.progress = self.keeper.begin()
 
-    @tf.function(input_signature=signature[:1])
-    def predict_step(images: Any) -> Any:
-        return tf.cast(network(images, training=False), tf.float32)
+    def run(self) -> list[Any]:
+        """All epochs that are wanted; the weights of the best, none if no epoch has a loss that is a number."""
+        progress, patience = self.progress, self.options.patience
+        if progress.epoch or progress.step:
+            self.job.events.resumed(tuple(progress.figures), tuple(progress.times), progress.images)
+        else:
+            check_first_batch(self.predict, self.train, self.options, self.job)
+        # An epoch that has begun is validated.
+        while progress.step or not (self.complete or progress.impatient(patience)):
+            self.epoch()
+        if not self.complete:
+            self.job.events.message(
+                f"no epoch was better than epoch {progress.best_epoch} in {patience} more: the training ends"
+            )
+        self.keeper.finish(progress)
+        return self.keeper.best
 
-    return train_step, predict_step
+    @property
+    def complete(self) -> bool:
+        """Whether the training has all the epochs, steps or seconds that the job wants of it."""
+        return self.progress.share(self.job, self.steps) >= 1
 
-
-def train_epoch(
-    step: Callable[..., Any], data: Arrays, options: KerasTrainer, job: Job, progress: Progress, keeper: Keeper
-) -> float:
-    """The steps that are left of an epoch and of the budget, in an order of the epoch's own; the mean loss of all."""
-    left = data.epoch(job.seed, progress.epoch)[progress.step * options.batch_size :]
-    steps = math.ceil(data.per_epoch / options.batch_size)
-    start = perf_counter()
-    for batch in ahead(data.batches(options.batch_size, left)):
-        if progress.complete(job, steps):
-            break
-        ready = perf_counter()
-        loss = float(step(*batch))
-        if not math.isfinite(loss):
-            raise not_finite(loss, batch, options, job, progress)
-        progress.end_step(loss, len(batch.images), ready - start, perf_counter() - start)
-        job.events.images_done(len(batch.images))
-        keeper.end_step(progress)
+    def epoch(self) -> None:
+        """Train what is left of an epoch, validate it, and tell."""
+        options, progress = self.options, self.progress
+        figures = {"loss": self.train_epoch()}
+        if options.precision == "mixed_float16" and scale_is_used_up(self.optimizer):
+            raise TrainingError(diverged("the gradients overflow float16 at any loss scale", options))
         start = perf_counter()
-    return progress.loss / progress.images
+        with self.averages.in_place():
+            figures |= validate(self.predict, self.val, options, self.job)
+            self.keeper.judge(progress, lower_is_better(figures, options))
+        if options.depends_on_length:
+            figures["learning_rate"] = float(f"{self.optimizer.learning_rate.numpy():.6g}")
+        progress.end_epoch(figures, perf_counter() - start)
+        self.job.events.epoch_ended(figures, progress.times[-1])
+        self.keeper.end_epoch(progress)
+
+    def train_epoch(self) -> float:
+        """The steps that are left of an epoch and of the budget, in the order of the epoch; the mean loss of all."""
+        options, job, progress = self.options, self.job, self.progress
+        left = self.train.epoch(job.seed, progress.epoch)[progress.step * options.images_per_step :]
+        start = perf_counter()
+        for batch in ahead(self.train.batches(options.images_per_step, left)):
+            if self.complete:
+                break
+            ready = perf_counter()
+            if options.depends_on_length:  # the rate is that of the middle of the step
+                self.optimizer.learning_rate = learning_rate(options, progress.share(job, self.steps, 0.5))
+            loss = float(self.step(*batch))
+            if not math.isfinite(loss):
+                raise not_finite(loss, batch, options, job, progress)
+            progress.end_step(loss, len(batch.images), ready - start, perf_counter() - start)
+            job.events.images_done(len(batch.images))
+            self.keeper.end_step(progress)
+            start = perf_counter()
+        return progress.loss / progress.images
 
 
 def validate(predict: Callable[..., Any], data: Arrays, options: KerasTrainer, job: Job) -> dict[str, float]:
@@ -169,3 +175,10 @@ def validate(predict: Callable[..., Any], data: Arrays, options: KerasTrainer, j
         losses.extend(values)
         counts += confusion(labels, tf.argmax(logits, axis=-1).numpy(), job.num_classes)
     return {"val_loss": float(np.mean(losses)), "val_mean_iou": float(mean_iou(counts))}
+
+
+def lower_is_better(figures: Mapping[str, float], options: KerasTrainer) -> float:
+    """What the best epoch is the lowest in; infinite if its loss is no number, by which nothing can be told."""
+    if not math.isfinite(figures["val_loss"]):
+        return math.inf
+    return figures["val_loss"] if options.select == "val_loss" else -figures["val_mean_iou"]

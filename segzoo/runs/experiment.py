@@ -140,6 +140,13 @@ def _require_same(folder: RunFolder, earlier: Experiment, later: Experiment) -> 
             f"the run in {folder.path} was begun with other options: {'; '.join(changed)}; give it the same ones, "
             "or begin a run with another --out"
         )
+    longer = f"`segzoo run --config {folder.config} --epochs {later.epochs}"
+    if later.epochs != earlier.epochs and later.trainer.depends_on_length:
+        begun = f"with --epochs {earlier.epochs}" if earlier.epochs else "without --epochs"
+        raise ConfigError(
+            f"the run in {folder.path} was begun {begun}, and from its first step on it is trained by a plan for that, "
+            f"as with a learning rate that falls to 0: {longer}` begins a new run"
+        )
     if later.epochs and (done := len(folder.read_history())) > later.epochs:
         raise ConfigError(
             f"the run in {folder.path} has {done} epochs already; --epochs {later.epochs} is less than that"
@@ -150,7 +157,7 @@ def _require_same(folder: RunFolder, earlier: Experiment, later: Experiment) -> 
             why, keep = f"its trainer '{earlier.config.trainer.name}' has left no checkpoint", ""
         raise ConfigError(
             f"the run in {folder.path} is finished, and {why}, so it cannot be trained longer: "
-            f"`segzoo run --config {folder.config} --epochs {later.epochs}{keep}` begins a new run"
+            f"{longer}{keep}` begins a new run"
         )
 
 
@@ -199,8 +206,10 @@ def _finished(experiment: Experiment, folder: RunFolder) -> Run:
     if experiment.config.keep_checkpoint is False and folder.has_checkpoint:
         folder.write_config(experiment.config)
         folder.remove_checkpoints()
-    longer = "to train it longer, add --epochs" if folder.has_checkpoint else "no checkpoint is kept to train it longer"
-    note(f"the run in {folder.path} is finished; {longer}")
+    longer = (
+        "; to train it longer, add --epochs" if folder.has_checkpoint else "; no checkpoint is kept to train it longer"
+    )
+    note(f"the run in {folder.path} is finished{'' if experiment.trainer.depends_on_length else longer}")
     return open_run(folder.path)
 
 
@@ -304,5 +313,5 @@ def _warnings(
         *warnings.changing_samples(splits),
         *learned,
         *warnings.one_class_predicted(scores["confusion"], classes, scores["split"]),
-        *warnings.best_epoch_is_last(history, experiment.config),
+        *([] if experiment.trainer.depends_on_length else warnings.best_epoch_is_last(history, experiment.config)),
     ]

@@ -48,7 +48,7 @@ class RunProgress(Subscriber):
         """Print the figures of the epoch, and its seconds."""
         self._done += 1
         self._times.append(times)
-        text = "   ".join(f"{name} {value:.4f}" for name, value in figures.items() if name != "epoch")
+        text = "   ".join(f"{name} {_short(value)}" for name, value in figures.items() if name != "epoch")
         place = self._place(self._done).rjust(len(self._place(self._planned or 0)))
         self._bar.line(f"epoch {place}   {text}   {times['seconds']:.0f} s")
 
@@ -67,3 +67,8 @@ class RunProgress(Subscriber):
     def _place(self, epoch: int) -> str:
         """`3/12`; without the total where only steps or seconds end the training."""
         return f"{epoch}/{self._planned}" if self._planned else f"{epoch}"
+
+
+def _short(value: float) -> str:
+    """A figure with four decimals; a small one, such as a learning rate, with two digits."""
+    return f"{value:.1e}" if 0 < abs(value) < 1e-3 else f"{value:.4f}"

@@ -1,0 +1,107 @@
+"""The compiled steps of a training: from a batch to changed weights, and from images to logits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import keras
+import tensorflow as tf
+
+from segzoo.plugin import Job
+from segzoo.training import Arrays
+from segzoo_keras.averaging import Averages
+from segzoo_keras.divergence import check_gradients, check_logits_in_training
+from segzoo_keras.normalization import with_stand_ins
+
+if TYPE_CHECKING:
+    from segzoo_keras import KerasTrainer
+
+Step = Callable[..., Any]
+
+
+def with_pixels(network: keras.Model, pixels: str, data: Arrays) -> keras.Model:
+    """The network behind a layer that scales pixel values 0..255 to the range it wants."""
+    # A subclassed network has no input shape of its own.
+    shape = getattr(network, "input_shape", (None, *data.frame.input_size, data.channels))
+    inputs = keras.Input(shape[1:], name="pixels")
+    # In float32 whatever the policy: bfloat16 would round before it subtracts, and merge neighbouring pixel values.
+    scale = keras.layers.Rescaling(1 / 127.5, offset=-1, dtype="float32", name="scale")
+    return keras.Model(inputs, network(scale(inputs) if pixels == "-1..1" else inputs), name="segzoo")
+
+
+def compile_steps(
+    model: keras.Model,
+    optimizer: keras.optimizers.Optimizer,
+    averages: Averages,
+    data: Arrays,
+    options: KerasTrainer,
+    job: Job,
+) -> tuple[Step, Step]:
+    """A training step (images, labels and weights of a step to mean loss), and the way from images to logits.
+
+    The number of images is left open, so that a smaller last batch is not compiled again.
+    """
+    network = with_stand_ins(model)
+    (height, width), (out_height, out_width) = data.frame.input_size, data.frame.output_size
+    signature = [
+        tf.TensorSpec((None, height, width, data.channels), tf.float32),
+        tf.TensorSpec((None, out_height, out_width), tf.int32),
+        tf.TensorSpec((None, out_height, out_width), tf.float32),
+    ]
+
+    def slopes_of(images: Any, labels: Any, weights: Any) -> tuple[Any, list[Any]]:
+        with tf.GradientTape() as tape:
+            logits = network(images, training=True)
+            check_logits_in_training(logits, data, job)
+            loss = tf.reduce_mean(job.loss(labels, tf.cast(logits, tf.float32), weights))
+            # A network's own penalties, such as weight decay; those of activities may be of 16 bits.
+            total = tf.add_n([loss, *(tf.cast(penalty, tf.float32) for penalty in network.losses)])
+            scaled = optimizer.scale_loss(total)
+        slopes = tape.gradient(scaled, model.trainable_variables)
+        check_gradients(slopes, job)
+        return total, slopes
+
+    if options.accumulate > 1:
+        slopes_of = in_parts(slopes_of, options.batch_size, model.trainable_variables)
+
+    @tf.function(input_signature=signature)
+    def train_step(images: Any, labels: Any, weights: Any) -> Any:
+        total, slopes = slopes_of(images, labels, weights)
+        optimizer.apply(slopes, model.trainable_variables)
+        averages.update(optimizer.iterations)
+        return total
+
+    @tf.function(input_signature=signature[:1])
+    def predict_step(images: Any) -> Any:
+        return tf.cast(network(images, training=False), tf.float32)
+
+    return train_step, predict_step
+
+
+def in_parts(slopes_of: Step, size: int, variables: list[keras.Variable]) -> Step:
+    """The same function, of a batch to a mean over its images and its gradients, which sees `size` images at once.
+
+    Keras' `gradient_accumulation_steps` does not do: it takes the last, smaller batch of an epoch for a full one, and
+    keeps gradients beyond the end of an epoch.
+    """
+
+    def step(*batch: Any) -> tuple[Any, list[Any]]:
+        count = tf.shape(batch[0])[0]
+
+        def add(start: Any, total: Any, sums: list[Any]) -> tuple[Any, Any, list[Any]]:
+            part = [values[start : start + size] for values in batch]
+            share = tf.cast(tf.shape(part[0])[0] / count, tf.float32)
+            loss, slopes = slopes_of(*part)
+            more = [0.0 if slope is None else share * tf.convert_to_tensor(slope) for slope in slopes]
+            return (
+                start + size,
+                total + share * loss,
+                [before + slope for before, slope in zip(sums, more, strict=True)],
+            )
+
+        begin = (0, 0.0, [tf.zeros_like(variable.value) for variable in variables])
+        _, total, slopes = tf.while_loop(lambda start, *_: start < count, add, begin, parallel_iterations=1)
+        return total, slopes
+
+    return step
