@@ -161,6 +161,22 @@ class Model(Plugin):
 
 
 @dataclass(frozen=True)
+class FileReading:
+    """How image files become images of a type, beside their channels and their range."""
+
+    dtype: Literal["uint8", "uint16"] | None
+    """The type of all images; None for that of each file."""
+    any_numbers: bool = False
+    """Whether files may hold any numbers, of which the range says what they mean, or only whole ones of the type."""
+    widened: bool = False
+    """Whether values of 8 bits count 257 times beside those of 16 bits, so that white is white."""
+    stack: Literal["samples", "channels"] | None = None
+    """What the pages of a TIFF are, where its axes do not say so."""
+    spread: tuple[float, float] | None = None
+    """The least and the largest value of the training images, if they are known."""
+
+
+@dataclass(frozen=True)
 class Info:
     """What a dataset holds, and what it suggests to a run that does not say otherwise."""
 
@@ -179,6 +195,8 @@ class Info:
     surroundings do and each pixel counts, as in micrographs and aerial images."""
     range: tuple[float, float] | None = None
     """Which values in the files the smallest and the largest pixel value stand for; None for the range of the type."""
+    reading: FileReading | None = None
+    """What else it takes to read other image files alike; None if those of 8 and of 16 bits are taken as they are."""
 
 
 class Samples(Protocol):

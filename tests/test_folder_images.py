@@ -170,7 +170,7 @@ def test_what_is_not_a_number_is_an_error_that_names_the_file(tmp_path, cache):
     values = ramp(0, 1, np.float32)
     values[2, 3] = np.nan
     splits(tmp_path, train=[ramp(0, 1, np.float32), values], val=ramp(0, 1, np.float32))
-    with pytest.raises(DataError, match=r"train/images/1.npy: 1 of its 48 values are not a number \(NaN\)"):
+    with pytest.raises(DataError, match=r"train/images/1.npy: 1 of 48 values are not a number \(NaN\)"):
         opened(tmp_path, cache, range=(0, 1))["train"][1]
     values[2, 3] = np.inf
     save(tmp_path / "train/images/1.npy", values)

@@ -17,7 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, TiffImagePlugin, features
 
-from segzoo.data.image_files import FORMATS
+from segzoo.data import single_images
+from segzoo.data import tiff as tiff_reader
+from segzoo.data.image_files import FORMATS, held_pages
 from segzoo.data.images import (
     NOT_A_NUMBER,
     header,
@@ -28,6 +30,7 @@ from segzoo.data.images import (
     read_masks,
     read_pages,
     read_values,
+    value_rows,
 )
 from segzoo.errors import DataError
 from segzoo.processes.terminal import quiet
@@ -153,6 +156,31 @@ def put(tmp_path):
         return tmp_path / name
 
     return write
+
+
+def rows_of(path):
+    """The rows of all pages of a file, of each a list."""
+    with held_pages(path) as opened:
+        return [list(value_rows(image, image.channels, path)) for image in opened]
+
+
+@pytest.fixture
+def _few_rows_at_a_time(monkeypatch):
+    for module in (single_images, tiff_reader):
+        monkeypatch.setattr(module, "AT_ONCE", 30)
+
+
+@pytest.mark.usefixtures("_few_rows_at_a_time")
+@pytest.mark.parametrize("name", IMAGES)
+def test_the_rows_of_a_file_are_those_of_all_of_it(put, name):
+    path = put(name, IMAGES[name][0])
+    several = rows_of(path)
+    assert len(several) == pages(path)
+    for page, rows in enumerate(several):
+        np.testing.assert_array_equal(np.concatenate(rows), read_values(path, page=page))
+    whole = len(several[0][0]) == header(path).size[0]
+    in_one_piece = ("deflated", "lzw", "packbits", "jpeg", "packed_pages", "tiles", "jpeg2000")  # tiles are larger
+    assert whole == (path.suffix not in (".npy", ".tif") or path.stem in in_one_piece)
 
 
 @pytest.mark.parametrize("name", IMAGES)
@@ -406,7 +434,7 @@ def test_an_image_that_would_fill_the_memory_is_refused(put):
     huge = huge[:12] + size + struct.pack(">I", zlib.crc32(size)) + huge[33:]
     path = put("bomb.png", huge)
     for read in (read_image, read_mask, header, pages):
-        with pytest.raises(DataError, match=r"bomb.png: it has more than 178,956,970 pixels; cut it into tiles"):
+        with pytest.raises(DataError, match=r"bomb.png: it has more than 178,956,970 pixels; cut it into parts"):
             read(path)
 
 
@@ -494,6 +522,7 @@ def test_lost_frames_are_told_of(put, name):
     assert not header(put("grey.png", IMAGES["grey.png"][0])).animated
 
 
+@pytest.mark.usefixtures("_few_rows_at_a_time")
 @pytest.mark.parametrize("name", IMAGES)
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
@@ -501,7 +530,7 @@ def test_a_damaged_file_decodes_or_is_named_and_nothing_is_printed(put, capfd, n
     path = put(name, data.draw(damaged(IMAGES[name][0])))
     with quiet(), warnings.catch_warnings(record=True) as caught:  # quiet, since libtiff writes to descriptor 2
         warnings.simplefilter("always")
-        for read in (read_image, read_mask, header, pages, palette):
+        for read in (read_image, read_mask, rows_of, header, pages, palette):
             try:
                 read(path)
             except DataError as error:
@@ -515,7 +544,7 @@ def test_every_part_of_a_file_decodes_or_is_named(put, name):
     content = IMAGES[name][0]
     for length in range(0, len(content), max(1, len(content) // 50)):
         path = put(name, content[:length])
-        for read in (read_image, read_mask):
+        for read in (read_image, read_mask, rows_of):
             try:
                 read(path)
             except DataError as error:
@@ -527,7 +556,14 @@ import random, resource, sys
 from pathlib import Path
 
 from segzoo.errors import DataError
-from segzoo.data.images import header, pages, read_image, read_mask
+from segzoo.data.image_files import held_pages
+from segzoo.data.images import header, pages, read_image, read_mask, value_rows
+
+def read_rows(path):
+    with held_pages(path) as opened:
+        for image in opened:
+            for rows in value_rows(image, image.channels, path):
+                pass
 
 resource.setrlimit(resource.RLIMIT_CPU, (300, 300))  # it takes some twenty seconds
 resource.setrlimit(resource.RLIMIT_AS, (2**32, 2**32))
@@ -540,7 +576,7 @@ for path in sorted(Path(sys.argv[1]).iterdir()):
             area = min(len(bad), rng.choice([64, 256, len(bad)]))
             bad[rng.randrange(area)] = rng.choice([0, 1, 2, 127, 128, 255, rng.randrange(256)])
         path.write_bytes(bad[: rng.randrange(len(bad)) if rng.random() < 0.3 else None])
-        for read in (read_image, read_mask, header, pages):
+        for read in (read_image, read_mask, read_rows, header, pages):
             try:
                 read(path)
             except DataError:

@@ -289,6 +289,7 @@ def untyped(install):
         ("size", "`describe` gives image_size = 16; it must be a height and a width in pixels"),
         ("epochs", "`describe` gives epochs = 0; it must be an integer from 1 on"),
         ("view", "`describe` gives view = 'zoom'; it must be one of resize, crop"),
+        ("reading", "`describe` gives reading = 'uint8'; it must be a FileReading or None"),
         ("warnings", "`warnings` returned 'a text' of the type str, which is no Sequence[str]"),
         ("metric", "`metric` returned {'share': 1.0} of the type dict, which is no Metric | None"),
         ("definition", "its metric defines 'of right pixels', which is no Score"),

@@ -8,8 +8,9 @@ import tifffile
 from PIL import Image
 from tiffs import page, tags_of, written
 
-from segzoo.data import tiff_planes
+from segzoo.data import tiff, tiff_planes
 from segzoo.data.images import header, pages, palette, read_image, read_mask, read_masks, read_values
+from segzoo.data.pixels import Pixels, open_pages
 from segzoo.errors import DataError
 
 H, W = 20, 18
@@ -22,6 +23,11 @@ def numbers(shape, dtype):
     values = RANDOM.integers(0, largest + 1, shape)
     values.flat[:2] = 0, largest
     return values.astype(dtype)
+
+
+@pytest.fixture(autouse=True)
+def _few_rows_at_a_time(monkeypatch):
+    monkeypatch.setattr(tiff, "AT_ONCE", 200)
 
 
 @pytest.fixture
@@ -42,7 +48,14 @@ def same(path, expected, page=0):
     assert (facts.size, facts.channels, facts.dtype) == (image.shape[:2], image.shape[2], expected.dtype)
     assert image.dtype == ("uint8" if expected.dtype.itemsize == 1 else "uint16")
     np.testing.assert_array_equal(image, expected)
+    np.testing.assert_array_equal(by_rows(path, page), image)
     return True
+
+
+def by_rows(path, page=0):
+    """The pixels of a page, read a few rows at a time."""
+    with open_pages(path, Pixels(header(path, page).channels)) as opened:
+        return opened.rows(page).array()
 
 
 DTYPES = ("uint8", "uint16", "int8", "int16", "float32")
@@ -332,7 +345,7 @@ def test_numbers_out_of_range_are_named_and_do_not_wrap(put, dtype, wrong, read)
         ({32997: ("I", [2])}, ""),
         ({259: ("H", [34718])}, "newer versions may read it"),
         ({257: ("I", [H + 1]), 278: ("I", [H + 1])}, ""),
-        ({256: ("I", [2**15]), 257: ("I", [2**15]), 278: ("I", [2**15])}, "it has more than 178,956,970 pixels"),
+        ({256: ("I", [2**15]), 257: ("I", [2**15]), 278: ("I", [2**15])}, "of which more than 178,956,970 pixels"),
     ],
 )
 def test_what_nobody_can_say_is_refused_by_name(put, change, reason):

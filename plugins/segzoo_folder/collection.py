@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from segzoo.data.images import channels_first
+from segzoo.data.pixels import Pixels
 from segzoo.data.samples import OnDemand
 from segzoo.errors import DataError
 from segzoo.plugin import Info, Split
 from segzoo_folder import ImageFolder
 from segzoo_folder.files import stamp_of
-from segzoo_folder.images import Pixels, decide_pixels, shared_channels, suggest
+from segzoo_folder.images import decide_pixels, shared_channels, suggest
 from segzoo_folder.index import Index, Pages
 from segzoo_folder.inspection import inspect, inspect_image, inspect_mask
 from segzoo_folder.labels import find_labels
@@ -156,7 +157,8 @@ def _collected(options_json: str, index: Index, splits: int | None) -> Collectio
     reading = Reading(decide_pixels(options, channels, images, extents), labels)
     sizes = [size for group in images for size in [(group.facts.height, group.facts.width)] * group.size]
     suggestion = suggest(sizes, len(train))
-    info = Info(reading.labels.classes, channels, assignment.splits, *suggestion, reading.pixels.range)
+    pixels = reading.pixels
+    info = Info(reading.labels.classes, channels, assignment.splits, *suggestion, pixels.range, pixels.reading)
     return Collection(info, reading, pages, assignment, extents)
 
 

@@ -4,31 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from statistics import median_low
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from segzoo.data.images import channels_first, header, read_image, read_values
+from segzoo.data.images import channels_first
+from segzoo.data.pixels import LARGEST, Pixels
 from segzoo.errors import DataError
-from segzoo.plugin import View
+from segzoo.plugin import FileReading, View
 from segzoo.training import crops_of
 from segzoo_folder import ImageFolder
 from segzoo_folder.index import FileGroup, ImageFacts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from segzoo.data.tiff_planes import Stack
-
-LARGEST = {"uint8": 255, "uint16": 65535}
-"""The largest pixel value of each type; the smallest is 0."""
-WIDENING = 257
-"""The factor from 8 to 16 bits, 65535 / 255, which keeps white white."""
 
 LARGE = 512
 """The shorter side, in pixels, from which images of the same size are cropped."""
@@ -42,68 +33,20 @@ EPOCHS = 20
 Range = tuple[float, float]
 
 
-@dataclass(frozen=True)
-class Pixels:
-    """How the values in image files become pixel values of the same channels and type."""
-
-    channels: int
-    dtype: str
-    """Of the pixel values: uint8 if all files are that, else uint16."""
-    range: Range | None
-    """The values that become the smallest and the largest; None for those of the type."""
-    given: bool
-    """Whether the range is an option of the user, so that the files may hold any numbers."""
-    step: int
-    """The factor of 8-bit values: WIDENING if others have 16 bits, else 1."""
-    spread: Range
-    """The least and the largest value of the training images, as far as they are known."""
-    stack: Stack | None
-    """What the pages of a file are."""
-
-    def read(self, path: Path, page: int) -> NDArray[Any]:
-        """Pixels (H, W, channels) of `dtype`.
-
-        Raises:
-            DataError: if the file cannot be read, or holds what is no pixel value.
-        """
-        values = read_values(path, self.channels, page, self.stack) if self.given else self._unscaled(path, page)
-        if values.dtype.name not in LARGEST:
-            return _scaled(_numbers(values, path), self.range or (0, LARGEST[self.dtype]), self.dtype)
-        if values.dtype.itemsize > np.dtype(self.dtype).itemsize:
-            raise DataError(f"{path} is {values.dtype}, other images {self.dtype}; has it changed meanwhile?")
-        if self.range is None and values.dtype == self.dtype:
-            return values
-        step = self.step if values.dtype == np.uint8 else 1
-        table = _table(values.dtype.name, step, self.range or (0, LARGEST[self.dtype]), self.dtype)
-        return np.take(table, values)
-
-    def _unscaled(self, path: Path, page: int) -> NDArray[Any]:
-        try:
-            return read_image(path, self.channels, page, self.stack)
-        except DataError as error:
-            raise DataError(f"{error}{self._range_hint(path, page)}") from error
-
-    def _range_hint(self, path: Path, page: int) -> str:
-        """The range of the training images, for an error about the values of an image; else empty."""
-        with suppress(DataError):
-            if np.isfinite(self.spread).all() and header(path, page, self.stack).dtype not in LARGEST:
-                low, high = map(number, self.spread)
-                return f"; the training images hold {low} to {high}"
-        return ""
-
-
 def decide_pixels(
     options: ImageFolder, channels: int, images: Sequence[FileGroup[ImageFacts]], extents: NDArray[Any]
 ) -> Pixels:
     """How to read images, given the rows of EXTENTS of the training pages."""
     types, spread = {group.facts.dtype for group in images}, _spread(extents)
+    known = spread if np.isfinite(spread).all() else None
     if isinstance(options.range, tuple):
-        dtype, step = "uint8" if types == {"uint8"} else "uint16", WIDENING if types == LARGEST.keys() else 1
-        return Pixels(channels, dtype, options.range, True, step, spread, options.stack)
+        dtype: Literal["uint8", "uint16"] = "uint8" if types == {"uint8"} else "uint16"
+        widened = types == LARGEST.keys()
+        return Pixels(channels, options.range, FileReading(dtype, True, widened, options.stack, known))
     if all(group.facts.narrow for group in images):
-        return Pixels(channels, "uint8", None, False, 1, spread, options.stack)
+        return Pixels(channels, None, FileReading("uint8", stack=options.stack, spread=known))
     data_range = _of_data(extents) if options.range == "data" else None
-    return Pixels(channels, "uint16", data_range, False, WIDENING, spread, options.stack)
+    return Pixels(channels, data_range, FileReading("uint16", False, True, options.stack, known))
 
 
 def _of_data(extents: NDArray[Any]) -> Range | None:
@@ -117,35 +60,6 @@ def _spread(extents: NDArray[Any]) -> Range:
     """The least and the largest value of these pages; infinite if none is known."""
     known = extents[np.isfinite(extents).all(axis=1)]
     return float(known[:, 0].min(initial=np.inf)), float(known[:, 1].max(initial=-np.inf))
-
-
-@lru_cache(maxsize=8)
-def _table(source: str, step: int, range: Range, dtype: str) -> NDArray[Any]:
-    """The pixel value of each value of a type."""
-    return _scaled(np.arange(LARGEST[source] + 1) * step, range, dtype)
-
-
-def _scaled(values: NDArray[Any], range: Range, dtype: str) -> NDArray[Any]:
-    """Values as pixel values: clipped to the range and rounded, halves to even."""
-    (low, high), largest = range, LARGEST[dtype]
-    shares = (values.astype(np.float64) - low) / (high - low)
-    result: NDArray[Any] = np.rint(shares.clip(0, 1) * largest).astype(dtype)
-    return result
-
-
-def _numbers(values: NDArray[Any], path: Path) -> NDArray[Any]:
-    """The values, if they are numbers; a DataError otherwise."""
-    if wrong := np.isnan(values).sum():
-        raise DataError(
-            f"cannot read {path}: {wrong:,} of its {values.size:,} values are not a number (NaN); write another in "
-            "their place, such as one below the range, which becomes the smallest pixel value"
-        )
-    return values
-
-
-def number(value: float) -> str:
-    """A value as it is typed, without decimals if it is an integer."""
-    return str(int(value)) if float(value).is_integer() else f"{value:.6g}"
 
 
 class Suggestion(NamedTuple):

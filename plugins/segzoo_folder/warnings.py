@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from segzoo.data.pixels import LARGEST, number
 from segzoo_folder import ImageFolder
 from segzoo_folder.collection import Collection, some
-from segzoo_folder.images import LARGEST, number
 from segzoo_folder.index import Index
 from segzoo_folder.labels import TO_OBJECTS, number_objects
 from segzoo_folder.masks import Labels, left_out
@@ -112,7 +112,7 @@ def _low_contrast(collection: Collection) -> Iterator[str]:
     known = collection.extents[np.isfinite(collection.extents).all(axis=1)]
     if not len(known):
         return
-    start, end = pixels.range or (0, LARGEST[pixels.dtype])
+    start, end = pixels.range or (0, LARGEST["uint16"])  # images of 8 bits alone have no extents
     few = int(OUTLIERS * len(known))
     low, high = float(np.sort(known[:, 2])[few]), float(np.sort(known[:, 3])[-1 - few])
     share = (min(high, end) - max(low, start)) / (end - start)

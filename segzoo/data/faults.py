@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from segzoo.errors import DataError, PluginError, SegzooError
-from segzoo.plugin import IGNORE, Dataset, Info, Split, View
+from segzoo.plugin import IGNORE, Dataset, FileReading, Info, Split, View
 from segzoo.plugin_errors import title
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def _rules(info: Info) -> Iterator[tuple[str, str, bool]]:
     yield "image_size", "it must be a height and a width in pixels", size
     yield "epochs", "it must be an integer from 1 on", _counts(info.epochs)
     yield "view", f"it must be one of {', '.join(get_args(View))}", info.view in get_args(View)
+    yield "reading", "it must be a FileReading or None", isinstance(info.reading, FileReading | None)
 
 
 def _counts(value: Any) -> bool:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from segzoo.data.image_files import Stored, open_file, opened, sample_of
+from segzoo.data.image_files import guarded, open_file, opened, sample_of
+from segzoo.data.stored import Stored
 from segzoo.errors import DataError
 
 if TYPE_CHECKING:
@@ -64,7 +65,15 @@ def read_image(path: Path, channels: int | None = None, page: int = 0, stack: St
     Raises:
         DataError: if the file cannot be read, has other channels, or numbers that are not whole or out of range.
     """
-    values = read_values(path, channels, page, stack)
+    return whole_pixels(read_values(path, channels, page, stack), path)
+
+
+def whole_pixels(values: NDArray[Any], path: Path) -> NDArray[Any]:
+    """Values of a file as uint8 or uint16, see `read_image`.
+
+    Raises:
+        DataError: if they are not all whole numbers in range.
+    """
     kept, largest = (np.dtype(np.uint8), 255) if values.dtype.itemsize == 1 else (np.dtype(np.uint16), LAST_LABEL)
     if values.dtype == kept:
         return values
@@ -84,7 +93,18 @@ def read_values(path: Path, channels: int | None = None, page: int = 0, stack: S
         DataError: if the file cannot be read, or has other channels.
     """
     with opened(path, page, stack) as image:
-        return _with_channels(_values(image), image.alpha, channels, path)
+        return _with_channels(_seen(image.read(look_up=True)), image.alpha, channels, path)
+
+
+def value_rows(image: Stored, channels: int, path: Path) -> Iterator[NDArray[Any]]:
+    """What `read_values` returns of an image in an open file, (h, W, C) at a time, from top to bottom.
+
+    Raises:
+        DataError: as `read_values`.
+    """
+    with guarded(path):
+        for rows in image.rows(look_up=True):
+            yield _with_channels(_seen(rows), image.alpha, channels, path)
 
 
 def read_pages(path: Path, stack: Stack | None = None) -> Iterator[NDArray[Any]]:
@@ -95,7 +115,7 @@ def read_pages(path: Path, stack: Stack | None = None) -> Iterator[NDArray[Any]]
     """
     with open_file(path, stack) as file:
         for page in range(len(file)):
-            yield _values(sample_of(file, page, path))
+            yield _seen(sample_of(file, page, path).read(look_up=True))
 
 
 def read_mask(path: Path, page: int = 0, wide: bool = False) -> NDArray[Any]:
@@ -164,10 +184,9 @@ def header(path: Path, page: int = 0, stack: Stack | None = None) -> Header:
         )
 
 
-def _values(image: Stored) -> NDArray[Any]:
-    """The pixels (H, W, C) as they are seen."""
-    values = _native(image.read(look_up=True))
-    return values.reshape(*values.shape[:2], -1)
+def _seen(values: NDArray[Any]) -> NDArray[Any]:
+    """Pixels (H, W) or (H, W, C) as (H, W, C)."""
+    return _native(values).reshape(*values.shape[:2], -1)
 
 
 def _mask(image: Stored, path: Path, wide: bool) -> NDArray[Any]:

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -19,7 +20,9 @@ import numpy as np
 from PIL import Image
 from tifffile import TiffFile, TiffPage
 
+from segzoo.data.stored import AT_ONCE, LARGEST
 from segzoo.data.tiff_planes import Stack, planes
+from segzoo.data.tiff_rows import is_picture, largest_segment, least_rows, read_rows
 from segzoo.errors import DataError
 
 if TYPE_CHECKING:
@@ -136,6 +139,11 @@ class TiffSample:
         table = np.asarray(self._page.colormap)
         return (table >> 8 if table.max() > 255 else table).astype(np.uint8).T
 
+    @property
+    def least_rows(self) -> int:
+        """How many rows must be decoded at once."""
+        return max(least_rows(page, start) for page, start in self._planes)
+
     def read(self, look_up: bool) -> NDArray[Any]:
         """The pixels (H, W) or (H, W, C) of the sample, of any type; orientation is not applied.
 
@@ -143,16 +151,30 @@ class TiffSample:
         and 2 or 4 bits are stretched to 8. Without it the numbers are labels: as they are stored, except that pixels of
         one bit are True where they are white.
         """
-        try:
-            with refused_errors():
-                planes = [self._plane(page, start) for page, start in self._planes]
-        except ValueError as error:
-            if "not supported" not in str(error):
-                raise
-            raise DataError(
-                f"cannot read {self._path}: {error}; newer versions may read it: `pip install --upgrade tifffile "
-                "imagecodecs`"
-            ) from error
+        with self._decoding():
+            planes = [self._plane(page, start) for page, start in self._planes]
+        return self._meaning(planes, look_up)
+
+    def rows(self, look_up: bool) -> Iterator[NDArray[Any]]:
+        """The same pixels, (h, W) or (h, W, C) at a time, from top to bottom."""
+        height, width = self.size
+        least = self.least_rows
+        if least == height:
+            yield self.read(look_up)
+            return
+        for page, start in self._planes:
+            if start is None:
+                self._require_complete(page)
+        per_row = self.dtype.itemsize * width * len(self._planes) * self._page.samplesperpixel
+        step = least * max(1, AT_ONCE // (least * per_row))
+        for top in range(0, height, step):
+            rows = range(top, min(top + step, height))
+            with self._decoding():
+                planes = [self._joined(read_rows(page, start, rows, self.dtype)) for page, start in self._planes]
+            yield self._meaning(planes, look_up)
+
+    def _meaning(self, planes: Sequence[NDArray[Any]], look_up: bool) -> NDArray[Any]:
+        """The pixels that the numbers of planes stand for."""
         values = planes[0] if len(planes) == 1 else np.stack(planes, axis=-1)
         if self.palette:
             labels = values.astype(np.uint8)  # the indices of 1 bit are True and False
@@ -167,17 +189,31 @@ class TiffSample:
             return values * np.uint8(255 // (2**self._page.bitspersample - 1))
         return values
 
+    @contextmanager
+    def _decoding(self) -> Iterator[None]:
+        """Errors of tifffile, and what to do where it only lacks a decoder."""
+        try:
+            with refused_errors():
+                yield
+        except ValueError as error:
+            if "not supported" not in str(error):
+                raise
+            raise DataError(
+                f"cannot read {self._path}: {error}; newer versions may read it: `pip install --upgrade tifffile "
+                "imagecodecs`"
+            ) from error
+
     def _plane(self, page: TiffPage, start: int | None) -> NDArray[Any]:
         """The numbers of a plane, (H, W) or (H, W, C)."""
         if start is None:
             self._require_complete(page)
-            values = page.asarray(maxworkers=1, squeeze=False)
-        else:
-            file = page.parent.filehandle
-            file.seek(start)
-            values = file.read_array(page.parent.byteorder + self.dtype.char, int(np.prod(page.shaped)))
-            values = values.reshape(page.shaped)
-        samples = np.moveaxis(values[:, 0], 0, -1)  # (H, W, contiguous samples, planes), one of which is 1
+        if start is None and not is_picture(page):
+            return self._joined(page.asarray(maxworkers=1, squeeze=False)[:, 0])
+        return self._joined(read_rows(page, start, range(page.imagelength), self.dtype))
+
+    def _joined(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Numbers (planes, h, W, contiguous samples), one of which is 1, as (h, W) or (h, W, C)."""
+        samples = np.moveaxis(values, 0, -1)
         samples = samples.reshape(*samples.shape[:2], -1)
         return np.asarray(samples[..., 0] if samples.shape[2] == 1 else samples, self.dtype)
 
@@ -222,7 +258,16 @@ class TiffSample:
             )
 
     def _require_complete(self, page: TiffPage) -> None:
-        """Raise a DataError if pixels lie behind the end of the file, or uncompressed ones are too few."""
+        """Raise a DataError if pixels lie behind the end of the file, or are too few, or too many to be decoded."""
+        if largest_segment(page) > LARGEST:
+            raise DataError(
+                f"cannot read {self._path}: each of its tiles or strips has more than {LARGEST:,} pixels; save it in "
+                "smaller tiles"
+            )
+        if not page.is_contiguous and len(page.dataoffsets) < prod(page.chunked):
+            raise DataError(
+                f"cannot read {self._path}: it lacks some of its {prod(page.chunked):,} tiles or strips; is it damaged?"
+            )
         ends = [start + count for start, count in zip(page.dataoffsets, page.databytecounts, strict=True) if start]
         least = int(np.prod(page.shaped)) * page.bitspersample // 8 if page.compression == 1 and ends else 0
         if max(ends, default=0) > page.parent.filehandle.size or sum(page.databytecounts) < least:

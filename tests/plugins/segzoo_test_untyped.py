@@ -21,6 +21,7 @@ CHANGES = {
     "size": {"image_size": 16},
     "epochs": {"epochs": 0},
     "view": {"view": "zoom"},
+    "reading": {"reading": "uint8"},
 }
 """What a dataset says wrongly of itself."""
 
