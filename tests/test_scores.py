@@ -2,6 +2,7 @@
 
 import json
 from itertools import chain
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from segzoo.errors import PluginError
 from segzoo.plugin import IGNORE, Metric, Score
 from segzoo.scoring import boundary, calibration, overlap
 from segzoo.scoring.scores import DEFINITIONS, KEYS, METRICS, Scoring, explained, gain, title
-from segzoo.scoring.segmentation import Segmentation
+from segzoo.scoring.segmentation import LabelsOnly, Segmentation
 
 CLASSES = ("ground", "cat", "dog")
 
@@ -113,6 +114,41 @@ def test_the_confusion_matrix_is_counted_once_for_all_metrics(monkeypatch):
     monkeypatch.setattr(overlap, "confusion", lambda *image: asked.append(1) or real(*image))
     Scoring(CLASSES).count(Segmentation(*perfect(num_classes=3)))
     assert asked == [1]
+
+
+class Confident(Metric):
+    """The mean probability of the class that is predicted, of all pixels and of each image."""
+
+    definitions: ClassVar = {
+        "confidence": Score("Of all pixels.", "higher"),
+        "image_confidence": Score("The mean over images.", "higher"),
+        "pixels": Score("How many.", None),
+    }
+    image_means: ClassVar = {"image_confidence": "confidence"}
+
+    def count(self, image):
+        values = image.probabilities.max(-1)
+        return np.array([values.sum(), values.size])
+
+    def scores(self, counts, classes):
+        return {"confidence": counts[0] / counts[1], "pixels": int(counts[1])}
+
+
+@given(st.lists(images(), min_size=1, max_size=3))
+def test_masks_without_probabilities_have_all_scores_but_those_that_ask_for_them(cases):
+    scoring = Scoring(CLASSES, Confident())
+    expected, expected_rows = scored(*cases, own=Confident())
+    total, rows = scoring.summed(scoring.count(LabelsOnly(mask, labels, 3)) for mask, labels, _ in cases)
+    scores = scoring.split_scores(total, rows)
+    assert scores["dataset_scores"] == {"confidence": None, "image_confidence": None}
+    assert scores["expected_calibration_error"] is None
+    for asking in ("dataset_scores", "expected_calibration_error"):
+        del scores[asking], expected[asking]
+    assert scores == expected
+    assert [list(row) for row in rows] == [list(row) for row in expected_rows]
+    for row, other in zip(rows, expected_rows, strict=True):
+        assert np.isnan([row.pop("confidence"), row.pop("expected_calibration_error")]).all()
+        np.testing.assert_array_equal([*row.values()], [other[name] for name in row])
 
 
 def test_a_gain_is_less_of_what_is_better_low():

@@ -15,13 +15,14 @@ from segzoo.scoring.boundary import Boundary, Hausdorff
 from segzoo.scoring.calibration import Calibration
 from segzoo.scoring.overlap import Overlap, mean, number
 from segzoo.scoring.rates import Rates
+from segzoo.scoring.segmentation import NoProbabilitiesError
 
 if TYPE_CHECKING:
     from segzoo.plugin import Metric
     from segzoo.scoring.segmentation import Segmentation
 
 Counts = tuple[Any, ...]
-"""What each metric counts."""
+"""What each metric counts; None if it asks for probabilities and there are none."""
 
 METRICS: tuple[Metric, ...] = (Overlap(), Boundary(), Hausdorff(), Calibration(), Rates())
 """What every run is scored by."""
@@ -75,12 +76,13 @@ class Scoring:
 
     def count(self, image: Segmentation) -> Counts:
         """The counts of an image."""
-        return tuple(self._asked(metric, "count", image) for metric in self.metrics)
+        return tuple(self._counted(metric, image) for metric in self.metrics)
 
     def add(self, counts: Counts, others: Counts) -> Counts:
         """The counts of both together."""
         return tuple(
-            self._asked(metric, "add", *both) for metric, *both in zip(self.metrics, counts, others, strict=True)
+            None if any(count is None for count in both) else self._asked(metric, "add", *both)
+            for metric, *both in zip(self.metrics, counts, others, strict=True)
         )
 
     def summed(self, counts: Iterable[Counts]) -> tuple[Counts, list[dict[str, Any]]]:
@@ -121,8 +123,17 @@ class Scoring:
         scores["better"] = {name: score.better for name, score in defined.items() if score.better}
         return {key: scores[key] for key in KEYS if key in scores} | scores
 
+    def _counted(self, metric: Metric, image: Segmentation) -> Any:
+        try:
+            return self._asked(metric, "count", image)
+        except NoProbabilitiesError:
+            return None
+
     def _given(self, metric: Metric, method: Literal["scores", "image_scores"], count: Any) -> Mapping[str, Any]:
-        """The scores that a metric gives these counts; those of the dataset's metric are as it defines them."""
+        """The scores that a metric gives these counts, NaN without counts; a dataset's metric gives what it defines."""
+        if count is None:
+            scored = (name for name, score in metric.definitions.items() if score.better)
+            return {name: np.nan for name in scored if name not in metric.image_means}
         scores: Mapping[str, Any] = self._asked(metric, method, count, self.classes)
         if metric is self.own:
             require_defined(metric, scores, of_image=method == "image_scores")
