@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from segzoo.benchmarking.benchmark import benchmark
     from segzoo.benchmarking.comparison import Comparison, compare
+    from segzoo.inference.evaluations import evaluate, evaluate_masks
     from segzoo.inference.predictions import Predictions, predict_files
     from segzoo.inspection.contact_sheets import preview
     from segzoo.inspection.findings import Finding, Verification
@@ -27,6 +28,8 @@ __all__ = [
     "Verification",
     "benchmark",
     "compare",
+    "evaluate",
+    "evaluate_masks",
     "open_run",
     "predict_files",
     "preview",
@@ -40,6 +43,7 @@ _HOMES = {
     "benchmarking.comparison": ("Comparison", "compare"),
     "runs.experiment": ("run",),
     "runs.finished": ("Run", "open_run"),
+    "inference.evaluations": ("evaluate", "evaluate_masks"),
     "inference.predictions": ("Predictions", "predict_files"),
     "inspection.findings": ("Finding", "Verification"),
     "inspection.contact_sheets": ("preview",),

@@ -15,7 +15,7 @@ from segzoo.benchmarking.costs import Timing
 from segzoo.benchmarking.plan import Cell
 from segzoo.benchmarking.ranking import RankedModel, rank
 from segzoo.benchmarking.result_files import write_results
-from segzoo.benchmarking.runs import lacking, require_same_data, require_same_definitions, unlike
+from segzoo.benchmarking.runs import lacking, other_splits, require_same_data, require_same_definitions, unlike
 from segzoo.benchmarking.tables import Results
 from segzoo.errors import ConfigError, suggestion
 from segzoo.files.atomic import atomic_folder
@@ -27,7 +27,7 @@ Flat = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Comparison(Results):
-    """Runs beside each other, those that differ only in their seed together."""
+    """Runs and evaluations beside each other, those that differ only in their seed together."""
 
     ranking: tuple[RankedModel, ...]
     """The model with the best mean IoU first."""
@@ -64,7 +64,7 @@ def compare(
     different_data: bool = False,
     out: Path | None = None,
 ) -> Comparison:
-    """Compare finished runs by their folders; what `segzoo compare` does.
+    """Compare finished runs and evaluations by their folders; what `segzoo compare` does.
 
     Runs that differ only in their seed are one row. The baseline is a label or the folder of a run, else the first run.
     With `different_data`, runs on other data stand beside the others; there is a test where the scored images are the
@@ -100,10 +100,25 @@ def _cells(entries: Mapping[str, Sequence[Run]], folder: Path) -> tuple[CellResu
         for run in runs:
             record = read_record(run.folder)
             threads = record.threads if record else run.threads
-            config = os.path.relpath(run.files.config.resolve(), folder.resolve())
-            command = shlex.join([f"{THREADS[0]}={threads}", "segzoo", "run", "--config", config])
+            command = shlex.join([f"{THREADS[0]}={threads}", "segzoo", *_arguments(run, folder.resolve())])
             cells.append(CellResult(Cell(" and ".join(names), label, run.seed), "done", "", command, run, record))
     return tuple(cells)
+
+
+def _arguments(run: Run, folder: Path) -> list[str]:
+    """What repeats a run, or an evaluation, if it is typed in a folder."""
+    here, evaluation, dataset = run.folder.resolve(), run.evaluation, run.config.dataset
+    if not evaluation:
+        return ["run", "--config", os.path.relpath(run.files.config.resolve(), folder)]
+    data = [dataset.name, "--split", run.metrics["split"]]
+    data += [word for key, value in dataset.options.items() for word in ("--set", f"dataset.{key}={json.dumps(value)}")]
+    if evaluation.predictions:
+        label = ["--name", run.config.model.name, "--seed", str(run.seed)]
+        masks = os.path.relpath(here / evaluation.predictions, folder)
+        return ["evaluate", "--predictions", masks, *data, *label, "--out", f"{run.config.model.name}-again"]
+    source = os.path.relpath(here / (evaluation.run or "NETWORK"), folder)
+    names = [word for pair in evaluation.classes.items() for word in ("--map", "=".join(pair))]
+    return ["evaluate", source, *data, *names, *(["--tta", evaluation.tta] if evaluation.tta else [])]
 
 
 def _grouped(runs: Sequence[Run]) -> list[list[Run]]:
@@ -121,9 +136,16 @@ def _grouped(runs: Sequence[Run]) -> list[list[Run]]:
 
 
 def flat_options(run: Run) -> dict[str, Any]:
-    """All that decides the outcome but the seed and the data, which are known by their fingerprints."""
+    """All that decides the outcome but the seed and the data, which are known by their fingerprints.
+
+    Of a network or of masks that no run has made, only the name is known.
+    """
+    evaluation = run.evaluation
+    if evaluation and not evaluation.run:
+        return _flat({"model": {"name": run.config.model.name}, **evaluation.options()})
     left_out = ("seed", "dataset", "leave_out")
-    return _flat({key: value for key, value in run.config.deciding().items() if key not in left_out})
+    options = {key: value for key, value in run.config.deciding().items() if key not in left_out}
+    return _flat(options | (evaluation.options() if evaluation else {}))
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -137,7 +159,7 @@ def _labelled(groups: Sequence[Sequence[Run]]) -> dict[str, Sequence[Run]]:
     """The groups by the name of their model, the options in which they differ and, where that does not do, more."""
     options = [flat_options(group[0]) for group in groups]
     labels = [_label(of_group, options) for of_group in options]
-    if any(group[0].fingerprints != groups[0][0].fingerprints for group in groups):
+    if any(other_splits(groups[0][0], group[0]) for group in groups):
         names = [group[0].config.dataset.name for group in groups]
         labels = [f"{label} on {name}" for label, name in zip(labels, names, strict=True)]
     twice = {label for label in labels if labels.count(label) > 1}
@@ -157,9 +179,15 @@ def _label(options: Flat, all_options: Sequence[Flat]) -> str:
 
 
 def _comparable(key: str, options: Flat, other: Flat) -> bool:
-    """Whether an option means the same in another configuration: that of a plugin only where the plugin is the same."""
+    """Whether an option means the same in another configuration, of which it may not be known.
+
+    That of a plugin does only where the plugin is the same.
+    """
+    if "trainer.name" not in other:
+        return key in other
     section, dot, option = key.partition(".")
-    return not dot or option == "name" or options[f"{section}.name"] == other[f"{section}.name"]
+    name = f"{section}.name"
+    return not dot or option == "name" or options.get(name) == other.get(name)
 
 
 def _text(value: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from segzoo.errors import ConfigError
 from segzoo.runs.finished import Run
@@ -23,8 +23,7 @@ def require_same_data(runs: Sequence[Run], remedy: str) -> None:
 def _differences(run: Run, other: Run) -> list[str]:
     """The differences between the data of two runs, as text."""
     facts = []
-    splits = dict.fromkeys([*run.fingerprints, *other.fingerprints])
-    if changed := [split for split in splits if run.fingerprints.get(split) != other.fingerprints.get(split)]:
+    if changed := other_splits(run, other):
         names = ", ".join(f"'{split}'" for split in changed)
         facts.append(f"other samples in the split{'s' if changed[1:] else ''} {names}")
     if run.metrics["split"] != other.metrics["split"]:
@@ -32,6 +31,11 @@ def _differences(run: Run, other: Run) -> list[str]:
     if run.classes != other.classes:
         facts.append(f"the classes are {', '.join(run.classes)} and {', '.join(other.classes)}")
     return facts
+
+
+def other_splits(run: Run, other: Run) -> list[str]:
+    """The splits whose samples are known of both runs, and differ: of masks, only those that are scored are known."""
+    return [split for split, data in run.fingerprints.items() if other.fingerprints.get(split, data) != data]
 
 
 def require_same_definitions(runs: Sequence[Run]) -> None:
@@ -54,14 +58,20 @@ def require_same_definitions(runs: Sequence[Run]) -> None:
 
 def unlike(runs: Sequence[Run]) -> list[str]:
     """Differences between runs that a reader has to know but that do not rule out a comparison, as sentences."""
-    facts: dict[str, list[object]] = {
-        "on the same data: there is a test where the scored images are the same": [run.fingerprints for run in runs],
-        "made with the same versions, which may make a difference too": [run.versions for run in runs],
-        "made on one machine: do not compare their times": [run.machine for run in runs],
+    facts: dict[str, Callable[[Run], object]] = {
+        "made with the same versions, which may make a difference too": lambda run: run.versions,
+        "made on one machine: do not compare their times": lambda run: run.machine,
     }
-    return [
-        f"Not all runs were {what}." for what, values in facts.items() if any(value != values[0] for value in values)
-    ]
+    sentences = []
+    if any(other_splits(runs[0], run) for run in runs):
+        sentences.append("Not all runs were on the same data: there is a test where the scored images are the same.")
+    for what, of in facts.items():
+        if len({of(run) for run in runs}) > 1:
+            sentences.append(f"Not all runs were {what}.")
+    foreign = [run for run in runs if run.evaluation and not run.evaluation.run]
+    if foreign:
+        sentences.append(f"What was trained on for {_folders(foreign)} is not known.")
+    return sentences
 
 
 def lacking(runs: Sequence[Run]) -> list[str]:

@@ -16,6 +16,7 @@ import typer
 from segzoo.cli import data
 from segzoo.cli.benchmark import benchmark
 from segzoo.cli.compare import compare
+from segzoo.cli.evaluation import evaluate
 from segzoo.cli.prediction import predict
 from segzoo.cli.scores import print_scores
 from segzoo.cli.shared import AsJson, Definitions, ImageSize, Settings, interruptible, options_of, size_of
@@ -41,6 +42,7 @@ app.add_typer(data.app, name="data")
 app.command()(benchmark)
 app.command()(compare)
 app.command()(predict)
+app.command()(evaluate)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from segzoo.errors import ConfigError
 from segzoo.networks.frame import Frame
-from segzoo.networks.saved import load
+from segzoo.networks.saved import load, unreadable
 from segzoo.plugin_errors import summary
 from segzoo.runs.finished import Run, open_run
 from segzoo.runs.folder import RunFolder
@@ -28,9 +28,9 @@ class Trained:
     """A trained network, and what it makes of images."""
 
     source: Path
-    """The folder of the run, or the file of the network, as the user has named it."""
-    file: Path
-    """The file of the network."""
+    """The folder of the run, or the file of the network, as the user has named it; the name of a Keras model."""
+    file: Path | None
+    """The file of the network; None of a Keras model that is in memory."""
     frame: Frame
     """What of an image the network sees, and where its prediction lies."""
     classes: tuple[str, ...]
@@ -43,42 +43,66 @@ class Trained:
     """Loads the network: float32 pixel values 0..255 (B, H, W, C) to logits."""
 
     def fingerprint(self) -> str:
-        """SHA-256 of the file of the network."""
-        with self.file.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        """SHA-256 of the file of the network, or of the weights of a Keras model.
+
+        Raises:
+            DataError: if the file cannot be read.
+        """
+        if self.file is None:
+            digest = hashlib.sha256()
+            for weight in self.network().get_weights():
+                digest.update(weight.tobytes())
+            return digest.hexdigest()
+        try:
+            with self.file.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise unreadable(self.file, error) from error
 
 
-def open_trained(source: Run | Path | str, frame: Frame | None = None, classes: Sequence[str] = ()) -> Trained:
-    """The network of a finished run, by the run or its folder, or that of a `.keras` file.
+def open_trained(
+    source: Run | keras.Model | Path | str, frame: Frame | None = None, classes: Sequence[str] = ()
+) -> Trained:
+    """The network of a finished run, by the run or its folder, that of a `.keras` file, or a Keras model.
 
-    A run knows its frame and its classes. With a file they are given; classes without names are called `class 0` and so
-    on. The network of a file is loaded at once, that of a run when it is asked for.
+    A run knows its frame and its classes. Of a file and of a model they are given; classes without names are called
+    `class 0` and so on. The network of a file is loaded at once, that of a run when it is asked for.
 
     Raises:
         SegzooError: if there is no network, or it does not make of images what the frame and the classes promise.
     """
+    if not isinstance(source, Run | Path | str):
+        return _of_network(source, Path(source.name), None, frame, classes)
     if isinstance(source, Run) or Path(source).suffix != SUFFIX:
         run = source if isinstance(source, Run) else open_run(source)
         if frame or classes:
             raise ConfigError(f"the run in {run.folder} knows how it sees images and its classes; leave out {NEEDED}")
         info = run.info
         return Trained(
-            run.folder, run.files.model, run.frame, info.classes, info.channels, info.range, network=run.network
+            run.folder, run.network_file, run.frame, info.classes, info.channels, info.range, network=run.network
         )
-    return _of_file(Path(source), frame, classes)
+    path = Path(source)
+    _require_frame(frame, path)
+    return _of_network(load(path, lambda: _unknown(path)), path, path, frame, classes)
 
 
-def _of_file(path: Path, frame: Frame | None, classes: Sequence[str]) -> Trained:
-    if frame is None:
-        folder = RunFolder(path.parent)
-        instead = f", or name the run that it is of: {path.parent}" if folder.finished else ""
-        raise ConfigError(f"say how the network in {path} sees images, with {NEEDED}{instead}")
-    network = load(path, lambda: _unknown(path))
-    channels, count = _channels(network, path), _classes(network, frame, path)
+def _of_network(
+    network: keras.Model, name: Path, file: Path | None, frame: Frame | None, classes: Sequence[str]
+) -> Trained:
+    frame = _require_frame(frame, name)
+    channels, count = _channels(network, name), _classes(network, frame, name)
     if classes and len(classes) != count:
-        raise ConfigError(f"the network in {path} has {count} classes, but {len(classes)} names are given for them")
+        raise ConfigError(f"the network in {name} has {count} classes, but {len(classes)} names are given for them")
     names = tuple(classes) or tuple(f"class {index}" for index in range(count))
-    return Trained(path, path, frame, names, channels, None, network=lambda: network)
+    return Trained(name, file, frame, names, channels, None, network=lambda: network)
+
+
+def _require_frame(frame: Frame | None, name: Path) -> Frame:
+    if frame is None:
+        folder = RunFolder(name.parent)
+        instead = f", or name the run that it is of: {name.parent}" if folder.finished else ""
+        raise ConfigError(f"say how the network in {name} sees images, with {NEEDED}{instead}")
+    return frame
 
 
 def _unknown(path: Path) -> keras.Model:
@@ -100,16 +124,22 @@ def _classes(network: keras.Model, frame: Frame, path: Path) -> int:
     images = np.zeros((1, *frame.input_size, _channels(network, path)), np.float32)
     size = "x".join(map(str, frame.input_size))
     try:
-        shape = tuple(network.predict_on_batch(images).shape)
+        outputs = np.asarray(network.predict_on_batch(images))
     except Exception as error:  # whatever layers raise at a size that they cannot take
         raise ConfigError(
             f"the network in {path} cannot take images of {size}; give another --image-size, or its --stride and "
             f"--offset ({summary(error)})"
         ) from error
+    shape = outputs.shape
     if len(shape) != 4 or shape[1:3] != frame.output_size or shape[3] < 2:
         promised = "x".join(map(str, frame.output_size))
         raise ConfigError(
             f"the network in {path} makes {shape} of an image of {size}, not logits (1, {promised.replace('x', ', ')}, "
             "classes) of two classes or more; if it predicts less than it sees, give --margin"
+        )
+    if (outputs >= 0).all() and np.allclose(outputs.sum(-1), 1, atol=1e-3):
+        raise ConfigError(
+            f"the network in {path} makes probabilities, not logits: leave out its softmax, or take "
+            "`keras.Model(model.inputs, keras.ops.log(keras.ops.maximum(model.output, 1e-30)))`"
         )
     return int(shape[3])

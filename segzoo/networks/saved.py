@@ -93,7 +93,7 @@ def _config(path: Path) -> dict[str, Any]:
     try:
         file = path.open("rb")
     except OSError as error:
-        raise DataError(f"cannot read the network {path}: {(error.strerror or str(error)).lower()}") from error
+        raise unreadable(path, error) from error
     with file:
         try:
             return _intact(file)
@@ -108,6 +108,11 @@ def _intact(file: BinaryIO) -> dict[str, Any]:
             raise BadZipFile(f"the checksum of {broken} is another")
         config: dict[str, Any] = json.loads(archive.read("config.json"))
         return config
+
+
+def unreadable(path: Path, error: OSError) -> DataError:
+    """What to say of a file of a network that cannot be read."""
+    return DataError(f"cannot read the network {path}: {(error.strerror or str(error)).lower()}")
 
 
 def _with_stand_in(config: dict[str, Any], class_name: str) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from segzoo.defaults import DEFAULTS, EXAMPLES
 from segzoo.errors import ConfigError, suggestion
-from segzoo.plugin import View
+from segzoo.plugin import Plugin, View
 from segzoo.registry import explain
 
 SECTIONS = ("model", "dataset", "trainer", "loss")
@@ -50,6 +50,10 @@ class Choice(BaseModel):
         if isinstance(table, Mapping):
             return {"name": table.get("name"), "options": {k: v for k, v in table.items() if k != "name"}}
         return table
+
+    def filled(self, plugin: Plugin) -> Choice:
+        """The same choice with all options of the plugin that it has led to."""
+        return self.model_copy(update={"options": plugin.model_dump(mode="json", exclude_none=True)})
 
 
 class RunConfig(BaseModel):

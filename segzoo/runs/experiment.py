@@ -175,10 +175,7 @@ def resolve(config: RunConfig) -> Experiment:
     epochs, image_size = config.epochs if bounded else info.epochs, config.image_size or info.image_size
     view = config.view or info.view
     plugins = {"model": model, "dataset": dataset, "trainer": trainer, "loss": loss}
-    choices = {
-        key: getattr(config, key).model_copy(update={"options": plugin.model_dump(mode="json", exclude_none=True)})
-        for key, plugin in plugins.items()
-    }
+    choices = {key: getattr(config, key).filled(plugin) for key, plugin in plugins.items()}
     full = config.model_copy(update={**choices, "epochs": epochs, "image_size": image_size, "view": view})
     return Experiment(full, model, dataset, trainer, loss, info, epochs, Frame.around(image_size, model, view))
 
@@ -229,7 +226,8 @@ def _conduct(experiment: Experiment, folder: RunFolder, resume: bool, subscriber
         with atomic_file(folder.model) as path:
             save(model.network, path)
         prints: dict[str, str] = {split: samples.fingerprint() for split, samples in splits.items()}
-        scores = score_split(predicted(model, experiment.frame, pairs), scored, scoring, folder, bar)
+        predictions = predicted(model, experiment.frame, pairs)
+        scores = score_split(predictions, scored, scoring, folder, bar)
         folder.write_metrics(scores | {"warnings": _warnings(experiment, splits, folder, scores)})
     events.pictures([*pictures_of(scored.ids, folder).values()])
     folder.write_manifest(manifest(experiment.config.seed, prints, experiment.info, experiment.frame))

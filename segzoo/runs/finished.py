@@ -1,4 +1,7 @@
-"""Finished runs, opened by their folders: without the dataset, and without TensorFlow but for the network."""
+"""Finished runs, and evaluations of their networks, opened by their folders.
+
+Neither needs the dataset, nor TensorFlow but for the network.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from segzoo import registry
 from segzoo.errors import DISTRIBUTION, ConfigError, suggestion
 from segzoo.plugin import Info, Model
 from segzoo.runs.config import RunConfig
+from segzoo.runs.evaluation import Evaluation
 from segzoo.runs.folder import RunFolder
 from segzoo.scoring.scores import DEFINITIONS
 
@@ -85,7 +89,7 @@ class _Manifest(BaseModel):
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run: what it was made of, its scores, and its network."""
+    """A finished run: what it was made of, its scores, and its network; or an evaluation, with scores of other data."""
 
     folder: Path
     config: RunConfig = field(repr=False)
@@ -94,6 +98,8 @@ class Run:
     """The scores of the scored split, as in `metrics.json`."""
     manifest: dict[str, Any] = field(repr=False)
     """Where, when and with what the run was made, as in `manifest.json`."""
+    evaluation: Evaluation | None = field(default=None, repr=False)
+    """What was evaluated, and how, as in `evaluation.json`; None of a run."""
 
     @property
     def files(self) -> RunFolder:
@@ -126,6 +132,18 @@ class Run:
         with self.files.reading(self.files.manifest):
             return TypeAdapter(Frame).validate_python({entry.name: table[entry.name] for entry in fields(Frame)})
 
+    @property
+    def network_file(self) -> Path:
+        """The file of the trained network.
+
+        Raises:
+            ConfigError: if it is an evaluation, which holds no network.
+        """
+        if self.evaluation:
+            of_run = f"; name the run: {self.folder / self.evaluation.run}" if self.evaluation.run else ""
+            raise ConfigError(f"{self.folder} holds an evaluation and no network{of_run}")
+        return self.files.model
+
     def network(self) -> keras.Model:
         """The trained network: float32 pixel values 0..255 (B, H, W, C) to logits (B, H - 2 margin, W - 2 margin, n).
 
@@ -133,12 +151,13 @@ class Run:
         network consists of Keras' own layers, its plugin.
 
         Raises:
+            ConfigError: if it is an evaluation, which holds no network.
             DataError: if the file is missing or damaged.
             PluginError: if the plugin is needed, but is missing, or makes another network now.
         """
         from segzoo.networks.saved import load
 
-        return load(self.files.model, self.build)
+        return load(self.network_file, self.build)
 
     def build(self) -> keras.Model:
         """The network as its plugin builds it, with the weights that it began with: images in [-1, 1] to logits.
@@ -273,7 +292,7 @@ class Run:
 
 
 def open_run(folder: Path | str) -> Run:
-    """The finished run in a folder.
+    """The finished run, or the evaluation, in a folder.
 
     Needs neither the dataset of the run nor its plugins.
 
@@ -291,4 +310,4 @@ def open_run(folder: Path | str) -> Run:
     for path, table, kind in ((files.metrics, metrics, _Metrics), (files.manifest, manifest, _Manifest)):
         with files.reading(path):
             kind.model_validate(table)
-    return Run(files.path, config, metrics, manifest)
+    return Run(files.path, config, metrics, manifest, files.read_evaluation())

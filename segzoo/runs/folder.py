@@ -21,6 +21,7 @@ from segzoo.files.locking import LOCK, alone
 from segzoo.files.tables import csv_rows, csv_text
 from segzoo.plugin import Split
 from segzoo.runs.config import RunConfig
+from segzoo.runs.evaluation import Evaluation
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,16 @@ class RunFolder:
         return self.path / "manifest.json"
 
     @property
+    def evaluation(self) -> Path:
+        """What was evaluated, and how; only in the folder of an evaluation."""
+        return self.path / "evaluation.json"
+
+    @property
+    def evaluations(self) -> Path:
+        """A folder with the evaluations of the network on other data."""
+        return self.path / "evaluations"
+
+    @property
     def begun(self) -> bool:
         """Whether there is a run in the folder."""
         return self.config.is_file()
@@ -104,7 +115,9 @@ class RunFolder:
 
     @property
     def again(self) -> str:
-        """The command that repeats the run, for messages."""
+        """What makes the files anew, for messages."""
+        if self.evaluation.exists():
+            return "evaluate it again with `segzoo evaluate`"
         return f"`segzoo run --config {self.config}` repeats the run"
 
     def read_config(self) -> RunConfig:
@@ -159,6 +172,18 @@ class RunFolder:
     def write_metrics(self, scores: Mapping[str, Any]) -> None:
         """Write the scores of the split."""
         write_text(self.metrics, _json_text(scores))
+
+    def read_evaluation(self) -> Evaluation | None:
+        """What was evaluated, and how; None in the folder of a run."""
+        if not self.evaluation.exists():
+            return None
+        table = self._json(self.evaluation)
+        with self.reading(self.evaluation):
+            return Evaluation.model_validate(table)
+
+    def write_evaluation(self, evaluation: Evaluation) -> None:
+        """Write what was evaluated, and how."""
+        write_text(self.evaluation, _json_text(evaluation.model_dump(mode="json", exclude_none=True)))
 
     def read_manifest(self) -> dict[str, Any]:
         """Where, when and with what the run was made."""
@@ -220,7 +245,7 @@ def run_folder(out: Path | None, name: str, resume: bool) -> Iterator[RunFolder]
     Raises:
         ConfigError: if it holds something else, cannot be written, or another process works in it.
     """
-    folder = RunFolder(_make(out, resume) if out else _next_free(Path("runs"), name))
+    folder = RunFolder(_make(out, resume) if out else _make(next_free(Path("runs"), name), resume=False))
     with alone(folder.path):
         begun = folder.begun
         remove_leftovers(folder.path)
@@ -286,12 +311,10 @@ def _make(path: Path, resume: bool) -> Path:
     return path
 
 
-def _next_free(parent: Path, name: str) -> Path:
-    for number in count(1):
-        folder = parent / (name if number == 1 else f"{name}-{number}")
-        if not folder.exists():
-            return _make(folder, resume=False)
-    raise AssertionError
+def next_free(parent: Path, name: str) -> Path:
+    """The first of `name`, `name-2` and so on that is not there in a folder."""
+    names = (name if number == 1 else f"{name}-{number}" for number in count(1))
+    return next(parent / free for free in names if not (parent / free).exists())
 
 
 def _reason(error: Exception) -> str:

@@ -44,15 +44,18 @@ CROPS = (
 PIXELS = "float32, 0 to 255; values of 16 bits times 255 / 65535"
 
 
-def manifest(seed: int, fingerprints: Mapping[str, str], info: Info, frame: Frame) -> dict[str, Any]:
-    """The content of `manifest.json`; the fingerprints are those of the dataset, by split."""
+def manifest(seed: int, fingerprints: Mapping[str, str], info: Info, frame: Frame | None) -> dict[str, Any]:
+    """The content of `manifest.json`; the fingerprints are those of the dataset, by split.
+
+    There is no frame where masks are scored that another tool has made.
+    """
     return {
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "seed": seed,
         "dataset_fingerprint": dict(fingerprints),
         "dataset": asdict(info),
-        "network": _use(frame),
+        **({"network": _use(frame)} if frame else {}),
         **environment(),
     }
 
