@@ -233,10 +233,34 @@ def test_nothing_else_is_found(cls):
     assert failures(cls.example(), FOUND[cls]) == {}
 
 
-@pytest.mark.parametrize(
-    "cls", [wrong.RightNet, wrong.RightData, wrong.WithMetric, wrong.RightTrainer, wrong.RightLoss]
-)
-def test_what_is_right_passes(cls):
+@pytest.fixture
+def untouched():
+    """A state of Keras, Python and NumPy that the test leaves as it was."""
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    random.seed(5)
+    np.random.seed(5)
+    before = random.getstate(), np.random.get_state()[1].tolist()
+    try:
+        yield
+        assert keras.config.dtype_policy().name == "mixed_bfloat16"
+        assert (random.getstate(), np.random.get_state()[1].tolist()) == before
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
+RIGHT = [
+    wrong.RightNet,
+    wrong.RightData,
+    wrong.WithMetric,
+    # The trainer `keras` passes the same checks in `test_conformance.py`.
+    pytest.param(wrong.RightTrainer, marks=pytest.mark.slow),
+    wrong.RightLoss,
+]
+
+
+@pytest.mark.usefixtures("untouched")
+@pytest.mark.parametrize("cls", RIGHT)
+def test_what_is_right_passes_and_global_state_is_left_as_it_was(cls):
     assert failures(cls.example()) == {}
 
 
@@ -300,20 +324,6 @@ def test_a_subclassed_network_can_be_checked():
     assert set(results.values()) == {"passed", "skipped"}
     assert results["check_every_skip_matters"] == "skipped"
     assert results["check_gradient_reaches_every_weight"] == results["check_overfits_one_batch"] == "passed"
-
-
-def test_checks_leave_the_global_state_as_it_was():
-    keras.config.set_dtype_policy("mixed_bfloat16")
-    try:
-        random.seed(5)
-        np.random.seed(5)
-        before = random.getstate(), np.random.get_state()[1].tolist()
-        for plugin in (wrong.RightNet(), wrong.RightLoss()):
-            assert failures(plugin, SLOW) == {}
-        assert keras.config.dtype_policy().name == "mixed_bfloat16"
-        assert (random.getstate(), np.random.get_state()[1].tolist()) == before
-    finally:
-        keras.config.set_dtype_policy("float32")
 
 
 def test_the_unet_fails_where_its_skips_are_cut():
