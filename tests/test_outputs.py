@@ -169,9 +169,17 @@ def test_an_overlay_shows_each_class_in_its_colour_over_the_image(tmp_path):
 
 
 def test_a_narrow_image_leaves_room_for_the_legend(tmp_path):
-    picture = overlay_of(tmp_path, page((60, 3)))
+    picture = overlay_of(tmp_path, page((300, 3)))
     assert picture.shape[1] == 240
-    assert (picture[:60, 3:] == 255).all()
+    assert (picture[:300, 3:] == 255).all()
+
+
+@pytest.mark.parametrize(("side", "factor"), [(1, 256), (64, 4), (170, 2), (171, 1)])
+def test_a_small_image_is_enlarged_by_a_whole_factor(tmp_path, side, factor):
+    image, logits = np.full((side, side, 3), 90, np.uint8), np.float32([5, 0, 0]) * np.ones((side, side, 1))
+    picture = overlay_of(tmp_path, (image, np.float32(logits)))
+    assert (picture[: side * factor, : side * factor] == 90).all()
+    assert (picture[side * factor :, 0] == 255).all()  # the margin of the legend
 
 
 def test_outlines_and_letters_grow_with_the_image(tmp_path):

@@ -1,6 +1,7 @@
 """What is read to be predicted is, to the bit, what was trained on; by rows, whatever the size."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 
 import imagecodecs
@@ -168,6 +169,19 @@ def test_pages_are_read_in_any_order_and_size(tmp_path):
         assert opened.sizes == [(30, 40), (70, 20), (5, 5)]
         for number in (2, 0, 1):
             np.testing.assert_array_equal(opened.rows(number).array()[..., 0], several[number])
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.npy", "stored.tif", "deflated.tif"])
+def test_threads_read_the_pages_of_a_file_at_once(tmp_path, name):
+    path, values = tmp_path / name, photo(0, (200, 100, 3))
+    if path.suffix == ".tif":
+        compression = None if name == "stored.tif" else "zlib"
+        tifffile.imwrite(path, values, photometric="rgb", compression=compression, rowsperstrip=3)
+    else:
+        save(path, values)
+    with open_pages(path, Pixels(3)) as opened, ThreadPoolExecutor(4) as pool:
+        for read in pool.map(lambda _: opened.rows(0).array(), range(12)):
+            np.testing.assert_array_equal(read, values)
 
 
 def test_errors_of_other_work_are_not_taken_for_those_of_the_file(tmp_path):

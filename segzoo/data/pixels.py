@@ -84,7 +84,7 @@ class ImagePages:
         return [page.size for page in self._pages]
 
     def rows(self, page: int) -> Rows:
-        """The pixels of a page, as `Pixels.read` gives them; read while they are asked for.
+        """The pixels of a page, as `Pixels.read` gives them; read while they are asked for, also by many threads.
 
         Raises:
             DataError: when they are asked for, if they cannot be read.

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -70,7 +71,7 @@ class Picture:
     """What Pillow reads, but for TIFF."""
 
     def __init__(self, image: Image.Image, path: Path) -> None:
-        self._image, self._mode = image, _plain_mode(image)
+        self._image, self._mode, self._lock = image, _plain_mode(image), Lock()
         self.size = image.height, image.width
         self.palette, self.alpha = image.mode in ("P", "PA"), self._mode in ("LA", "RGBA")
         self.channels = {"LA": 2, "RGB": 3, "RGBA": 4}.get(self._mode, 1)
@@ -106,7 +107,8 @@ class Picture:
     def read(self, look_up: bool) -> NDArray[Any]:
         """See `Stored`."""
         convert = self._mode != self._image.mode and (look_up or not self.palette)
-        values = np.array(self._image.convert(self._mode) if convert else self._image)
+        with self._lock:  # as Pillow decodes with the first call
+            values = np.array(self._image.convert(self._mode) if convert else self._image)
         values = values.astype(self.dtype) if self._mode == "I" else values
         return values[..., 0] if self._image.mode == "PA" and not look_up else values
 

@@ -38,7 +38,7 @@ ALPHA = (1, 2)
 
 
 class TiffReader:
-    """An open TIFF. Use it as a context manager; one thread at a time."""
+    """An open TIFF. Use it as a context manager; one thread at a time, but any number of them may read its samples."""
 
     format = "TIFF"
 
@@ -55,6 +55,7 @@ class TiffReader:
         try:
             with refused_errors():
                 self._file = TiffFile(self._stream)
+            self._file.filehandle.lock = True
         except Exception:
             self._stream.close()
             raise

@@ -72,8 +72,9 @@ def _stored(page: TiffPage, start: int, rows: range, dtype: np.dtype[Any]) -> ND
     planes, _, height, width, samples = page.shaped
     values = np.empty((planes, len(rows), width, samples), dtype)
     for plane in range(planes):
-        file.seek(start + (plane * height + rows.start) * width * samples * dtype.itemsize)
-        stored = file.read_array(page.parent.byteorder + dtype.char, len(rows) * width * samples)
+        with file.lock:
+            file.seek(start + (plane * height + rows.start) * width * samples * dtype.itemsize)
+            stored = file.read_array(page.parent.byteorder + dtype.char, len(rows) * width * samples)
         values[plane] = stored.reshape(values.shape[1:])
     return values
 

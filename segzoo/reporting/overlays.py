@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from segzoo.reporting.pictures import Pixels, explained, filled, legend, outlines, palette, uncoloured
+from segzoo.reporting.pictures import USUAL, Pixels, explained, filled, legend, outlines, palette, uncoloured
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,9 +26,11 @@ BAND = 512
 def overlay(photo: Pixels, labels: Pixels, classes: Sequence[str]) -> Image.Image:
     """Labels (H, W) as colour over a photo (H, W, 3), which is drawn on, with outlines and a legend.
 
-    The image lies in the upper left corner, pixel by pixel. Outlines and letters grow with it, so that they are seen
-    when all of it is.
+    The image lies in the upper left corner, pixel by pixel, a small one enlarged by a whole factor. Outlines and
+    letters grow with it, so that they are seen when all of it is.
     """
+    if (factor := round(USUAL / max(labels.shape))) > 1:
+        photo, labels = (pixels.repeat(factor, axis=0).repeat(factor, axis=1) for pixels in (photo, labels))
     height, width = labels.shape
     scale = max(1, round(max(height, width) / FINE))
     draw_over(photo, labels, classes, scale)
