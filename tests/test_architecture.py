@@ -168,6 +168,7 @@ COVERED_BY = {
     "segzoo_keras/__init__": "keras_trainer",
     "segzoo_keras/checkpoint": "resume",
     "segzoo_keras/engine": "keras_trainer",
+    "segzoo_keras/precision": "precision",
     "segzoo_losses/border": "border_weights",
 } | {f"testing/{path.stem}": "testing" for path in (ROOT / "segzoo/testing").glob("*.py")}
 """The test files, less `test_`, of modules without a file that is called like them."""

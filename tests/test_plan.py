@@ -9,7 +9,7 @@ from segzoo.benchmarking import plan as plans
 from segzoo.benchmarking.definition import read_definition
 from segzoo.benchmarking.plan import Cell, decide, read_plan
 from segzoo.errors import ConfigError
-from segzoo_keras import precision
+from segzoo.networks import precision
 
 ROOT = Path(__file__).parent.parent
 SHORT = 'models = ["unet", "resunet"]\ndatasets = ["shapes"]\n'

@@ -10,11 +10,12 @@ import tensorflow as tf
 from keras import layers
 
 from segzoo.errors import ConfigError, PluginError, TrainingError
+from segzoo.networks import precision
 from segzoo.networks.frame import Frame
 from segzoo.plugin import Events, Job
 from segzoo.runs import experiment
 from segzoo.runs.config import compose
-from segzoo_keras import KerasTrainer, precision
+from segzoo_keras import KerasTrainer
 from segzoo_losses import CrossEntropy
 from segzoo_shapes import Shapes
 from segzoo_unet import UNet
@@ -108,7 +109,7 @@ def test_a_precision_that_the_user_names_stays(machine, policy):
 
 def test_to_decide_without_a_gpu_takes_no_tensorflow():
     code = (
-        "import sys; from segzoo_keras import KerasTrainer, precision\n"
+        "import sys; from segzoo.networks import precision; from segzoo_keras import KerasTrainer\n"
         "precision.GPU_DRIVERS = ()\n"
         "assert KerasTrainer().resolved().precision in ('float32', 'mixed_bfloat16')\n"
         "assert 'tensorflow' not in sys.modules"
@@ -302,3 +303,61 @@ def test_a_network_that_only_float32_can_build_gets_advice(tmp_path, wrong, erro
     with pytest.raises(error, match=message):
         Training(tmp_path, build, precision="mixed_bfloat16")
     assert keras.config.dtype_policy().name == "float32"
+
+
+def test_a_trained_network_computes_in_bfloat16_and_makes_logits_in_float32(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3)).astype(np.float32)
+    plain = Training(tmp_path, unet).model
+    plain.save(tmp_path / "model.keras")
+    quick = precision.in_bfloat16(keras.saving.load_model(tmp_path / "model.keras"))
+    of_layers = {layer.name: layer.dtype_policy.name for layer in leaves(quick)}
+    plain_layers = [name for name, policy in of_layers.items() if policy == "float32"]
+    assert plain_layers == ["pixels", "scale", "image", "encoder1_conv1", "logits"]
+    assert set(of_layers.values()) == {"float32", "mixed_bfloat16"}
+    assert {weight.dtype for weight in quick.weights if "seed" not in weight.name} == {"float32"}
+    expected, logits = (network.predict_on_batch(images) for network in (plain, quick))
+    assert logits.dtype == np.float32
+    assert not np.array_equal(logits, expected)
+    np.testing.assert_allclose(logits, expected, atol=0.05 * np.ptp(expected))
+
+
+class Threshold:
+    """A network that tells apart pixels that are darker than a value, and others."""
+
+    def __init__(self, border):
+        self.border = border
+
+    def predict_on_batch(self, images):
+        bright = images[..., :1] >= self.border
+        return np.concatenate([1.0 - bright, bright], axis=-1).astype(np.float32)
+
+
+def test_agreement_is_the_share_of_pixels_of_the_same_class():
+    images = [np.arange(256, dtype=np.uint8).reshape(16, 16, 1), np.zeros((16, 48, 1), np.uint8)]
+    frame = Frame((16, 16), view="crop")
+    assert precision.agreement(Threshold(100), Threshold(100), frame, images) == 1
+    assert precision.agreement(Threshold(100), Threshold(164), frame, images) == 1 - 64 / 1024
+
+
+def test_the_agreement_in_bfloat16_is_measured_where_it_is_fast_and_there_are_enough_pixels(monkeypatch):
+    monkeypatch.setattr(precision, "fast_precision", lambda: "mixed_bfloat16")
+    frame, large = Frame((128, 128), view="crop"), np.arange(2**18, dtype=np.uint8).reshape(512, 512, 1)
+    network = keras.Sequential([keras.Input((None, None, 1)), layers.Conv2D(2, 1), layers.ReLU(), layers.Conv2D(2, 1)])
+    share = precision.bfloat16_agreement(network, lambda: keras.models.clone_model(network), frame, [large])
+    assert 0 <= share <= 1
+    assert precision.bfloat16_agreement(network, lambda: network, frame, [large[:64]]) is None
+    assert precision.bfloat16_agreement(network, convolution_of_floats, frame, [large]) is None
+    monkeypatch.setattr(precision, "fast_precision", lambda: "float32")
+    assert precision.bfloat16_agreement(network, lambda: network, frame, [large]) is None
+
+
+def convolution_of_floats():
+    """A network with a layer that takes nothing but float32."""
+
+    class Floats(layers.Layer):
+        def call(self, values):
+            return values + tf.constant(1.0)
+
+    return keras.Sequential(
+        [keras.Input((None, None, 1)), *(layers.Conv2D(2, 1), layers.ReLU(), Floats()), layers.Conv2D(2, 1)]
+    )

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -10,9 +11,13 @@ from PIL import Image
 
 import segzoo
 from segzoo.data.images import read_mask
+from segzoo.data.rows import Rows
 from segzoo.errors import ConfigError
 from segzoo.networks.frame import Frame
-from segzoo.networks.prediction import classify, predict, softmax
+from segzoo.networks.prediction import classify, predict, predict_rows, softmax
+from segzoo.networks.receptive_field import reach
+from segzoo.networks.symmetries import Symmetric
+from segzoo.networks.tiles import DEFAULT, Tiling
 
 
 def photo(path, size=(30, 41), seed=0):
@@ -167,7 +172,13 @@ def test_options_that_do_not_fit_are_refused_before_anything_is_written(trained,
         (trained.folder, "--stride", "4"): "--stride is for a .keras file, and needs --image-size beside it",
         (model, "--image-size", "16", "--view", "zoom"): "--view zoom: there are resize and crop",
         (model, "--image-size", "16", "--stride", "4", "--class-names", "a,b"): "has 4 classes, but 2 names are given",
-        (trained.folder, "--probabilities", "int8"): "--probabilities int8: there are uint8 and float16",
+        (trained.folder, "--tta", "turns"): "tta turns: there are flips, d4",
+        (trained.folder, "--precision", "int8"): "precision int8: there are auto, float32, bfloat16",
+        (trained.folder, "--scale", "0"): "scale 0.0: images are resized by a factor above 0, and 16 at most",
+        (trained.folder, "--scale", "1", "--overlap", "1"): "tiles cannot overlap by 1.0",
+        (trained.folder, "--overlap", "0.5"): "overlap is for tiles, but the view `resize` sees an image at once",
+        (trained.folder, "--scale", "1", "--blend", "cut", "--overlap", "0.5"): "overlap: where tiles are cut",
+        (trained.folder, "--probabilities", "int8"): "probabilities int8: there are uint8, float16",
     }.items():
         ended = command("predict", words[0], image, *words[1:], "--out", tmp_path / "out")
         assert ended.code == 2
@@ -187,12 +198,66 @@ def test_probabilities_and_objects_are_written_on_demand(trained, photos, tmp_pa
         assert pixels == sum(int(row[f"pixels_{name}"]) for name in trained.classes[1:])
 
 
-def test_the_probabilities_of_several_networks_are_averaged(trained, photos, tmp_path):
-    frame = Frame((16, 20), stride=4, view="crop")
-    model = trained.folder / "model.keras"
-    names = ["--class-names", "a,b,c,d"]
-    assert names
-    segzoo.predict_files(model, [tmp_path / "photos"], tmp_path / "out", also=[model], frame=frame)
-    image = photos["c"]
-    mean = softmax(expected(trained, image, frame))
-    np.testing.assert_array_equal(read_mask(tmp_path / "out" / "masks" / "c.png"), mean.argmax(axis=-1))
+def test_the_probabilities_of_several_networks_are_averaged(trained, other, photos, tmp_path):
+    segzoo.predict_files(trained, [tmp_path / "photos"], tmp_path / "out", also=[other.folder])
+    for name, image in photos.items():
+        mean = softmax(expected(trained, image)) + softmax(expected(other, image))
+        mask = read_mask(tmp_path / "out" / "masks" / f"{name.replace('/', '-')}.png")
+        np.testing.assert_array_equal(mask, mean.argmax(axis=-1))
+        assert (mask != classify(expected(trained, image))).any()
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory, trained):
+    """The same network with other weights, as another run."""
+    folder = tmp_path_factory.mktemp("other") / "run"
+    shutil.copytree(trained.folder, folder)
+    network = trained.network()
+    rng = np.random.default_rng(1)
+    network.set_weights([weight + rng.normal(0, 0.1, weight.shape) for weight in network.get_weights()])
+    network.save(folder / "model.keras")
+    return segzoo.open_run(folder)
+
+
+def test_networks_of_other_classes_do_not_predict_together(trained, other, photos, tmp_path, command):
+    manifest = json.loads((other.folder / "manifest.json").read_text())
+    manifest["dataset"]["classes"] = ["a", "b", "c", "d"]
+    shutil.copytree(other.folder, tmp_path / "other")
+    (tmp_path / "other" / "manifest.json").write_text(json.dumps(manifest))
+    ended = command("predict", trained.folder, tmp_path, "--also", tmp_path / "other", "--out", tmp_path / "out")
+    assert ended.code == 2
+    assert "networks that predict together need the same classes: " in ended.err
+
+
+@pytest.mark.parametrize("tta", ["flips", "d4"])
+def test_test_time_augmentation_averages_over_symmetries(trained, photos, tmp_path, tta):
+    segzoo.predict_files(trained, [tmp_path / "photos" / "c.png"], tmp_path / "out", tta=tta)
+    labels = classify(predict(Symmetric(trained.network(), tta), trained.frame, [photos["c"]])[0])
+    np.testing.assert_array_equal(read_mask(tmp_path / "out" / "masks" / "c.png"), labels)
+    assert (labels != classify(expected(trained, photos["c"]))).any()
+
+
+def test_at_a_scale_images_are_seen_in_tiles_which_may_be_cut(trained, photos, tmp_path):
+    image, network = photos["c"], trained.network()
+    cut = Tiling(reach=reach(network, trained.frame))
+    for number, (words, tiling) in enumerate(
+        [({}, DEFAULT), ({"overlap": 0.25}, Tiling(0.25)), ({"blend": "cut"}, cut)]
+    ):
+        out = tmp_path / f"out{number}"
+        segzoo.predict_files(trained, [tmp_path / "photos" / "c.png"], out, scale=1.5, **words)
+        logits = next(predict_rows(network, trained.frame, [Rows.of(image)], tiling, 1.5))
+        np.testing.assert_array_equal(read_mask(out / "masks" / "c.png"), classify(logits.array()))
+
+
+def test_bfloat16_is_taken_where_the_run_has_found_it_to_agree(trained, photos, tmp_path, monkeypatch):
+    monkeypatch.setattr("segzoo.inference.ensemble.fast_precision", lambda: "mixed_bfloat16")
+    for share, expected_precision in ((None, "float32"), (0.99, "float32"), (0.9995, "bfloat16")):
+        folder, out = tmp_path / f"run {share}", tmp_path / f"out {share}"
+        shutil.copytree(trained.folder, folder)
+        network = trained.manifest["network"] | {"bfloat16_agreement": share}
+        (folder / "manifest.json").write_text(json.dumps(trained.manifest | {"network": network}))
+        segzoo.predict_files(folder, [tmp_path / "photos" / "c.png"], out)
+        facts = json.loads((out / "prediction.json").read_text())
+        assert facts["networks"][0]["precision"] == expected_precision
+        agreement = (read_mask(out / "masks" / "c.png") == classify(expected(trained, photos["c"]))).mean()
+        assert agreement == 1 if expected_precision == "float32" else agreement > 0.9

@@ -146,3 +146,12 @@ def test_networks_in_networks_and_shared_layers_are_gone_through():
     x = shared(shared(layers.Rescaling(1 / 127.5)(inputs)))
     network = keras.Model(inputs, layers.Conv2D(2, 1)(inner(x) + x * 2))
     assert reach(network, Frame((16, 16))) == Reach(2 + 3, 1)  # of columns, since the padding is all on the right
+
+
+def test_a_network_that_was_called_before_reaches_as_far(tmp_path):
+    inputs = keras.Input((None, None, 3))
+    inner = keras.Sequential([keras.Input((None, None, 3)), layers.Conv2D(2, 3, padding="same")])
+    keras.Model(inputs, inner(layers.Rescaling(1 / 255)(inputs))).save(tmp_path / "network.keras")
+    network = keras.saving.load_model(tmp_path / "network.keras")
+    once = keras.Model(inputs, layers.Conv2D(2, 3, padding="same")(inputs))
+    assert reach(network, Frame((16, 16))) == reach(once, Frame((16, 16)))

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from keras import layers
 
+from segzoo.data.pixels import Pixels
 from segzoo.errors import ConfigError, DataError
 from segzoo.inference.trained import open_trained
 from segzoo.networks.frame import Frame
@@ -19,7 +20,7 @@ def test_a_run_knows_all_of_its_network(trained):
     opened = open_trained(trained)
     assert opened == open_trained(trained.folder) == open_trained(str(trained.folder))
     assert (opened.frame, opened.classes) == (trained.frame, trained.info.classes)
-    assert (opened.channels, opened.range) == (3, None)
+    assert (opened.channels, opened.pixels) == (3, Pixels(3))
     assert opened.fingerprint() == hashlib.sha256((trained.folder / "model.keras").read_bytes()).hexdigest()
     expected = trained.network().predict_on_batch(PIXELS)
     np.testing.assert_array_equal(opened.network().predict_on_batch(PIXELS), expected)
@@ -28,7 +29,7 @@ def test_a_run_knows_all_of_its_network(trained):
 def test_of_a_file_it_is_said(trained):
     frame = Frame((40, 32), stride=4, view="crop")
     opened = open_trained(trained.folder / "model.keras", frame)
-    assert (opened.frame, opened.channels, opened.range) == (frame, 3, None)
+    assert (opened.frame, opened.pixels) == (frame, Pixels(3))
     assert opened.classes == ("class 0", "class 1", "class 2", "class 3")
     expected = trained.network().predict_on_batch(PIXELS)
     np.testing.assert_array_equal(opened.network().predict_on_batch(PIXELS), expected)

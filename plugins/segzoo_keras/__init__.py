@@ -81,7 +81,7 @@ class KerasTrainer(Trainer):
         """See `Plugin.resolved`: the precision that this machine is fast in."""
         if self.precision != "auto":
             return self
-        from segzoo_keras.precision import fast_precision
+        from segzoo.training import fast_precision
 
         return self.model_copy(update={"precision": fast_precision()})
 

@@ -1,52 +1,14 @@
-"""Precision: which dtype policy is fast on this machine, and the failures of training in 16 bits.
-
-TensorFlow is imported to choose only where there is the driver of a GPU, so that it costs nothing elsewhere.
-"""
+"""The failures of training in 16 bits."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from segzoo.errors import ConfigError, PluginError
-from segzoo.training import quiet
 
 if TYPE_CHECKING:
     import keras
-
-CPUINFO = Path("/proc/cpuinfo")
-GPU_DRIVERS = (Path("/dev/nvidiactl"), Path("/dev/dxg"))
-"""NVIDIA's on Linux, and that of Linux inside Windows; of other makers' GPUs TensorFlow does not tell the speed."""
-BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}
-"""Instructions that multiply in bfloat16. Without them, as with AVX2 alone, it is slower than float32."""
-
-
-def fast_precision() -> Literal["float32", "mixed_bfloat16"]:
-    """The dtype policy to train under: bfloat16 where the GPUs, or else the processor, are fast at it."""
-    capabilities = gpu_capabilities() if any(driver.exists() for driver in GPU_DRIVERS) else []
-    # Tensor cores take bfloat16 from Ampere on: https://docs.nvidia.com/cuda/ampere-tuning-guide
-    fast = min(capabilities) >= (8, 0) if capabilities else processor_is_fast()
-    return "mixed_bfloat16" if fast else "float32"
-
-
-def processor_is_fast() -> bool:
-    """Whether the processor multiplies in bfloat16 itself; only Linux says so, elsewhere the answer is no."""
-    try:
-        lines = CPUINFO.read_text("utf-8").splitlines()
-    except OSError:
-        return False
-    flags = next((line.partition(":")[2].split() for line in lines if line.startswith("flags")), [])
-    return bool(BFLOAT16_FLAGS & set(flags))
-
-
-def gpu_capabilities() -> list[tuple[int, int]]:
-    """The compute capability of each GPU that TensorFlow sees, (0, 0) where it is unknown."""
-    with quiet():
-        import tensorflow as tf
-
-        details = map(tf.config.experimental.get_device_details, tf.config.list_physical_devices("GPU"))
-        return [gpu.get("compute_capability", (0, 0)) for gpu in details]
 
 
 def build_network(build: Callable[[], keras.Model], precision: str) -> keras.Model:

@@ -13,12 +13,11 @@ from segzoo.errors import ConfigError
 from segzoo.plugin import View
 
 if TYPE_CHECKING:
+    from segzoo.inference.ensemble import Blend, Precision
     from segzoo.inference.outputs import Depth
     from segzoo.inference.predictions import Predictions
     from segzoo.networks.frame import Frame
-
-DEPTHS = ("uint8", "float16")
-"""The types that probabilities may have; see `segzoo.inference.outputs`."""
+    from segzoo.networks.symmetries import Symmetries
 
 
 def predict(
@@ -33,6 +32,17 @@ def predict(
         str | None, typer.Option(metavar="uint8|float16", help="Write the probabilities of all classes.")
     ] = None,
     objects: Annotated[bool, typer.Option("--objects", help="List the connected objects in objects.csv.")] = False,
+    tta: Annotated[
+        str | None, typer.Option(metavar="flips|d4", help="Average over mirrored, or also turned, images.")
+    ] = None,
+    overlap: Annotated[float | None, typer.Option(help="Part of a tile that overlaps the next.")] = None,
+    blend: Annotated[
+        str, typer.Option(metavar="mean|cut", help="Average tiles where they overlap, or cut off their borders.")
+    ] = "mean",
+    scale: Annotated[float | None, typer.Option(help="Resize images by this factor, and see them in tiles.")] = None,
+    precision: Annotated[
+        str, typer.Option(metavar="auto|float32|bfloat16", help="What the network computes in.")
+    ] = "auto",
     image_size: ImageSize = None,
     view: Annotated[
         str | None, typer.Option(metavar="resize|crop", help="Of a .keras file: how it sees images.")
@@ -48,8 +58,6 @@ def predict(
     """Predict images with a trained network; goes on where it was; exit code 1 if an image could not be read."""
     from segzoo.inference.predictions import predict_files
 
-    if probabilities not in (None, *DEPTHS):
-        raise ConfigError(f"--probabilities {probabilities}: there are {' and '.join(DEPTHS)}")
     frame = _frame(image_size, {"view": view, "stride": stride, "offset": offset, "margin": margin})
     names = class_names.split(",") if class_names else ()
     with interruptible():
@@ -60,6 +68,11 @@ def predict(
             also=also,
             frame=frame,
             classes=names,
+            tta=cast("Symmetries | None", tta),
+            overlap=overlap,
+            blend=cast("Blend", blend),
+            scale=scale,
+            precision=cast("Precision", precision),
             overlays=overlays,
             probabilities=cast("Depth | None", probabilities),
             objects=objects,

@@ -12,11 +12,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from itertools import chain, groupby, islice
+from pathlib import Path
 from queue import Queue
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from segzoo.data.image_files import open_file, sample_of
-from segzoo.data.images import read_image
+from segzoo.data.pixels import Pixels, open_pages
 from segzoo.data.rows import Rows
 from segzoo.errors import DataError
 from segzoo.inference.ensemble import Ensemble
@@ -185,12 +185,26 @@ def read(source: Source, ensemble: Ensemble, results: Results) -> Prepared:
     Raises:
         DataError: if it cannot be read, or what is wanted cannot be made of it.
     """
-    with open_file(source.path) as file:
-        sizes = [sample_of(file, page, source.path).size for page in range(len(file))]
-    results.require(str(source.path), sizes)
-    channels = ensemble.first.channels
-    arrays = [read_image(source.path, channels, page) for page in range(len(sizes))]
+    path, pixels = source.path, ensemble.first.pixels
+    with open_pages(path, pixels) as pages:
+        sizes = pages.sizes
+        results.require(str(path), sizes)
+        if sum(height * width for height, width in sizes) > LARGEST:
+            return Prepared(
+                source, sizes, [partial(_rows, path, pixels, page, size) for page, size in enumerate(sizes)]
+            )
+        arrays = [pages.rows(page).array() for page in range(len(sizes))]
     return Prepared(source, sizes, [partial(Rows.of, array) for array in arrays])
+
+
+def _rows(path: Path, pixels: Pixels, page: int, size: Size) -> Rows:
+    """The pixels of a page of a file that is open while they are asked for."""
+
+    def chunks() -> Iterator[NDArray[Any]]:
+        with open_pages(path, pixels) as pages:
+            yield from pages.rows(page)
+
+    return Rows(size, chunks())
 
 
 def _pixels(waiting: Iterable[tuple[Source, Future[Prepared]]]) -> int:

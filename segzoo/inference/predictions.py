@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from segzoo.errors import ConfigError
-from segzoo.inference.ensemble import USUAL, Ensemble, Manner
+from segzoo.inference.ensemble import Blend, Ensemble, Manner, Precision
 from segzoo.inference.outputs import Depth
 from segzoo.inference.pipeline import Done, Pipeline
 from segzoo.inference.record import Table, prediction_folder
@@ -17,6 +17,7 @@ from segzoo.inference.results import OBJECT_COLUMNS, Results
 from segzoo.inference.sources import Source, Sources, find_sources
 from segzoo.inference.trained import open_trained
 from segzoo.networks.frame import Frame
+from segzoo.networks.symmetries import Symmetries
 from segzoo.processes.terminal import Bar, quiet
 from segzoo.runs.finished import Run
 
@@ -61,7 +62,11 @@ def predict_files(
     also: Sequence[Run | Path | str] = (),
     frame: Frame | None = None,
     classes: Sequence[str] = (),
-    manner: Manner = USUAL,
+    tta: Symmetries | None = None,
+    overlap: float | None = None,
+    blend: Blend = "mean",
+    scale: float | None = None,
+    precision: Precision = "auto",
     overlays: bool = True,
     probabilities: Depth | None = None,
     objects: bool = False,
@@ -70,11 +75,13 @@ def predict_files(
 
     Files whose predictions are there are skipped, unless they have changed since. A file that cannot be read is noted,
     and the rest goes on. The probabilities of `run` and of those in `also` are averaged. For networks in `.keras` files
-    `frame` and `classes` say what runs know.
+    `frame` and `classes` say what runs know. Which values the others may have, `segzoo predict --help` and the
+    reference of the command line tell.
 
     Raises:
         SegzooError: if a network cannot be opened, `out` holds other predictions, or files cannot be written.
     """
+    manner = Manner(tta, overlap, blend, scale, precision)
     with quiet():
         members = [open_trained(source, frame, classes) for source in (run, *also)]
         results = Results(out, members[0].classes, overlays, probabilities, objects)

@@ -7,12 +7,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import numpy as np
 
 from segzoo.data.rows import Rows
-from segzoo.errors import DataError
+from segzoo.errors import ConfigError, DataError
 from segzoo.inference.measurements import Figures, Objects
 from segzoo.inference.outputs import Depth, mask_file, masks, overlays, page_files, probabilities
 from segzoo.inference.strips import Output, Size, Strip
@@ -42,13 +42,21 @@ class Measured(NamedTuple):
 
 @dataclass(frozen=True)
 class Results:
-    """The folder of predictions, and what is wanted beside masks."""
+    """The folder of predictions, and what is wanted beside masks.
+
+    Raises:
+        ConfigError: if probabilities are wanted of another type than there is.
+    """
 
     out: Path
     classes: Sequence[str]
     overlays: bool = True
     probabilities: Depth | None = None
     objects: bool = False
+
+    def __post_init__(self) -> None:
+        if self.probabilities not in (None, *get_args(Depth)):
+            raise ConfigError(f"probabilities {self.probabilities}: there are {', '.join(get_args(Depth))}")
 
     def facts(self) -> dict[str, Any]:
         """What is wanted, ready for JSON."""

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from segzoo.data.pixels import Pixels
 from segzoo.errors import ConfigError
 from segzoo.networks.frame import Frame
 from segzoo.networks.saved import load, unreadable
 from segzoo.plugin_errors import summary
 from segzoo.runs.finished import Run, open_run
 from segzoo.runs.folder import RunFolder
+from segzoo.runs.manifest import AGREEMENT
 
 if TYPE_CHECKING:
     import keras
@@ -35,12 +37,17 @@ class Trained:
     """What of an image the network sees, and where its prediction lies."""
     classes: tuple[str, ...]
     """The names of the classes."""
-    channels: int
-    """Those of the images."""
-    range: tuple[float, float] | None
-    """The values in files of images that the smallest and the largest pixel value stand for; see `Info`."""
+    pixels: Pixels
+    """How image files are read."""
+    agreement: float | None
+    """The share of pixels to which it gives the same class in bfloat16 as in float32; None if that is not known."""
     network: Callable[[], keras.Model] = field(repr=False, compare=False)
     """Loads the network: float32 pixel values 0..255 (B, H, W, C) to logits."""
+
+    @property
+    def channels(self) -> int:
+        """Those of the images."""
+        return self.pixels.channels
 
     def fingerprint(self) -> str:
         """SHA-256 of the file of the network, or of the weights of a Keras model.
@@ -78,9 +85,8 @@ def open_trained(
         if frame or classes:
             raise ConfigError(f"the run in {run.folder} knows how it sees images and its classes; leave out {NEEDED}")
         info = run.info
-        return Trained(
-            run.folder, run.network_file, run.frame, info.classes, info.channels, info.range, network=run.network
-        )
+        facts = (run.frame, info.classes, Pixels.of(info), run.manifest["network"].get(AGREEMENT))
+        return Trained(run.folder, run.network_file, *facts, network=run.network)
     path = Path(source)
     _require_frame(frame, path)
     return _of_network(load(path, lambda: _unknown(path)), path, path, frame, classes)
@@ -94,7 +100,7 @@ def _of_network(
     if classes and len(classes) != count:
         raise ConfigError(f"the network in {name} has {count} classes, but {len(classes)} names are given for them")
     names = tuple(classes) or tuple(f"class {index}" for index in range(count))
-    return Trained(name, file, frame, names, channels, None, network=lambda: network)
+    return Trained(name, file, frame, names, Pixels(channels), None, network=lambda: network)
 
 
 def _require_frame(frame: Frame | None, name: Path) -> Frame:

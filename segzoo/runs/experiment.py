@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -20,8 +20,9 @@ from segzoo.files.atomic import atomic_file
 from segzoo.files.cache import cache_folder
 from segzoo.networks.build import TrainedNetwork, build_network
 from segzoo.networks.frame import Frame
+from segzoo.networks.precision import bfloat16_agreement
 from segzoo.networks.prediction import predicted
-from segzoo.networks.saved import save
+from segzoo.networks.saved import load, save
 from segzoo.plugin import Dataset, Events, Info, Job, Loss, Model, Split, Subscriber, Trainer, View
 from segzoo.plugin_errors import title
 from segzoo.processes.terminal import Bar, chatter_to, messages_to, note
@@ -40,12 +41,15 @@ from segzoo.training.frequencies import loss_of_frequencies
 from segzoo.training.pipeline import prepare_for_scoring
 
 if TYPE_CHECKING:
+    import keras
     from numpy.typing import NDArray
 
 MAY_CHANGE = ("epochs", "keep_checkpoint")
 """Keys whose values may be others when a run goes on."""
 PROBES = PICTURES
 """Samples of each split that are read twice; those that are drawn are."""
+COMPARED = 32
+"""Samples of the scored split that are predicted in bfloat16 too."""
 
 
 @dataclass(frozen=True)
@@ -230,7 +234,9 @@ def _conduct(experiment: Experiment, folder: RunFolder, resume: bool, subscriber
         scores = score_split(predictions, scored, scoring, folder, bar)
         folder.write_metrics(scores | {"warnings": _warnings(experiment, splits, folder, scores)})
     events.pictures([*pictures_of(scored.ids, folder).values()])
-    folder.write_manifest(manifest(experiment.config.seed, prints, experiment.info, experiment.frame))
+    images = (scored[index][0] for index in spread(len(scored), COMPARED))
+    alike = bfloat16_agreement(model, partial(load, folder.model, _building(experiment)), experiment.frame, images)
+    folder.write_manifest(manifest(experiment.config.seed, prints, experiment.info, experiment.frame, alike))
     if not experiment.config.keep_checkpoint:
         folder.remove_checkpoints()
     events.run_ended(open_run(folder.path).metrics)
@@ -254,7 +260,7 @@ def _to_score(experiment: Experiment, samples: CheckedSamples) -> Sequence[tuple
 def _train(
     experiment: Experiment, splits: Mapping[Split, CheckedSamples], folder: RunFolder, events: Events, resume: bool
 ) -> TrainedNetwork:
-    info, config, classes = experiment.info, experiment.config, len(experiment.info.classes)
+    config, classes = experiment.config, len(experiment.info.classes)
     job = Job(
         loss=experiment.loss,
         num_classes=classes,
@@ -270,9 +276,8 @@ def _train(
         seconds=config.seconds,
         network=title(type(experiment.model)),
     )
-    build = partial(build_network, experiment.model, config.model.name, experiment.frame, info.channels, classes)
     with _there_after_training(folder, experiment.trainer):
-        network = experiment.trainer.fit(build, splits["train"], splits["val"], job)
+        network = experiment.trainer.fit(_building(experiment), splits["train"], splits["val"], job)
     return TrainedNetwork(network, experiment.trainer, experiment.frame, classes)
 
 
@@ -289,6 +294,12 @@ def _there_after_training(folder: RunFolder, trainer: Trainer) -> Iterator[None]
         raise PluginError(f"{folder.path} is gone: `fit` of {name} has removed it, or somebody else has") from error
     if error:
         raise error
+
+
+def _building(experiment: Experiment) -> Callable[[], keras.Model]:
+    """Builds the network of the model, untrained."""
+    facts = (experiment.frame, experiment.info.channels, len(experiment.info.classes))
+    return partial(build_network, experiment.model, experiment.config.model.name, *facts)
 
 
 def _warnings(

@@ -41,13 +41,18 @@ CROPS = (
     "each pixel weighted by its distance from the nearest border of the tile in rows times that in columns, from 1 on. "
     "The class of a pixel is that of its largest logit after that."
 )
+AGREEMENT = "bfloat16_agreement"
+"""The key, in `network`, of the share of pixels that get the same class in bfloat16; None where it was not measured."""
 PIXELS = "float32, 0 to 255; values of 16 bits times 255 / 65535"
 
 
-def manifest(seed: int, fingerprints: Mapping[str, str], info: Info, frame: Frame | None) -> dict[str, Any]:
+def manifest(
+    seed: int, fingerprints: Mapping[str, str], info: Info, frame: Frame | None, agreement: float | None = None
+) -> dict[str, Any]:
     """The content of `manifest.json`; the fingerprints are those of the dataset, by split.
 
-    There is no frame where masks are scored that another tool has made.
+    There is no frame where masks are scored that another tool has made. The agreement is the share of pixels that get
+    the same class in bfloat16, if it was measured.
     """
     return {
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
@@ -55,7 +60,7 @@ def manifest(seed: int, fingerprints: Mapping[str, str], info: Info, frame: Fram
         "seed": seed,
         "dataset_fingerprint": dict(fingerprints),
         "dataset": asdict(info),
-        **({"network": _use(frame)} if frame else {}),
+        **({"network": _use(frame) | {AGREEMENT: agreement}} if frame else {}),
         **environment(),
     }
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from segzoo.data.samples import Identity
     from segzoo.networks.build import clean_state
     from segzoo.networks.frame import Frame
+    from segzoo.networks.precision import fast_precision
     from segzoo.networks.tiles import tiled
     from segzoo.processes.processors import processor, threads
     from segzoo.processes.terminal import quiet
@@ -33,6 +34,7 @@ __all__ = [
     "clean_state",
     "confusion",
     "crops_of",
+    "fast_precision",
     "mean_iou",
     "order",
     "prepare",
@@ -48,6 +50,7 @@ _HOMES = {
     "data.samples": ("Identity",),
     "networks.build": ("clean_state",),
     "networks.frame": ("Frame",),
+    "networks.precision": ("fast_precision",),
     "networks.tiles": ("tiled",),
     "processes.processors": ("processor", "threads"),
     "processes.terminal": ("quiet",),
