@@ -9,7 +9,6 @@ import pytest
 import segzoo
 from segzoo.inspection.counts import SampleCounts
 from segzoo.inspection.reading import create_dataset
-from segzoo.inspection.statistics import DEFINITIONS, class_weights
 from segzoo.plugin import IGNORE, Info
 
 SETTINGS = {"dataset.size": 24, "dataset.train": 70, "dataset.val": 5, "dataset.test": 5}
@@ -80,14 +79,6 @@ def test_large_counts_stay_exact():
     assert (count, first, second) == (5 * 10**9, 5000 * (10**6 * 65535 - 1), 5000 * ((10**6 - 1) * 65535**2 + 65534**2))
     variance = Fraction(count * second - first**2, count**2)
     assert float(variance) == pytest.approx(1e-6 * (1 - 1e-6), rel=1e-12)  # 1 in a million is one step lower
-
-
-def test_weights_are_by_median_frequency():
-    # Shares within the images that have the class: 1/2, 1/4 and 1/8.
-    assert class_weights([50, 25, 10], [100, 100, 80]) == [0.5, 1.0, 2.0]
-    assert class_weights([50, 0, 10], [100, 0, 80]) == [0.625, None, 2.5]
-    assert class_weights([0, 0], [0, 0]) == [None, None]
-    assert "median" in DEFINITIONS["weight"]
 
 
 @pytest.fixture

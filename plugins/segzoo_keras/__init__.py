@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field
 
@@ -57,6 +57,18 @@ class KerasTrainer(Trainer):
     )
     patience: int | None = Field(
         None, ge=1, description="Epochs without a better one after which the training ends; unset: none end it."
+    )
+    class_weights: Literal["none", "auto"] | tuple[Annotated[float, Field(ge=0, allow_inf_nan=False)], ...] = Field(
+        "none",
+        description="What a pixel weighs in training, by its class: a number for each class, or those that "
+        "`segzoo data stats` prints; val_loss has none.",
+    )
+    rare_crops: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="In the view crop, the share of crops that lie around a pixel of a random class of their image, so "
+        "that rare classes are seen more often.",
     )
     pixels: Literal["-1..1", "0..255"] = Field(
         "-1..1", description="Range that the network sees; the saved model takes 0..255 in either case."

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from segzoo.errors import ConfigError, TrainingError
 from segzoo.plugin import Job, Samples
-from segzoo.training import Arrays, ahead, clean_state, confusion, mean_iou, prepare, require_finite_loss
+from segzoo.training import Arrays, ahead, class_weights, clean_state, confusion, mean_iou, prepare, require_finite_loss
 from segzoo_keras.averaging import Averages
 from segzoo_keras.checkpoint import Keeper, Progress
 from segzoo_keras.divergence import check_first_batch, diverged, not_finite
@@ -24,6 +24,8 @@ from segzoo_keras.precision import build_network, scale_is_used_up
 from segzoo_keras.steps import Step, compile_steps, with_pixels
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from segzoo_keras import KerasTrainer
 
 
@@ -35,7 +37,7 @@ def fit(options: KerasTrainer, build: Callable[[], keras.Model], train: Samples,
     job.events.training_started(train_set.per_epoch)
     with clean_state(job.seed, options.precision), enough_memory(options):
         model = with_pixels(build_network(build, options.precision), options.pixels, train_set)
-        best = Loop(options, job, model, train_set, val_set).run()
+        best = Loop(options, job, model, train_set, val_set, weights_of_labels(options, train, train_set, job)).run()
         if not best:
             raise TrainingError(diverged("val_loss was no number in any epoch", options))
         if options.precision != "float32":  # a layer keeps the precision that it was built under
@@ -56,6 +58,20 @@ def check_backend() -> None:
         raise ConfigError(
             'trainer \'keras\' needs images with channels last: set "image_data_format": "channels_last" in keras.json'
         )
+
+
+def weights_of_labels(options: KerasTrainer, train: Samples, data: Arrays, job: Job) -> NDArray[np.float32] | None:
+    """What a pixel with each label weighs (256,), by its class; None if all weigh the same."""
+    given = options.class_weights
+    if given == "none":
+        return None
+    weights = class_weights(train, data.kept.masks, job.num_classes) if given == "auto" else list(given)
+    if len(weights) != job.num_classes:
+        raise ConfigError(
+            f"trainer 'keras', option 'class_weights': {len(weights)} weights for {job.num_classes} classes; "
+            f"give {job.num_classes}, or auto"
+        )
+    return np.pad(np.array(weights, np.float32), (0, 256 - len(weights)))
 
 
 @contextmanager
@@ -86,6 +102,8 @@ class Loop:
     model: keras.Model
     train: Arrays
     val: Arrays
+    weights: NDArray[np.float32] | None
+    """What a pixel weighs in training, by its label."""
     optimizer: keras.optimizers.Optimizer = field(init=False)
     averages: Averages = field(init=False)
     step: Step = field(init=False)
@@ -100,7 +118,7 @@ class Loop:
         self.optimizer = make_optimizer(self.options, self.model)
         self.averages = Averages(self.model, self.options.ema)
         parts = self.model, self.optimizer, self.averages
-        self.step, self.predict = compile_steps(*parts, self.train, self.options, self.job)
+        self.step, self.predict = compile_steps(*parts, self.train, self.options, self.job, self.weights)
         self.keeper = Keeper(*parts, self.job, f"{self.train.fingerprint} {self.val.fingerprint}")
         self.progress = self.keeper.begin()
 
@@ -145,7 +163,7 @@ class Loop:
     def train_epoch(self) -> float:
         """The steps that are left of an epoch and of the budget, in the order of the epoch; the mean loss of all."""
         options, job, progress = self.options, self.job, self.progress
-        left = self.train.epoch(job.seed, progress.epoch)[progress.step * options.images_per_step :]
+        left = self.train.epoch(job.seed, progress.epoch, options.rare_crops)[progress.step * options.images_per_step :]
         start = perf_counter()
         for batch in ahead(self.train.batches(options.images_per_step, left)):
             if self.complete:

@@ -15,6 +15,9 @@ from segzoo_keras.divergence import check_gradients, check_logits_in_training
 from segzoo_keras.normalization import with_stand_ins
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from segzoo_keras import KerasTrainer
 
 Step = Callable[..., Any]
@@ -37,10 +40,12 @@ def compile_steps(
     data: Arrays,
     options: KerasTrainer,
     job: Job,
+    weights_of_labels: NDArray[np.float32] | None = None,
 ) -> tuple[Step, Step]:
     """A training step (images, labels and weights of a step to mean loss), and the way from images to logits.
 
-    The number of images is left open, so that a smaller last batch is not compiled again.
+    The number of images is left open, so that a smaller last batch is not compiled again. In the training step, the
+    weights are multiplied with those of the labels (256,).
     """
     network = with_stand_ins(model)
     (height, width), (out_height, out_width) = data.frame.input_size, data.frame.output_size
@@ -51,6 +56,8 @@ def compile_steps(
     ]
 
     def slopes_of(images: Any, labels: Any, weights: Any) -> tuple[Any, list[Any]]:
+        if weights_of_labels is not None:
+            weights *= tf.gather(weights_of_labels, labels)
         with tf.GradientTape() as tape:
             logits = network(images, training=True)
             check_logits_in_training(logits, data, job)

@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from math import sqrt
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from segzoo.inspection.counts import UNIT, ChunkCounter, SampleCounts
 from segzoo.inspection.reading import create_dataset, open_complete, read_chunks
 from segzoo.plugin import IGNORE, Info, Split
+from segzoo.training.balance import median_frequency
 
 DEFINITIONS: dict[str, str] = {
     "share": "Of a class: its pixels over all labelled pixels of the split.",
@@ -70,7 +70,7 @@ def stats(
 def _figures(counts: SampleCounts, info: Info) -> dict[str, Any]:
     labelled = sum(counts.pixels.values()) - counts.pixels[IGNORE]
     labels = range(len(info.classes))
-    weights = class_weights([counts.pixels[label] for label in labels], [counts.labelled[label] for label in labels])
+    weights = median_frequency([counts.pixels[label] for label in labels], [counts.labelled[label] for label in labels])
     return {
         "images": counts.images,
         "wrong": counts.wrong,
@@ -91,16 +91,6 @@ def _figures(counts: SampleCounts, info: Info) -> dict[str, Any]:
             for label, name in enumerate(info.classes)
         },
     }
-
-
-def class_weights(pixels: list[int], labelled: list[int]) -> list[float | None]:
-    """Weights by median frequency balancing, from each class's pixels and the labelled ones of the images that have it.
-
-    None for a class that does not occur. Source: Eigen and Fergus 2015, arXiv:1411.4734.
-    """
-    shares = [Fraction(part, total) if part else None for part, total in zip(pixels, labelled, strict=True)]
-    middle = median([share for share in shares if share] or [Fraction(1)])
-    return [float(middle / share) if share else None for share in shares]
 
 
 def _sizes(sizes: Counter[tuple[int, int]]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from segzoo.processes.terminal import quiet
     from segzoo.processes.threads import ahead
     from segzoo.scoring.overlap import confusion, mean_iou
+    from segzoo.training.balance import class_weights
     from segzoo.training.batches import Arrays, Batch, Picks, crops_of, order
     from segzoo.training.checkpoints import Checkpoints
     from segzoo.training.pipeline import prepare
@@ -31,6 +32,7 @@ __all__ = [
     "Identity",
     "Picks",
     "ahead",
+    "class_weights",
     "clean_state",
     "confusion",
     "crops_of",
@@ -56,6 +58,7 @@ _HOMES = {
     "processes.terminal": ("quiet",),
     "processes.threads": ("ahead",),
     "scoring.overlap": ("confusion", "mean_iou"),
+    "training.balance": ("class_weights",),
     "training.batches": ("Arrays", "Batch", "Picks", "crops_of", "order"),
     "training.checkpoints": ("Checkpoints",),
     "training.pipeline": ("prepare",),

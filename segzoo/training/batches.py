@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from segzoo.networks.frame import Frame
 from segzoo.networks.tiles import tiled
 from segzoo.plugin import IGNORE
 from segzoo.processes.threads import ahead
+from segzoo.training.balance import RarePlaces
 from segzoo.training.store import Kept, PackedArrays
 
 if TYPE_CHECKING:
@@ -84,14 +86,18 @@ class Arrays(ABC):
         """How many picks an epoch has: of each image as many as have its pixels, rounded up."""
         return int(self._crops.sum())
 
-    def epoch(self, seed: int, epoch: int) -> Picks:
+    def epoch(self, seed: int, epoch: int, rare: float = 0) -> Picks:
         """The picks of an epoch; they depend on (seed, epoch) only, and those of a sample not on the other samples.
 
-        All places in an image are as likely; an image smaller than the crop lies in its middle.
+        All places in an image are as likely, but for a share `rare` of the crops: those lie around a pixel of a random
+        class of the image. An image smaller than the crop lies in its middle.
         """
         samples, drawn, seeds = self._drawn(seed, epoch)
         spare = self.kept.masks.sizes[samples] - self.frame.image_size
         corners = np.where(spare > 0, np.floor(drawn * (spare + 1)), -(-spare // 2)).astype(np.int64)
+        if rare and self.frame.view == "crop":
+            for index, corner, own in zip(samples.tolist(), corners, seeds.tolist(), strict=True):
+                self._rare_places.move(corner, index, self.frame.image_size, own, rare)
         return Picks(samples, corners, seeds)[order(len(samples), seed, epoch)]
 
     def batches(self, size: int, picks: Picks) -> Iterator[Batch]:
@@ -113,6 +119,10 @@ class Arrays(ABC):
 
         The samples are seen as they are. The network gets batches of `size` at most.
         """
+
+    @cached_property
+    def _rare_places(self) -> RarePlaces:
+        return RarePlaces(self.kept.masks)
 
     @property
     def _crops(self) -> NDArray[np.int64]:
