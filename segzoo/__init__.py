@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from segzoo.benchmarking.benchmark import benchmark
     from segzoo.benchmarking.comparison import Comparison, compare
+    from segzoo.inference.arrays import Prediction, predict
     from segzoo.inference.evaluations import evaluate, evaluate_masks
     from segzoo.inference.predictions import Predictions, predict_files
     from segzoo.inspection.contact_sheets import preview
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Comparison",
     "Finding",
+    "Prediction",
     "Predictions",
     "Run",
     "Statistics",
@@ -31,6 +33,7 @@ __all__ = [
     "evaluate",
     "evaluate_masks",
     "open_run",
+    "predict",
     "predict_files",
     "preview",
     "run",
@@ -44,6 +47,7 @@ _HOMES = {
     "runs.experiment": ("run",),
     "runs.finished": ("Run", "open_run"),
     "inference.evaluations": ("evaluate", "evaluate_masks"),
+    "inference.arrays": ("Prediction", "predict"),
     "inference.predictions": ("Predictions", "predict_files"),
     "inspection.findings": ("Finding", "Verification"),
     "inspection.contact_sheets": ("preview",),

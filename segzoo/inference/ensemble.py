@@ -127,6 +127,14 @@ class Ensemble:
         del manner["precision"]
         return {"networks": networks, "classes": self.first.classes, "pixels": asdict(self.first.pixels), **manner}
 
+    def load(self) -> None:
+        """Load the networks now, and not with the first image.
+
+        Raises:
+            SegzooError: if one cannot be loaded, or its tiles not be cut.
+        """
+        self._networks  # noqa: B018
+
     def logits(self, images: Iterable[Image]) -> Iterator[Rows]:
         """Logits (H, W, K) of each image at its size, in order, by rows; of several members logarithms of the means.
 
