@@ -272,9 +272,19 @@ def test_objects_of_many_rows_are_those_of_all_of_them(monkeypatch):
                 assert row["mean_confidence"] == pytest.approx(softmax(logits).max(-1)[numbers == place].mean())
 
 
-def test_nothing_but_the_first_class_makes_no_objects():
-    image, logits = np.zeros((3, 5, 3), np.uint8), np.zeros((3, 5, 3), np.float32)
-    assert list(fill(Objects("a.png", [(3, 5)], CLASSES), [(image, logits)]).rows()) == []
+@pytest.mark.parametrize(
+    ("classes", "listed"),
+    [
+        (("background", "cell", "wall"), ["cell", "wall"]),
+        (("pet", "background", "border"), ["pet", "border"]),
+        (("road", "tree", "sky"), ["road", "tree", "sky"]),
+        (("membrane", "cell"), ["cell"]),
+    ],
+)
+def test_the_background_is_no_object_wherever_it_stands(classes, listed):
+    image, logits = np.zeros((1, len(classes), 3), np.uint8), np.eye(len(classes), dtype=np.float32)[None]
+    rows = fill(Objects("a.png", [(1, len(classes))], classes), [(image, logits)]).rows()
+    assert [row["class"] for row in rows] == listed
 
 
 def test_objects_of_a_large_page_are_refused_at_once():

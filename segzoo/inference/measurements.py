@@ -9,6 +9,7 @@ import numpy as np
 
 from segzoo.errors import DataError
 from segzoo.inference.strips import LARGEST, Size, Strip, put
+from segzoo.reporting.pictures import uncoloured
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -53,7 +54,10 @@ class Figures:
 
 
 class Objects:
-    """The connected pixels of each class but the first, with neighbours to all eight sides."""
+    """The connected pixels of each class but the background, with neighbours to all eight sides.
+
+    The background is the class that pictures leave uncoloured; there may be none.
+    """
 
     def __init__(self, file: str, sizes: Sequence[Size], classes: Sequence[str]) -> None:
         """Begin with a file that has pages of these heights and widths.
@@ -67,7 +71,8 @@ class Objects:
                 f"{file} has {height}x{width} pixels, and objects are looked for in at most {LARGEST:,}; leave out "
                 "`--objects`, or cut the image into parts"
             )
-        self._classes = classes
+        background = uncoloured(classes)
+        self._classes = [(label, name) for label, name in enumerate(classes) if label != background]
         self._labels: NDArray[np.uint8] | None = None
         self._confidence: NDArray[np.float32] | None = None
         self._tables: list[tuple[int, str, NDArray[np.float64]]] = []
@@ -76,7 +81,7 @@ class Objects:
         """See `Output`."""
         self._labels = put(self._labels, strip.labels, strip)
         self._confidence = put(self._confidence, strip.confidence, strip)
-        for label, name in enumerate(self._classes[1:] if strip.last else (), start=1):
+        for label, name in self._classes if strip.last else ():
             self._tables.append((strip.page, name, measured(self._labels == label, self._confidence)))
 
     def rows(self) -> Iterator[dict[str, Any]]:
