@@ -4,6 +4,7 @@ import os
 import random
 import subprocess
 import sys
+from pathlib import Path
 from time import perf_counter
 
 import keras
@@ -52,11 +53,8 @@ SETTINGS = {
     "trainer.batch_size": 4,
 }
 SAME = ("config.toml", "history.csv", "metrics.json", "images.csv")
-DRIVER = """
-import os, sys
-from importlib import import_module
-from itertools import count
-from signal import SIGINT, default_int_handler, signal as handle
+DRIVER = f"""
+import sys
 from types import SimpleNamespace
 
 import psutil
@@ -64,25 +62,14 @@ import psutil
 from segzoo.cli import main
 from segzoo_keras import checkpoint
 
-handle(SIGINT, default_int_handler)  # a shell starts what it runs in the background deaf to Ctrl-C
+sys.path.append({str(Path(__file__).parent)!r})
+from dying import die_at
+
 signal, place, calls, memory, *arguments = sys.argv[1:]
 checkpoint.PERIOD, checkpoint.SHARE = 0, float("inf")  # a checkpoint after each step
 if memory == "full":
     psutil.virtual_memory = lambda: SimpleNamespace(available=0, total=0)
-if place:
-    module, _, name = place.partition(":")
-    owner = import_module(module)
-    for part in name.split(".")[:-1]:
-        owner = getattr(owner, part)
-    name, turns = name.rpartition(".")[2], count(1)
-    original = getattr(owner, name)
-
-    def dying(*given, **words):
-        if next(turns) == int(calls):  # in one thread, of several that may call at once
-            os.kill(os.getpid(), int(signal))
-        return original(*given, **words)
-
-    setattr(owner, name, dying)
+die_at(place, int(calls), int(signal))
 main(arguments)
 """
 

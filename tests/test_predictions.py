@@ -3,7 +3,12 @@
 import csv
 import json
 import os
+import re
 import shutil
+import subprocess
+import sys
+from itertools import count
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -261,3 +266,104 @@ def test_bfloat16_is_taken_where_the_run_has_found_it_to_agree(trained, photos, 
         assert facts["networks"][0]["precision"] == expected_precision
         agreement = (read_mask(out / "masks" / "c.png") == classify(expected(trained, photos["c"]))).mean()
         assert agreement == 1 if expected_precision == "float32" else agreement > 0.9
+
+
+DRIVER = f"""
+import sys
+
+from segzoo.cli import main
+
+sys.path.append({str(Path(__file__).parent)!r})
+from dying import die_at
+
+place, calls, signal, *arguments = sys.argv[1:]
+die_at(place, int(calls), int(signal))
+main(arguments)
+"""
+PLACES = [
+    ("segzoo.inference.record:write_text", 1),  # nothing is there
+    ("segzoo.inference.pipeline:read", 3),
+    ("segzoo.inference.strips:Strip.of", 4),  # a file of two pages is half written
+    ("segzoo.files.atomic:os.fsync", 5),
+    ("segzoo.inference.record:Table.append", 4),  # objects are written down, and no predictions
+    ("segzoo.inference.record:Table.append", 5),
+    ("segzoo.inference.record:Table.tidy", 3),  # all is there, in the order in which files were written
+]
+
+
+def end(place, calls, signal, *arguments):
+    """Exit code and messages of a command whose process ends itself there."""
+    words = [sys.executable, "-c", DRIVER, place, str(calls), str(signal), *map(str, arguments)]
+    ended = subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    return ended.returncode, ended.stderr
+
+
+@pytest.fixture
+def stack(photos, tmp_path):
+    """The photos and a file of two pages, and what a command makes of them that nothing interrupts."""
+    pages = [Image.fromarray(photos[name]).resize((40, 24)) for name in ("a", "b")]
+    pages[0].save(tmp_path / "photos" / "b2.tif", save_all=True, append_images=pages[1:])
+    return ["--objects", "--probabilities", "uint8"]
+
+
+@pytest.mark.slow
+def test_killed_anywhere_the_same_command_ends_as_if_it_never_was(trained, stack, tmp_path):
+    command = ["predict", trained.folder, tmp_path / "photos", *stack, "--out"]
+    code, message = end("", 0, 9, *command, tmp_path / "unbroken")
+    assert code == 0, message
+    for place, calls in PLACES:
+        code, message = end(place, calls, 9, *command, tmp_path / "out")
+        assert code == -9, (place, message)
+    code, message = end("", 0, 9, *command, tmp_path / "out")
+    assert code == 0, message
+    assert contents(tmp_path / "out") == contents(tmp_path / "unbroken")
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_with_130_and_what_is_done_is_whole(trained, stack, tmp_path):
+    command = ["predict", trained.folder, tmp_path / "photos", *stack, "--out"]
+    for place, calls in PLACES[1:4]:
+        code, message = end(place, calls, 2, *command, tmp_path / "out")
+        assert code == 130, message
+        assert message.splitlines()[-1] == "segzoo: interrupted: to go on, repeat the command"
+        assert not list((tmp_path / "out").rglob(".*"))
+    end("", 0, 2, *command, tmp_path / "out")
+    end("", 0, 2, *command, tmp_path / "unbroken")
+    assert contents(tmp_path / "out") == contents(tmp_path / "unbroken")
+
+
+def full_table(monkeypatch, turns):
+    """From a turn on, tables are written to a full disk."""
+    original = Path.open
+
+    def opened(path, mode="r", *rest, **words):
+        full = path.name == "predictions.csv" and mode == "ab" and next(turns) > 2
+        return original(Path("/dev/full") if full else path, mode, *rest, **words)
+
+    monkeypatch.setattr(Path, "open", opened)
+
+
+def full_pictures(monkeypatch, turns):
+    """From a turn on, pictures are written to a full disk."""
+    original = Image.Image.save
+
+    def save(image, path, *rest, **words):
+        return original(image, "/dev/full" if next(turns) > 5 else path, *rest, **words)
+
+    monkeypatch.setattr(Image.Image, "save", save)
+
+
+@pytest.mark.parametrize("fill", [full_table, full_pictures])
+def test_a_full_disk_ends_the_command_and_leaves_nothing_half_written(
+    trained, photos, tmp_path, monkeypatch, command, fill
+):
+    out = tmp_path / "out"
+    with monkeypatch.context() as patch:
+        fill(patch, count(1))
+        ended = command("predict", trained.folder, tmp_path / "photos", "--out", out)
+    assert ended.code == 2
+    assert re.search(rf"segzoo: the disk of {out}\S* is full: make room, or choose a folder on another", ended.err)
+    assert not list(out.rglob(".*"))
+    ended = command("predict", trained.folder, tmp_path / "photos", "--out", out)
+    assert (ended.code, len(rows(out / "predictions.csv"))) == (0, 5)
+    assert "already there" in ended.out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -94,12 +95,21 @@ def _predict(ensemble: Ensemble, results: Results, sources: Sources) -> Predicti
         tables = [Table(out / "predictions.csv", results.columns())]
         tables += [Table(out / "objects.csv", OBJECT_COLUMNS)] if results.objects else []
         todo = _todo(sources, results, tables)
-        with Bar(len(todo)) as bar:
+        with Bar(len(todo)) as bar, _to_go_on():
             failed = _work(ensemble, results, todo, tables, bar)
         for table in tables:
             table.tidy(order)
     done, skipped = len(todo) - len(failed), len(order) - len(todo)
     return Predictions(out, ensemble.first.classes, done, skipped, failed, sources.passed_over, tables[0], order)
+
+
+@contextmanager
+def _to_go_on() -> Iterator[None]:
+    """Says on Ctrl-C how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("to go on, repeat the command") from None
 
 
 def _todo(sources: Sources, results: Results, tables: Sequence[Table]) -> list[Source]:
