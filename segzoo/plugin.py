@@ -197,6 +197,9 @@ class Info:
     """Which values in the files the smallest and the largest pixel value stand for; None for the range of the type."""
     reading: FileReading | None = None
     """What else it takes to read other image files alike; None if those of 8 and of 16 bits are taken as they are."""
+    licence: str = ""
+    """That of the data, for the model card of a run: an identifier of SPDX, as `CC-BY-4.0`, or a sentence. Empty if it
+    is not known."""
 
 
 class Samples(Protocol):

@@ -100,6 +100,11 @@ def write_timing(out, dataset, models):
     write(out / "timing.json", facts | {"datasets": {dataset: {"noise_floor": 1.01, "models": figures}}})
 
 
+def change(path, **facts):
+    """Change values of a file of JSON."""
+    write(path, json.loads(path.read_text("utf-8")) | facts)
+
+
 def write(path, table):
     path.write_text(json.dumps(table))
 

@@ -5,7 +5,7 @@ import re
 import shlex
 
 import pytest
-from stored_runs import read_rows, write, write_benchmark, write_cell, write_example, write_run
+from stored_runs import change, read_rows, write, write_benchmark, write_cell, write_example, write_run
 
 import segzoo
 from segzoo.benchmarking.cells import Record
@@ -26,10 +26,6 @@ def better(by):
 METRICS = json.dumps(
     {"split": "test", "selected_on_this_split": False, "images": 3, "definitions": {}, "iou": {}, "mean_iou": "much"}
 )
-
-
-def change(path, **facts):
-    write(path, json.loads(path.read_text()) | facts)
 
 
 def labels(*runs, **options):

@@ -35,6 +35,7 @@ SMALL = {
 }
 QUICK = SMALL | {"model.filters": 2, "model.depth": 1}
 FILES = {
+    "README.md",
     "config.toml",
     "history.csv",
     "images.csv",

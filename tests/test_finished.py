@@ -92,7 +92,13 @@ def test_what_a_run_gives_is_what_its_folder_holds(done):
     assert done.scores["iou_circle"] == done.by_class["iou"]["circle"] == done.metrics["iou"]["circle"]
     assert done.overall["mean_iou"] == done.metrics["mean_iou"]
     assert done.info == Info(
-        ("background", "circle", "square", "triangle"), 3, ("train", "val", "test"), (16, 16), 6, "resize"
+        ("background", "circle", "square", "triangle"),
+        3,
+        ("train", "val", "test"),
+        (16, 16),
+        6,
+        "resize",
+        licence="Apache-2.0",
     )
     assert (done.frame.image_size, done.frame.stride, done.frame.input_size) == ((20, 24), 4, (20, 24))
 

@@ -23,6 +23,11 @@ EPOCHS = 30
 SIZE = 5
 """Slices for validation and for the scores, unless others are asked for."""
 
+LICENCE = (
+    "free for generating or testing non-commercial image segmentation software; publications cite TrakEM2 and Cardona "
+    "et al. 2010, doi:10.1371/journal.pbio.1000502"
+)
+
 
 class IsbiEM(Dataset):
     """30 electron micrographs of the nerve cord of a fly larva, 512x512, segmented into membrane and cell.
@@ -71,6 +76,7 @@ class IsbiEM(Dataset):
             image_size=(256, 256),
             epochs=EPOCHS,
             view="crop",
+            licence=LICENCE,
         )
 
     def numbers(self, split: Split) -> list[int]:

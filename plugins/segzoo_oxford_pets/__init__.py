@@ -106,6 +106,7 @@ class OxfordPets(Dataset):
             splits=("train", "val", "test") if self.split == "official" else ("train", "val"),
             image_size=(160, 160),
             epochs=15,
+            licence="CC-BY-SA-4.0",
         )
 
     def files(self, cache: Path, split: Split) -> Sequence[tuple[Path, ...]]:

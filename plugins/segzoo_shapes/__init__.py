@@ -37,6 +37,7 @@ class Shapes(Dataset):
             splits=("train", "val", "test"),
             image_size=(self.size, self.size),
             epochs=6,
+            licence="Apache-2.0",  # that of the program that draws them
         )
 
     def open(self, cache: Path, split: Split) -> Samples:

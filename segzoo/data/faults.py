@@ -45,6 +45,7 @@ def _rules(info: Info) -> Iterator[tuple[str, str, bool]]:
     yield "epochs", "it must be an integer from 1 on", _counts(info.epochs)
     yield "view", f"it must be one of {', '.join(get_args(View))}", info.view in get_args(View)
     yield "reading", "it must be a FileReading or None", isinstance(info.reading, FileReading | None)
+    yield "licence", "it must be a text", isinstance(info.licence, str)
 
 
 def _counts(value: Any) -> bool:

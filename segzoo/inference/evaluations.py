@@ -253,7 +253,8 @@ def _foreign(name: str, target: Target, seed: int) -> RunConfig:
 def _evaluated(subject: Subject, target: Target, out: Path) -> Run:
     """Score, draw and write."""
     dataset, run = target.dataset, subject.run
-    scoring = Scoring(subject.classes, dataset.metric() if subject.same_classes else None, type(dataset))
+    its = dataset.metric()
+    scoring = Scoring(subject.classes, its if subject.same_classes else None, type(dataset))
     with atomic_folder(out) as temporary:
         folder, samples = RunFolder(temporary), target.open()
         with Bar(len(samples)) as bar:
@@ -265,19 +266,21 @@ def _evaluated(subject: Subject, target: Target, out: Path) -> Run:
         scores["selected_on_this_split"] = scored == seen.get("val")
         folder.write_config(subject.config)
         folder.write_splits({target.split: samples.ids})
-        folder.write_metrics(scores | {"warnings": [*_warnings(subject, scores, scored == seen.get("train"))]})
+        left_out = bool(its and not scoring.own)
+        sentences = [*_warnings(subject, scores, trained_on=scored == seen.get("train"), left_out=left_out)]
+        folder.write_metrics(scores | {"warnings": sentences})
         folder.write_evaluation(subject.facts)
         prints = seen | {target.split: scored}
         folder.write_manifest(manifest(subject.config.seed, prints, target.info, subject.frame))
     return open_run(out)
 
 
-def _warnings(subject: Subject, scores: Mapping[str, Any], trained_on: bool) -> Iterator[str]:
+def _warnings(subject: Subject, scores: Mapping[str, Any], trained_on: bool, left_out: bool) -> Iterator[str]:
     """What is to be known of the scores."""
     yield from subject.warnings
     if trained_on:
         yield "the network was trained on these images, so its scores say nothing of others"
-    if not subject.same_classes:
+    if left_out:
         yield "the scores that only this dataset has are left out, since its classes are not those of the network"
     yield from warnings.one_class_predicted(scores["confusion"], subject.classes, scores["split"])
 

@@ -27,6 +27,7 @@ from segzoo.plugin import Dataset, Events, Info, Job, Loss, Model, Split, Subscr
 from segzoo.plugin_errors import title
 from segzoo.processes.terminal import Bar, chatter_to, messages_to, note
 from segzoo.runs import warnings
+from segzoo.runs.card import card
 from segzoo.runs.config import RunConfig, compose
 from segzoo.runs.events import RunEvents
 from segzoo.runs.finished import Run, open_run
@@ -232,11 +233,14 @@ def _conduct(experiment: Experiment, folder: RunFolder, resume: bool, subscriber
         prints: dict[str, str] = {split: samples.fingerprint() for split, samples in splits.items()}
         predictions = predicted(model, experiment.frame, pairs)
         scores = score_split(predictions, scored, scoring, folder, bar)
-        folder.write_metrics(scores | {"warnings": _warnings(experiment, splits, folder, scores)})
+        scores["warnings"] = _warnings(experiment, splits, folder, scores)
+        folder.write_metrics(scores)
     events.pictures([*pictures_of(scored.ids, folder).values()])
     images = (scored[index][0] for index in spread(len(scored), COMPARED))
     alike = bfloat16_agreement(model, partial(load, folder.model, _building(experiment)), experiment.frame, images)
-    folder.write_manifest(manifest(experiment.config.seed, prints, experiment.info, experiment.frame, alike))
+    facts = manifest(experiment.config.seed, prints, experiment.info, experiment.frame, alike)
+    folder.write_card(card(Run(folder.path, experiment.config, scores, facts)))
+    folder.write_manifest(facts)
     if not experiment.config.keep_checkpoint:
         folder.remove_checkpoints()
     events.run_ended(open_run(folder.path).metrics)

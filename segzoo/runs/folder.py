@@ -89,6 +89,11 @@ class RunFolder:
         return self.path / "manifest.json"
 
     @property
+    def card(self) -> Path:
+        """The model card."""
+        return self.path / "README.md"
+
+    @property
     def evaluation(self) -> Path:
         """What was evaluated, and how; only in the folder of an evaluation."""
         return self.path / "evaluation.json"
@@ -172,6 +177,10 @@ class RunFolder:
     def write_metrics(self, scores: Mapping[str, Any]) -> None:
         """Write the scores of the split."""
         write_text(self.metrics, _json_text(scores))
+
+    def write_card(self, text: str) -> None:
+        """Write the model card."""
+        write_text(self.card, text)
 
     def read_evaluation(self) -> Evaluation | None:
         """What was evaluated, and how; None in the folder of a run."""
