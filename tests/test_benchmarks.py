@@ -11,6 +11,7 @@ import pytest
 from scipy import stats
 from stored_runs import write_run
 
+import segzoo
 from segzoo_oxford_pets import OxfordPets
 from segzoo_unet import UNet
 
@@ -320,3 +321,20 @@ def test_the_tables_of_stored_cells_are_timed_with_their_memory(printed_by):
     seconds, _, _, mib, _, _ = rows(printed_by("tabulate", *small))["4"]
     assert seconds > 0
     assert 10 < mib < 1000
+
+
+@pytest.mark.slow
+def test_the_overlaps_of_tiles_are_compared_on_runs(printed_by, tmp_path):
+    settings = {"model.filters": 2, "model.depth": 1, "dataset.size": 32}
+    run = segzoo.run(
+        "unet", "shapes", settings=settings, steps=1, view="crop", image_size=(16, 16), out=tmp_path / "run"
+    )
+    found = rows(printed_by("overlap", run.folder, "--rounds", 1))
+    assert [found[name][0] for name in ("none", "a half", "at once")] == [4, 9, 1]
+    assert found["at once"][-1] == 100
+
+
+@pytest.mark.slow
+def test_a_large_image_is_predicted_in_a_process_of_its_own(printed_by):
+    table = rows(printed_by("large_image", "--sides", 256, "--tile", 64, "--rounds", 1))
+    assert min(table["256x256"]) > 0

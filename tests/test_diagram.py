@@ -209,6 +209,15 @@ def test_layers_that_no_output_needs_data_from_are_left_out():
     assert not blocks(svg, "add")
 
 
+def test_network_that_ends_with_a_network_is_drawn():
+    inner = image()
+    inner = keras.Model(inner, convolve(inner))
+    inputs = image()
+    svg = diagram(keras.Model(inputs, inner(layers.Rescaling(2)(inputs))))
+    assert len(blocks(svg, "image")) == 2
+    assert len(blocks(svg, "conv")) == 1
+
+
 def test_each_output_is_drawn():
     inputs = image()
     x = convolve(inputs)

@@ -139,6 +139,18 @@ def test_networks_of_a_fixed_size_are_refused_where_tiles_must_be_larger():
     assert reach(keras.Model(inputs, layers.Conv2D(2, 1)(inputs)), Frame((32, 32))) == Reach(0, 1)
 
 
+def test_networks_that_end_with_a_network_are_gone_through():
+    inner = keras.Input((None, None, 3))
+    inner = keras.Model(inner, layers.Conv2D(2, 3, padding="same")(inner))
+    inputs = keras.Input((None, None, 3))
+    assert reach(keras.Model(inputs, inner(layers.Rescaling(1 / 127.5)(inputs))), Frame((16, 16))) == Reach(1, 1)
+    twice = keras.Model(inputs, layers.Add()([inner(inputs), inner(layers.Conv2D(3, 3, padding="same")(inputs))]))
+    assert reach(twice, Frame((16, 16))) == Reach(2, 1)
+    shared = layers.Conv2D(3, 5, padding="same")
+    inner_shared = keras.Model(inputs, shared(inputs))
+    assert reach(keras.Model(inputs, inner_shared(inner_shared(inputs))), Frame((16, 16))) == Reach(4, 1)
+
+
 def test_networks_in_networks_and_shared_layers_are_gone_through():
     shared = layers.Conv2D(3, 3, padding="same")
     inner = keras.Sequential([layers.ZeroPadding2D(((1, 2), (0, 3))), layers.Conv2D(3, 4)])

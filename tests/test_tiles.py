@@ -1,5 +1,6 @@
 """Tiles: they cover each pixel, and put together what a network says of each."""
 
+import tracemalloc
 from itertools import count, product
 
 import numpy as np
@@ -175,7 +176,7 @@ def test_rows_leave_when_no_later_tile_lies_on_them_and_no_earlier_are_read():
             read.append(top)
             yield np.full((1, 24, 1), top, np.uint8)
 
-    rows = next(logit_rows(lambda pixels: pixels, frame, [Rows((64, 24), chunks())], 5))
+    rows = next(logit_rows(lambda pixels: pixels, frame, [Rows((64, 24), chunks())], 5, Tiling(0.5)))
     done = 0
     for chunk in rows:
         assert len(chunk) == (4 if done < 56 else 8)
@@ -197,3 +198,16 @@ def test_the_logits_of_single_tiles_stay_when_the_next_image_is_asked_for():
     found = list(logit_rows(lambda pixels: pixels, frame, map(Rows.of, images), 2))
     for image, rows in zip(images, found, strict=True):
         np.testing.assert_array_equal(rows.array(), image)
+
+
+def test_memory_is_that_of_a_row_of_tiles():
+    def peak(height):
+        rows = Rows((height, 256), (np.zeros((16, 256, 3), np.uint8) for _ in range(height // 16)))
+        tracemalloc.start()
+        for logits in logit_rows(lambda pixels: pixels, Frame((64, 64), view="crop"), [rows], 4):
+            assert sum(len(chunk) for chunk in logits) == height
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return most
+
+    assert peak(4096) < 1.2 * peak(512) < 20 * 64 * 256 * 3 * 4

@@ -47,8 +47,6 @@ def read_graph(network: keras.Model, why: str) -> Graph:
     if "output_layers" not in config:
         raise ConfigError(f"network '{network.name}' is not functional: {why}")
     layers = {layer["name"]: layer for layer in config["layers"]}
-    outputs = list(_outputs(config["output_layers"]))
-    numbers = _numbers(config["layers"], outputs)
     shapes: dict[Call, list[int | None]] = {}
     sources: dict[Call, list[Call]] = {}
     for name, layer in layers.items():
@@ -57,18 +55,14 @@ def read_graph(network: keras.Model, why: str) -> Graph:
         for i, call in enumerate(layer["inbound_nodes"]):
             tensors = dict(_tensors(call))
             shapes.update(tensors)
-            sources[name, numbers[name][i]] = list(tensors)
+            sources[name, i] = list(tensors)
+    outputs = [
+        # Of networks in this one Keras counts the calls from 1 here, and from 0 everywhere else.
+        (name, i - ("output_layers" in layers[name]["config"]))
+        for name, i in _outputs(config["output_layers"])
+    ]
     shapes.update((call, list(tensor.shape)) for call, tensor in zip(outputs, network.outputs, strict=True))
     return Graph(layers, sources, shapes, outputs)
-
-
-def _numbers(layers: list[dict[str, Any]], outputs: list[Call]) -> dict[str, list[int]]:
-    """The numbers of the calls of each layer, in order: a layer that was called elsewhere before begins not with 0."""
-    used = {call for layer in layers for arguments in layer["inbound_nodes"] for call, _ in _tensors(arguments)}
-    numbers: dict[str, list[int]] = {}
-    for name, number in sorted(used | set(outputs)):
-        numbers.setdefault(name, []).append(number)
-    return numbers
 
 
 def _tensors(value: Any) -> Iterator[tuple[Call, list[int | None]]]:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 class Tiling:
     """How tiles cover an image, and how their logits are put together."""
 
-    overlap: float = 0.5
+    overlap: float = 0.25
     """The part of a tile's height and width, at least 0 and below 1, by which it overlaps the next one or more."""
     reach: Reach | None = None
     """How far the network sees: tiles are larger by that, their borders are cut off, and nothing is averaged."""

@@ -35,11 +35,11 @@ RESIZED = (
 )
 CROPS = (
     "Images are not resized. Tiles of image_size cover an image: along a side that is longer than the tile there are "
-    "n = 1 + ceil((side - tile) / (tile // 2)), of which those of i = 0 to n - 1 begin at round(i * (side - tile) / "
-    "(n - 1)); a shorter side lies in the middle of the tile. Around a tile the network sees the pixels of the image, "
-    "mirrored beyond its border. The logits of tiles are averaged, "
-    "each pixel weighted by its distance from the nearest border of the tile in rows times that in columns, from 1 on. "
-    "The class of a pixel is that of its largest logit after that."
+    "n = 1 + ceil((side - tile) / (3 * tile // 4)), of which those of i = 0 to n - 1 begin at round(i * (side - "
+    "tile) / (n - 1)); a shorter side lies in the middle of the tile. Around a tile the network sees the pixels of the "
+    "image, mirrored beyond its border. The logits of tiles are averaged, each pixel weighted by its distance from the "
+    "nearest border of the tile in rows times that in columns, from 1 on. The class of a pixel is that of its largest "
+    "logit after that."
 )
 AGREEMENT = "bfloat16_agreement"
 """The key, in `network`, of the share of pixels that get the same class in bfloat16; None where it was not measured."""
