@@ -1,5 +1,8 @@
 """What is written and measured of predictions, read again by other programs' readers and by our own."""
 
+import os
+import subprocess
+import sys
 from contextlib import ExitStack
 
 import numpy as np
@@ -290,3 +293,52 @@ def test_the_background_is_no_object_wherever_it_stands(classes, listed):
 def test_objects_of_a_large_page_are_refused_at_once():
     with pytest.raises(DataError, match=r"a.tif has 8192x8193 pixels, .* leave out `--objects`"):
         Objects("a.tif", [(8, 8), (8192, 8193)], CLASSES)
+
+
+LARGE = """
+import resource, sys
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+
+from segzoo.data.pixels import Pixels, open_pages
+from segzoo.data.tiled_tiff import TiledTiff
+from segzoo.inference.measurements import Figures
+from segzoo.inference.outputs import mask_file, masks, overlays, probabilities
+from segzoo.inference.strips import Strip
+
+folder, size = Path(sys.argv[1]), (16384, 4200)
+image = np.random.default_rng(0).integers(0, 256, (128, 4200, 1), dtype=np.uint8)
+logits = np.float32(np.eye(3)[image[..., 0] // 100] * 5)
+with TiledTiff(folder / "image.tif") as tiff:
+    page = tiff.page(size, "uint8")
+    for _ in range(128):
+        page.add(image[..., 0])
+path = mask_file(folder, "mask", [size])
+with open_pages(folder / "image.tif", Pixels(1)) as opened, ExitStack() as stack:
+    outputs = [
+        Figures("abc"),
+        stack.enter_context(masks(path, [size], 3)),
+        stack.enter_context(overlays([folder / "overlay.png"], "abc")),
+        stack.enter_context(probabilities([folder / "probabilities.tif"], "abc", "float16")),
+    ]
+    for number, rows in enumerate(opened.rows(0).in_chunks(128)):
+        for output in outputs:
+            output.add(Strip.of(0, size, 128 * number, rows, logits))
+unit = 1 if sys.platform == "darwin" else 1024
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="memory is measured as POSIX does")
+def test_a_large_image_is_read_and_written_in_little_memory(tmp_path):
+    done = subprocess.run([sys.executable, "-c", LARGE, str(tmp_path)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) < 500 * 2**20
+    with Image.open(tmp_path / "overlay.png") as picture:
+        assert picture.width == round(4096 * 4200 / 16384)
+    first = tifffile.imread(tmp_path / "image.tif")[:128]
+    np.testing.assert_array_equal(read_mask(tmp_path / "mask.tif")[-128:], first // 100)
+    assert read_values(tmp_path / "probabilities.tif").shape == (16384, 4200, 3)
