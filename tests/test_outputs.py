@@ -324,8 +324,9 @@ with open_pages(folder / "image.tif", Pixels(1)) as opened, ExitStack() as stack
         stack.enter_context(probabilities([folder / "probabilities.tif"], "abc", "float16")),
     ]
     for number, rows in enumerate(opened.rows(0).in_chunks(128)):
+        strip = Strip.of(0, size, 128 * number, rows, logits)
         for output in outputs:
-            output.add(Strip.of(0, size, 128 * number, rows, logits))
+            output.add(strip)
 unit = 1 if sys.platform == "darwin" else 1024
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
 """
