@@ -130,7 +130,8 @@ def _has_metadata(distribution: Distribution) -> bool:
 def _provider(distribution: Distribution, problem: str = "") -> Provider:
     """What a distribution tells of itself; without a version where its metadata lack that, or the name."""
     try:
-        name, version = distribution.name, distribution.version
+        metadata = distribution.metadata  # parsed anew whenever it is asked for
+        name, version = metadata["Name"], metadata["Version"]
     except Exception:  # without metadata, each version of Python raises another error or none
         name, version = None, None
     return Provider(name, version, problem) if name and version else Provider(_name(distribution), "", problem)
