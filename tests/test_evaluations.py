@@ -7,6 +7,7 @@ import tomllib
 import keras
 import numpy as np
 import pytest
+import tifffile
 from image_folders import save
 from PIL import Image
 
@@ -23,6 +24,20 @@ SHAPES = {"size": 16, "train": 32, "val": 4, "test": 5}
 OTHER = {"dataset.size": 24, "dataset.test": 3}
 
 
+@pytest.fixture(scope="module")
+def evaluated(trained):
+    """The run scored on its own split, beside it."""
+    return segzoo.evaluate(trained.folder, out=trained.folder.with_name("evaluated"))
+
+
+def edited(folder, copy, file, old, new):
+    """A copy of a folder with another text in one of its files."""
+    path = shutil.copytree(folder, copy) / file
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    return copy
+
+
 def scores(run):
     return {key: value for key, value in run.metrics.items() if key != "warnings"}
 
@@ -32,19 +47,16 @@ def samples(split="test", **options):
     return [(opened.ids[index], *opened[index]) for index in range(len(opened))]
 
 
-def test_on_its_own_split_a_run_has_its_own_scores(trained, tmp_path):
-    evaluated = segzoo.evaluate(trained.folder, out=tmp_path / "out")
+def test_on_its_own_split_a_run_has_its_own_scores(trained, evaluated):
     for name in ("images.csv", "config.toml"):
-        assert (tmp_path / "out" / name).read_text() == (trained.folder / name).read_text()
-    first, again = (
-        (run.folder / "metrics.json").read_text().partition('"warnings"')[0] for run in (trained, evaluated)
-    )
-    assert first == again
-    assert evaluated == segzoo.open_run(tmp_path / "out")
+        assert (evaluated.folder / name).read_text() == (trained.folder / name).read_text()
+    texts = [(run.folder / "metrics.json").read_text().partition('"warnings"')[0] for run in (trained, evaluated)]
+    assert texts[0] == texts[1]
+    assert evaluated == segzoo.open_run(evaluated.folder)
     assert evaluated.fingerprints == trained.fingerprints
     assert evaluated.splits == {"test": trained.splits["test"]}
     for picture in (trained.folder / "samples").iterdir():
-        other = tmp_path / "out" / "samples" / picture.name
+        other = evaluated.folder / "samples" / picture.name
         np.testing.assert_array_equal(Image.open(picture), Image.open(other))
 
 
@@ -61,11 +73,11 @@ def test_a_run_is_scored_on_another_split_into_its_folder(trained, tmp_path, com
     for _, image, mask in samples("val"):
         total += confusion(mask, classify(predict(network, trained.frame, [image])[0]), 4)
     assert printed["confusion"] == total.tolist()
-    assert command("evaluate", run, "--split", "train").out.splitlines()[-2] == (
-        "warning: the network was trained on these images, so its scores say nothing of others"
-    )
-    again = segzoo.evaluate(run, split="val")
-    assert again.folder == run / "evaluations" / "shapes-val-2"
+    (run / "evaluations" / "shapes-train").mkdir()
+    assert command("evaluate", run, "--split", "train").out.splitlines()[-2:] == [
+        "warning: the network was trained on these images, so its scores say nothing of others",
+        f"results in {run / 'evaluations' / 'shapes-train-2'}",
+    ]
 
 
 def test_a_run_is_scored_on_other_data(trained, tmp_path):
@@ -80,17 +92,24 @@ def test_a_run_is_scored_on_other_data(trained, tmp_path):
     assert (own.metrics["images"], own.config.dataset.options["size"]) == (2, 16)
 
 
-def test_an_evaluation_tells_of_its_run_where_a_network_is_asked_for(trained, tmp_path):
-    evaluated = segzoo.evaluate(trained, out=tmp_path / "out")
+def test_an_evaluation_tells_of_its_run_where_a_network_is_asked_for(trained, evaluated, tmp_path):
     assert evaluated.frame == trained.frame
-    for use in (evaluated.network, lambda: segzoo.evaluate(tmp_path / "out", out=tmp_path / "two")):
-        with pytest.raises(ConfigError, match=r"out holds an evaluation and no network; name the run: .*unet-shapes"):
+    for use in (evaluated.network, lambda: segzoo.evaluate(evaluated.folder, out=tmp_path / "two")):
+        with pytest.raises(ConfigError, match=r"holds an evaluation and no network; name the run: .*unet-shapes$"):
             use()
     gone = shutil.copytree(trained.folder, tmp_path / "gone")
     (gone / "model.keras").unlink()
     with pytest.raises(DataError, match=r"cannot read the network .*gone/model.keras: no such file"):
         segzoo.evaluate(gone)
     assert not (tmp_path / "two").exists()
+    assert not (gone / "evaluations").exists()
+
+
+def test_what_is_damaged_in_an_evaluation_is_to_be_made_again(evaluated, tmp_path):
+    for name in ("metrics.json", "evaluation.json"):
+        damaged = edited(evaluated.folder, tmp_path / name, name, "{", "[")
+        with pytest.raises(ConfigError, match=rf"{name} is damaged .*; evaluate it again with `segzoo evaluate`"):
+            segzoo.open_run(damaged)
 
 
 def test_test_time_augmentation_is_the_mean_of_probabilities(trained, tmp_path):
@@ -119,6 +138,9 @@ def test_a_keras_model_is_scored_with_a_frame(trained, tmp_path):
     assert (scores(file), file.config.model.name) == (scores(trained), "model")
     with pytest.raises(ConfigError, match=r"say where the scores are to be written, with out="):
         segzoo.evaluate(trained.network(), "shapes", **given)
+    given["settings"] = stored(tmp_path, (*CLASSES, "extra"))
+    with pytest.raises(ConfigError, match=r"classes that the network does not know: 'background', .*'extra'. The netw"):
+        segzoo.evaluate(trained.network(), "folder", out=tmp_path / "five", **given)
 
 
 def test_what_cannot_be_evaluated_is_named_and_nothing_is_left(trained, tmp_path, command):
@@ -133,6 +155,7 @@ def test_what_cannot_be_evaluated_is_named_and_nothing_is_left(trained, tmp_path
         (trained.folder, "--map", "circle=sqare"): "the network has no class 'sqare'; did you mean 'square'",
         (trained.folder, "--set", "model.filters=2"): "'model.filters' is no setting of a dataset",
         (trained.folder, "--name", "mine"): "--name is for masks, with --predictions",
+        (trained.folder / "model.keras", "shapes"): "model.keras does not say how it sees images",
         ("shapes", "--predictions", tmp_path, "--tta", "d4"): "--tta is for networks, not for --predictions",
         ("shapes", "--predictions", tmp_path / "none"): "none: there is no such folder",
     }
@@ -224,6 +247,26 @@ def test_masks_may_be_in_any_format_and_called_as_files_are(trained, tmp_path, s
     assert evaluated.metrics["confusion"] == trained.metrics["confusion"]
 
 
+@pytest.mark.parametrize("stacked", [True, False])
+def test_masks_of_pages_are_pages_or_files(tmp_path, stacked):
+    rng = np.random.default_rng(0)
+    for split in ("train", "val", "test"):
+        masks = rng.integers(0, 3, (4, 8, 9)).astype(np.uint8)
+        for kind, pages in {"images": rng.integers(0, 256, (4, 8, 9)).astype(np.uint8), "masks": masks}.items():
+            path = tmp_path / "data" / split / kind / f"{split}.tif"
+            path.parent.mkdir(parents=True)
+            tifffile.imwrite(path, pages, photometric="minisblack")
+        if stacked:
+            (tmp_path / "drawn").mkdir(exist_ok=True)
+            tifffile.imwrite(tmp_path / "drawn" / f"{split}.tif", masks, photometric="minisblack")
+        else:
+            for page, mask in enumerate(masks):
+                save(tmp_path / "drawn" / f"{split}#{page:03}.png", mask)
+    given = {"settings": {"dataset.root": str(tmp_path / "data")}}
+    evaluated = segzoo.evaluate_masks(tmp_path / "drawn", "folder", out=tmp_path / "out", **given)
+    assert (evaluated.metrics["mean_iou"], evaluated.metrics["images"]) == (1, 4)
+
+
 def test_of_two_classes_255_may_stand_for_the_second(trained, tmp_path):
     table = np.array([0, 1, 1, 1], np.uint8)
     for split in ("train", "val", "test"):
@@ -275,34 +318,29 @@ def test_masks_that_cannot_be_scored_are_named(trained, tmp_path, spoil, message
     assert not (tmp_path / "out").exists()
 
 
-def test_runs_evaluations_and_masks_are_compared(trained, tmp_path, command):
-    """Three seeds of a network as two evaluations and a run, against three seeds of a tool."""
+def test_runs_evaluations_and_masks_are_compared(trained, evaluated, tmp_path, command):
+    """Two seeds of a network, as a run and an evaluation, against two of a tool; and test-time augmentation."""
     given = {"settings": {f"dataset.{key}": value for key, value in SHAPES.items()}}
     masks = predicted_masks(trained, tmp_path / "masks", change=lambda labels: np.minimum(labels, 1))
-    tools = [
-        segzoo.evaluate_masks(masks, "shapes", name="tool", seed=seed, out=tmp_path / f"tool{seed}", **given)
-        for seed in (0, 1)
-    ]
-    flips = segzoo.evaluate(trained, tta="flips", out=tmp_path / "flips")
-    other = shutil.copytree(trained.folder, tmp_path / "other")
-    config = (other / "config.toml").read_text()
-    (other / "config.toml").write_text(config.replace("seed = 5", "seed = 6"))
-    evaluated = segzoo.evaluate(other, out=tmp_path / "evaluated")
-    runs = [trained.folder, evaluated.folder, flips.folder, *(tool.folder for tool in tools)]
-    comparison = segzoo.compare(runs)
-    rows = {model.label: model for model in comparison.ranking}
+    tool = segzoo.evaluate_masks(masks, "shapes", name="tool", out=tmp_path / "tool", **given).folder
+    again = edited(tool, tmp_path / "again", "config.toml", "seed = 0\n", "seed = 1\n")
+    other = edited(evaluated.folder, tmp_path / "other", "config.toml", "\nseed = 5", "\nseed = 6")
+    flips = edited(evaluated.folder, tmp_path / "flips", "evaluation.json", '"classes"', '"tta": "flips", "classes"')
+    runs = [trained.folder, other, flips, tool, again]
+    rows = {model.label: model for model in segzoo.compare(runs).ranking}
     assert {label: len(model.runs) for label, model in rows.items()} == {"unet": 2, "unet tta=flips": 1, "tool": 2}
     assert rows["tool"].p is not None
     assert rows["unet tta=flips"].note == "no test: one seed"
     done = command("compare", *runs, "--out", tmp_path / "comparison")
-    assert f"What was trained on for {tools[0].folder}, {tools[1].folder} is not known." in done.out
+    assert f"What was trained on for {tool}, {again} is not known." in done.out
     assert "on the same data" not in done.out
     page = (tmp_path / "comparison" / "leaderboard.md").read_text()
-    assert "segzoo evaluate ../../../" not in page
     assert "--predictions ../masks shapes --split test --set" in page
     assert "--tta flips" in page
-    with pytest.raises(ConfigError, match="are the same run twice"):
-        segzoo.compare([trained.folder, segzoo.evaluate(trained, out=tmp_path / "same").folder])
+    with pytest.raises(ConfigError, match=r"are the same run twice, .*; leave one of them out$"):
+        segzoo.compare([trained.folder, evaluated.folder])
+    with pytest.raises(ConfigError, match=r"twice, .*; leave one of them out, or evaluate it with another --name or"):
+        segzoo.compare([tool, shutil.copytree(tool, tmp_path / "same")])
 
 
 def test_an_evaluation_on_other_data_is_compared_only_if_that_is_asked_for(trained, tmp_path):

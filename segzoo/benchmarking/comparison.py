@@ -127,9 +127,10 @@ def _grouped(runs: Sequence[Run]) -> list[list[Run]]:
     for run in runs:
         group = groups.setdefault(json.dumps([flat_options(run), run.fingerprints], sort_keys=True), {})
         if earlier := group.get(run.seed):
+            foreign = run.evaluation and not run.evaluation.run
             raise ConfigError(
                 f"{earlier.folder} and {run.folder} are the same run twice, with equal options and the seed "
-                f"{run.seed}; leave one of them out"
+                f"{run.seed}; leave one of them out{', or evaluate it with another --name or --seed' if foreign else ''}"
             )
         group[run.seed] = run
     return [[group[seed] for seed in sorted(group)] for group in groups.values()]

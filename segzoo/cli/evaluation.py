@@ -53,6 +53,7 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Score a trained network, or masks that another tool has made, on a split of a dataset."""
+    from segzoo.inference.trained import SUFFIX
     from segzoo.runs.config import parse_setting
 
     data = {"split": _one_of("--split", split, get_args(Split)), "settings": dict(map(parse_setting, settings))}
@@ -64,6 +65,8 @@ def evaluate(
         if value not in (None, []):
             kind = "masks, with --predictions" if option in of_masks else "networks, not for --predictions"
             raise ConfigError(f"{option} is for {kind}")
+    if Path(first).suffix == SUFFIX:
+        raise ConfigError(f"{first} does not say how it sees images: score it with `segzoo.evaluate`, and a frame")
     with interruptible():
         result = (
             _of_masks(predictions, first, out, data, name, seed)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -116,7 +116,7 @@ def evaluate(
         renamed: classes of the network for classes of the dataset that are called otherwise; several may be one.
         tta: test-time augmentation: the mean over mirrored (`flips`), or mirrored and turned images (`d4`).
         frame: how the network of a file, or a Keras model, sees images; a run knows it.
-        classes: the names of its classes; by default those of the dataset.
+        classes: the names of its classes; by default those of the dataset, if they are as many.
         name: what it is called in a comparison; by default as the file or the model.
         out: a new folder; by default `evaluations/DATASET-SPLIT` in that of the run.
 
@@ -127,7 +127,9 @@ def evaluate(
     target = _target(run, dataset, settings or {}, split)
     folder = out or _usual_folder(run, target)
     with quiet():
-        trained = open_trained(run or model, frame, classes or (() if run else target.info.classes))
+        trained = open_trained(run or model, frame, classes)
+        if not run and not classes and len(trained.classes) == len(target.info.classes):
+            trained = replace(trained, classes=target.info.classes)
         subject = _subject(trained, run, target, renamed or {}, tta, name, folder)
         return _evaluated(subject, target, folder)
 
