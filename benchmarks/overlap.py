@@ -25,7 +25,7 @@ from segzoo.networks.frame import Frame
 from segzoo.networks.prediction import classify, predicted
 from segzoo.networks.receptive_field import reach
 from segzoo.networks.tiles import Tiling
-from segzoo.runs.experiment import resolve
+from segzoo.runs.planning import resolve
 from segzoo.scoring.evaluation import evaluate
 from segzoo.scoring.scores import Scoring
 

@@ -12,7 +12,8 @@ from turns import BATCH_SIZE, Pace, Training, main
 
 from segzoo.plugin import Subscriber
 from segzoo.runs.config import compose
-from segzoo.runs.experiment import conduct, resolve
+from segzoo.runs.experiment import conduct
+from segzoo.runs.planning import resolve
 
 
 class Turns(Subscriber):

@@ -160,6 +160,7 @@ COVERED_BY = {
     "runs/folder": "run_tables",
     "runs/manifest": "experiment",
     "runs/opening": "experiment",
+    "runs/planning": "experiment",
     "runs/progress": "run_progress",
     "runs/results": "experiment",
     "runs/tables": "run_tables",

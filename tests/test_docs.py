@@ -37,6 +37,7 @@ from segzoo.files.tables import csv_text
 from segzoo.inspection import findings
 from segzoo.networks.prediction import predict
 from segzoo.runs.config import compose
+from segzoo.runs.planning import resolve
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -302,7 +303,7 @@ def test_toml_is_a_package_or_a_configuration(block, tmp_path, monkeypatch):
     if "models" in tomllib.loads(block.text):
         decide(read_definition(tmp_path / "config.toml"))
     else:
-        segzoo.runs.experiment.resolve(compose(tmp_path / "config.toml"))
+        resolve(compose(tmp_path / "config.toml"))
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -20,8 +20,9 @@ from PIL import Image
 
 import segzoo
 from segzoo.errors import ConfigError, DataError, PluginError, TrainingError
-from segzoo.runs import experiment, results
+from segzoo.runs import results
 from segzoo.runs.config import compose
+from segzoo.runs.planning import resolve
 from segzoo_keras import KerasTrainer
 from segzoo_shapes.drawing import Drawings
 
@@ -268,9 +269,9 @@ def test_any_image_size_and_the_unpadded_network_predict_every_pixel(tmp_path):
 
 def test_the_dataset_suggests_and_the_user_decides():
     words = {"model": "unet", "dataset": "shapes"}
-    suggested = experiment.resolve(compose(words=words))
+    suggested = resolve(compose(words=words))
     assert (suggested.epochs, suggested.frame.image_size, suggested.frame.view) == (6, (64, 64), "resize")
-    decided = experiment.resolve(compose(words=words | {"epochs": 2, "image_size": (32, 48), "view": "crop"}))
+    decided = resolve(compose(words=words | {"epochs": 2, "image_size": (32, 48), "view": "crop"}))
     assert (decided.epochs, decided.frame.image_size, decided.frame.view) == (2, (32, 48), "crop")
 
 

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from segzoo.errors import ConfigError, DataError
 from segzoo.networks.frame import Frame
 from segzoo.runs.config import compose
-from segzoo.runs.experiment import resolve
+from segzoo.runs.planning import resolve
 from segzoo.training.batches import crops_of
 from segzoo_isbi_em import SLICES, IsbiEM
 

@@ -13,8 +13,8 @@ from segzoo.errors import ConfigError, PluginError, TrainingError
 from segzoo.networks import precision
 from segzoo.networks.frame import Frame
 from segzoo.plugin import Events, Job
-from segzoo.runs import experiment
 from segzoo.runs.config import compose
+from segzoo.runs.planning import resolve
 from segzoo_keras import KerasTrainer
 from segzoo_losses import CrossEntropy
 from segzoo_shapes import Shapes
@@ -93,12 +93,12 @@ def test_a_driver_without_a_gpu_that_tensorflow_sees_leaves_it_to_the_processor(
 @pytest.mark.parametrize(("flags", "decided"), [("avx512_bf16", "mixed_bfloat16"), ("avx2", "float32")])
 def test_the_configuration_of_a_run_has_the_decision_and_keeps_it(machine, tmp_path, flags, decided):
     machine(flags)
-    resolved = experiment.resolve(compose(words=WORDS))
+    resolved = resolve(compose(words=WORDS))
     assert resolved.trainer.precision == decided
     assert f'precision = "{decided}"' in resolved.config.to_toml()
     (tmp_path / "config.toml").write_text(resolved.config.to_toml())
     machine("amx_bf16" if decided == "float32" else "sse")
-    assert experiment.resolve(compose(tmp_path / "config.toml")).config == resolved.config
+    assert resolve(compose(tmp_path / "config.toml")).config == resolved.config
 
 
 @pytest.mark.parametrize("policy", POLICIES)

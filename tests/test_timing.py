@@ -15,9 +15,9 @@ from segzoo.benchmarking.cells import Record
 from segzoo.benchmarking.timing import BATCH, DEFINITIONS, Network, Times, load, measure, time_rounds
 from segzoo.errors import SegzooError
 from segzoo.runs.config import compose
-from segzoo.runs.experiment import resolve
 from segzoo.runs.folder import RunFolder
 from segzoo.runs.manifest import manifest
+from segzoo.runs.planning import resolve
 
 SMALL = {"dataset.size": 16, "dataset.train": 4, "dataset.val": 2, "dataset.test": 2}
 

@@ -198,7 +198,8 @@ def repeating(folder: Path) -> list[str]:
 
 def main() -> None:
     """Run the cell in the folder that is the argument; exit code 2 for an error of segzoo's, 1 for any other."""
-    from segzoo.runs.experiment import conduct, plan
+    from segzoo.runs.experiment import conduct
+    from segzoo.runs.planning import plan
 
     faulthandler.enable()  # the log then holds the traceback of a crash in C++ code
     folder = Path(sys.argv[1])

@@ -130,7 +130,8 @@ def _grouped(runs: Sequence[Run]) -> list[list[Run]]:
             foreign = run.evaluation and not run.evaluation.run
             raise ConfigError(
                 f"{earlier.folder} and {run.folder} are the same run twice, with equal options and the seed "
-                f"{run.seed}; leave one of them out{', or evaluate it with another --name or --seed' if foreign else ''}"
+                f"{run.seed}; leave one of them out"
+                f"{', or evaluate it with another --name or --seed' if foreign else ''}"
             )
         group[run.seed] = run
     return [[group[seed] for seed in sorted(group)] for group in groups.values()]

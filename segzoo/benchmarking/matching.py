@@ -25,7 +25,7 @@ from segzoo.networks.cost import parameters
 from segzoo.networks.frame import Frame
 from segzoo.plugin import Model
 from segzoo.processes.terminal import quiet
-from segzoo.runs.experiment import resolve
+from segzoo.runs.planning import resolve
 
 WIDEST = 1 << 14
 """No option is tried beyond it."""

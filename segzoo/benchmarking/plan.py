@@ -17,7 +17,7 @@ from segzoo.files.atomic import write_text
 from segzoo.plugin import Loss, Plugin, Trainer
 from segzoo.processes.processors import threads
 from segzoo.runs.config import Choice, RunConfig, read_table, table_differences
-from segzoo.runs.experiment import resolve
+from segzoo.runs.planning import resolve
 
 FILE = "benchmark.toml"
 

@@ -183,19 +183,20 @@ def run(
 ) -> None:
     """Train MODEL on DATASET, score it and draw what it sees."""
     from segzoo.inspection.leave_out import read_list
-    from segzoo.runs import experiment
     from segzoo.runs.config import parse_setting
+    from segzoo.runs.experiment import conduct
+    from segzoo.runs.planning import plan
 
     names = {"model": model, "dataset": dataset, "trainer": trainer, "loss": loss}
     budget = {"epochs": epochs, "steps": steps, "seconds": seconds}
     numbers = budget | {"image_size": size_of(image_size), "view": view, "seed": seed}
     others = {"leave_out": read_list(leave_out) if leave_out else None, "keep_checkpoint": keep_checkpoint}
-    resolved = experiment.plan(config, names | numbers | others, dict(map(parse_setting, settings)), out, resume)
+    resolved = plan(config, names | numbers | others, dict(map(parse_setting, settings)), out, resume)
     if dry_run:
         print(resolved.config.to_toml(), end="")
         return
     with interruptible():
-        result = experiment.conduct(resolved, out, resume)
+        result = conduct(resolved, out, resume)
     if as_json:
         print(json.dumps({"folder": str(result.folder), **result.metrics}, indent=2))
     else:

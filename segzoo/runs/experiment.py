@@ -4,36 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import chdir, contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from segzoo import registry
-from segzoo.data.faults import blaming, described, lacking_split
+from segzoo.data.faults import blaming, lacking_split
 from segzoo.data.resizing import ResizedSamples
 from segzoo.data.samples import CheckedSamples, spread
-from segzoo.errors import ConfigError, PluginError, SegzooError
+from segzoo.errors import PluginError, SegzooError
 from segzoo.files.atomic import atomic_file
 from segzoo.files.cache import cache_folder
 from segzoo.networks.build import TrainedNetwork, build_network
-from segzoo.networks.frame import Frame
 from segzoo.networks.precision import bfloat16_agreement
 from segzoo.networks.prediction import predicted
 from segzoo.networks.saved import load, save
-from segzoo.plugin import Dataset, Events, Info, Job, Loss, Model, Split, Subscriber, Trainer, View
+from segzoo.plugin import Events, Job, Split, Subscriber, Trainer, View
 from segzoo.plugin_errors import title
 from segzoo.processes.terminal import Bar, chatter_to, messages_to, note
 from segzoo.runs import warnings
 from segzoo.runs.card import card
-from segzoo.runs.config import RunConfig, compose
 from segzoo.runs.events import RunEvents
 from segzoo.runs.finished import Run, open_run
 from segzoo.runs.folder import RunFolder, run_folder
 from segzoo.runs.manifest import manifest
 from segzoo.runs.opening import open_splits
+from segzoo.runs.planning import Experiment, plan
 from segzoo.runs.progress import RunProgress
 from segzoo.runs.results import PICTURES, pictures_of, score_split
 from segzoo.runs.tables import History
@@ -45,27 +42,10 @@ if TYPE_CHECKING:
     import keras
     from numpy.typing import NDArray
 
-MAY_CHANGE = ("epochs", "keep_checkpoint")
-"""Keys whose values may be others when a run goes on."""
 PROBES = PICTURES
 """Samples of each split that are read twice; those that are drawn are."""
 COMPARED = 32
 """Samples of the scored split that are predicted in bfloat16 too."""
-
-
-@dataclass(frozen=True)
-class Experiment:
-    """A configuration with every value filled in, and the plugins it names."""
-
-    config: RunConfig
-    model: Model
-    dataset: Dataset
-    trainer: Trainer
-    loss: Loss
-    info: Info
-    epochs: int | None
-    """None if only steps or seconds end the training."""
-    frame: Frame
 
 
 def run(
@@ -112,77 +92,6 @@ def run(
     numbers |= {"keep_checkpoint": keep_checkpoint}
     names = {"model": model, "dataset": dataset, "trainer": trainer, "loss": loss}
     return conduct(plan(config, names | numbers, settings or {}, out, resume), out, resume, subscribers)
-
-
-def plan(
-    file: Path | None,
-    words: Mapping[str, Any],
-    settings: Mapping[str, Any],
-    out: Path | None = None,
-    resume: bool = False,
-) -> Experiment:
-    """What `compose` makes of its arguments, with every value filled in; what is not said, as in the run to go on with.
-
-    Raises:
-        SegzooError: as `compose` and `resolve`, or if the run in `out` was begun with other options.
-    """
-    if resume and out is None:
-        raise ConfigError("--resume: say which run is to go on, with --out DIR")
-    if not resume or out is None or not (folder := RunFolder(out)).begun:
-        return resolve(compose(file, words, settings))
-    earlier = resolve(folder.read_config())
-    named = file or words.get("model") or words.get("dataset")
-    config = compose(file if named else folder.config, words, settings)
-    kept = {key: getattr(earlier.config, key) for key in MAY_CHANGE if getattr(config, key) is None}
-    experiment = resolve(config.model_copy(update=kept))
-    _require_same(folder, earlier, experiment)
-    return experiment
-
-
-def _require_same(folder: RunFolder, earlier: Experiment, later: Experiment) -> None:
-    if changed := earlier.config.differences(later.config.model_copy(update={"epochs": earlier.epochs})):
-        raise ConfigError(
-            f"the run in {folder.path} was begun with other options: {'; '.join(changed)}; give it the same ones, "
-            "or begin a run with another --out"
-        )
-    longer = f"`segzoo run --config {folder.config} --epochs {later.epochs}"
-    if later.epochs != earlier.epochs and later.trainer.depends_on_length:
-        begun = f"with --epochs {earlier.epochs}" if earlier.epochs else "without --epochs"
-        raise ConfigError(
-            f"the run in {folder.path} was begun {begun}, and from its first step on it is trained by a plan for that, "
-            f"as with a learning rate that falls to 0: {longer}` begins a new run"
-        )
-    if later.epochs and (done := len(folder.read_history())) > later.epochs:
-        raise ConfigError(
-            f"the run in {folder.path} has {done} epochs already; --epochs {later.epochs} is less than that"
-        )
-    if folder.finished and later.epochs != earlier.epochs and not folder.has_checkpoint:
-        why, keep = "its checkpoint was not kept", " --keep-checkpoint"
-        if earlier.config.keep_checkpoint:
-            why, keep = f"its trainer '{earlier.config.trainer.name}' has left no checkpoint", ""
-        raise ConfigError(
-            f"the run in {folder.path} is finished, and {why}, so it cannot be trained longer: "
-            f"{longer}{keep}` begins a new run"
-        )
-
-
-def resolve(config: RunConfig) -> Experiment:
-    """The plugins that a configuration names, and every value it leaves open. Needs no data.
-
-    TensorFlow is imported only if a plugin has to ask it about the machine.
-    """
-    model = registry.create(Model, config.model.name, config.model.options).resolved()
-    dataset = registry.create(Dataset, config.dataset.name, config.dataset.options).resolved()
-    trainer = registry.create(Trainer, config.trainer.name, config.trainer.options).resolved()
-    loss = registry.create(Loss, config.loss.name, config.loss.options).resolved()
-    info = described(dataset, cache_folder())
-    bounded = config.epochs or config.steps or config.seconds
-    epochs, image_size = config.epochs if bounded else info.epochs, config.image_size or info.image_size
-    view = config.view or info.view
-    plugins = {"model": model, "dataset": dataset, "trainer": trainer, "loss": loss}
-    choices = {key: getattr(config, key).filled(plugin) for key, plugin in plugins.items()}
-    full = config.model_copy(update={**choices, "epochs": epochs, "image_size": image_size, "view": view})
-    return Experiment(full, model, dataset, trainer, loss, info, epochs, Frame.around(image_size, model, view))
 
 
 def conduct(
