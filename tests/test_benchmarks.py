@@ -233,6 +233,16 @@ def test_the_cost_of_checkpoints_is_measured(printed_by):
 
 
 @pytest.mark.slow
+def test_predictions_of_segzoo_and_of_plain_keras_take_turns(pets, printed_by):
+    words = ("--root", pets, "--filters", 2, "--size", 32, "--images", 10, "--rounds", 1)
+    table = rows(printed_by("predicting", *words))
+    article, bare, masks, overlays = [speeds for name, speeds in table.items() if name != "what is done"]
+    for speeds in (article, bare, masks, overlays):
+        assert speeds[0] > 0
+        assert speeds[3] == pytest.approx(speeds[0] / article[0], rel=0.02)
+        assert speeds[6] == pytest.approx(speeds[0] / bare[0], rel=0.02)
+
+
 def test_simulated_benchmarks_are_judged(printed_by):
     table = rows(printed_by("significance", "--benchmarks", 20))
     certain, wilcoxon = table["4,000 images"]

@@ -35,6 +35,8 @@ SMALL = 2**22
 """Pixels of the largest image that shares batches with others."""
 AHEAD = 2
 """Files that are read ahead beside those that threads are reading."""
+WRITERS = 8
+"""Threads that write beside those that processors are there for: most of the time they wait for the disk."""
 WAITING = 2
 """Chunks of logits that wait to be written."""
 
@@ -79,7 +81,7 @@ class Pipeline:
     def __init__(self, ensemble: Ensemble, results: Results, tell: Callable[[int, int], None]) -> None:
         """`tell` is given how many more rows of a file are predicted, and how many the file has."""
         self._ensemble, self._results, self._tell = ensemble, results, tell
-        self._readers, self._writers = ThreadPoolExecutor(threads()), ThreadPoolExecutor(threads())
+        self._readers, self._writers = ThreadPoolExecutor(threads()), ThreadPoolExecutor(threads() + WRITERS)
         self._writing: deque[tuple[Prepared, Future[Measured]]] = deque()
         self._unreadable: deque[Done] = deque()
 
@@ -130,7 +132,7 @@ class Pipeline:
                 pages = chain([first], islice(logits, len(begun[0].pages) - 1))
                 self._write(begun[0], pages)
                 begun.popleft()
-                yield from self._ended(2 * threads())
+                yield from self._ended(threads() + WRITERS)
         except DataError as error:  # of a file that is read as it is predicted, and so is alone
             yield Done(begun[0].source, None, str(error))
 

@@ -58,7 +58,7 @@ class Predictions:
 def predict_files(
     run: Run | Path | str,
     images: Sequence[Path | str],
-    out: Path,
+    out: Path | str,
     *,
     also: Sequence[Run | Path | str] = (),
     frame: Frame | None = None,
@@ -85,8 +85,8 @@ def predict_files(
     manner = Manner(tta, overlap, blend, scale, precision)
     with quiet():
         members = [open_trained(source, frame, classes) for source in (run, *also)]
-        results = Results(out, members[0].classes, overlays, probabilities, objects)
-        return _predict(Ensemble(members, manner), results, find_sources([*map(Path, images)], out))
+        results = Results(Path(out), members[0].classes, overlays, probabilities, objects)
+        return _predict(Ensemble(members, manner), results, find_sources([*map(Path, images)], results.out))
 
 
 def _predict(ensemble: Ensemble, results: Results, sources: Sources) -> Predictions:
