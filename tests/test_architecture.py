@@ -130,6 +130,7 @@ COVERED_BY = {
     "data/tiff_planes": "tiff",
     "data/tiff_rows": "tiff",
     "defaults": "architecture",
+    "files/png": "outputs",
     "files/tables": "run_tables",
     "inference/measurements": "outputs",
     "inference/reduction": "outputs",

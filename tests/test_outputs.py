@@ -18,6 +18,7 @@ from segzoo.inference.measurements import Figures, Objects
 from segzoo.inference.outputs import mask_file, masks, overlays, page_files, probabilities
 from segzoo.inference.strips import Strip
 from segzoo.networks.prediction import classify, softmax
+from segzoo.reporting import overlays as overlay_pictures
 from segzoo.reporting import pictures
 
 CLASSES = ("background", "cell", "wall")
@@ -200,15 +201,35 @@ def test_the_overlay_of_a_large_page_is_reduced_while_it_comes(tmp_path, monkeyp
     monkeypatch.setattr(outputs, "LARGEST", 100)
     monkeypatch.setattr(outputs, "SHOWN", 50)
     image, logits = page(size)
-    reduced = []
-    monkeypatch.setattr(outputs, "overlay", lambda *drawn: reduced.append(drawn) or Image.new("RGB", (1, 1)))
+    drawn = []
+    draw = outputs.OverlayWriter.add
+    monkeypatch.setattr(outputs.OverlayWriter, "add", lambda writer, *rows: drawn.append(rows) or draw(writer, *rows))
     overlay_of(tmp_path, (image, logits), height=height)
-    ((photo, labels, classes),) = reduced
-    assert (max(labels.shape), classes) == (50, CLASSES)
+    photo, labels = map(np.concatenate, zip(*drawn, strict=True))
+    assert max(labels.shape) == 50
     expected = Image.fromarray(image).resize(labels.shape[::-1], Image.Resampling.BOX)
     np.testing.assert_allclose(photo, expected, rtol=0, atol=1)
     nearest = Image.fromarray(classify(logits)).resize(labels.shape[::-1], Image.Resampling.NEAREST)
     np.testing.assert_array_equal(labels, nearest)
+
+
+@pytest.mark.parametrize("fine", [1000, 60])
+def test_an_overlay_does_not_depend_on_the_strips(tmp_path, monkeypatch, fine):
+    monkeypatch.setattr(overlay_pictures, "FINE", fine)  # outlines of one pixel, and of five
+    one = page((300, 320))
+    expected = overlay_of(tmp_path, one, height=300)
+    for height in (1, 7, 299):
+        np.testing.assert_array_equal(overlay_of(tmp_path, one, height=height), expected)
+
+
+@pytest.mark.parametrize("opened", [masks, overlays])
+def test_a_picture_that_lacks_rows_is_an_error_and_not_kept(tmp_path, opened):
+    one = page((40, 50))
+    path = tmp_path / "a.png"
+    with pytest.raises(ValueError, match="lacks rows"):  # noqa: SIM117
+        with masks(path, [(40, 50)], 3) if opened is masks else overlays([path], CLASSES) as output:
+            output.add(next(strips([one])))
+    assert list(tmp_path.iterdir()) == []
 
 
 # Figures

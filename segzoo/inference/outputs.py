@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
-from PIL import Image
 
 from segzoo.data.tiled_tiff import TiledTiff
 from segzoo.files.atomic import atomic_file
+from segzoo.files.png import PngWriter
 from segzoo.inference.reduction import Reduction
-from segzoo.inference.strips import LARGEST, Output, Size, Strip, put
+from segzoo.inference.strips import LARGEST, Output, Size, Strip
 from segzoo.networks.prediction import softmax
-from segzoo.reporting.overlays import overlay
+from segzoo.reporting.overlays import OverlayWriter
 from segzoo.reporting.pictures import palette, rgb
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ Depth = Literal["uint8", "float16"]
 """How probabilities are stored: as 0 to 255, or as they are."""
 SHOWN = 4096
 """The longer side, in pixels, of the overlay of a page that has more than LARGEST pixels."""
-QUICK = 1
-"""The level of compression of overlays, which take much longer to compress than to draw."""
+LEVEL = 6
+"""Of the compression of masks as PNG."""
 
 
 def mask_file(folder: Path, name: str, sizes: Sequence[Size]) -> Path:
@@ -59,7 +59,8 @@ def masks(path: Path, sizes: Sequence[Size], num_classes: int) -> Iterator[Outpu
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_file(path) as part:
         if path.suffix == ".png":
-            yield _MaskPng(part, palette(num_classes))
+            with PngWriter(part, sizes[0], LEVEL, palette(num_classes)) as png:
+                yield _MaskPng(png)
             return
         with TiledTiff(part) as tiff:
             yield _MaskTiff(tiff, palette(num_classes))
@@ -90,16 +91,11 @@ def probabilities(paths: Sequence[Path], classes: Sequence[str], depth: Depth) -
 
 
 class _MaskPng:
-    def __init__(self, path: Path, colours: NDArray[np.uint8]) -> None:
-        self._path, self._colours = path, colours
-        self._labels: NDArray[np.uint8] | None = None
+    def __init__(self, png: PngWriter) -> None:
+        self._png = png
 
     def add(self, strip: Strip) -> None:
-        self._labels = put(self._labels, strip.labels, strip)
-        if strip.last:
-            image = Image.fromarray(self._labels)
-            image.putpalette(self._colours.tobytes())
-            image.save(self._path, "PNG")
+        self._png.add(strip.labels)
 
 
 class _MaskTiff:
@@ -113,15 +109,13 @@ class _MaskTiff:
 
 
 class _Overlay:
-    def __init__(self, path: Path, size: Size, classes: Sequence[str]) -> None:
-        self._path, self._classes = path, classes
-        self._reduced = Reduction(size, SHOWN if size[0] * size[1] > LARGEST else max(size))
+    def __init__(self, reduction: Reduction, writer: OverlayWriter) -> None:
+        self._reduction, self._writer = reduction, writer
 
     def add(self, strip: Strip) -> None:
-        self._reduced.add(rgb(strip.image), strip.labels)
-        if strip.last:
-            picture = overlay(self._reduced.photo, self._reduced.labels, self._classes)
-            picture.save(self._path, "PNG", compress_level=QUICK)
+        photo, labels = self._reduction.add(rgb(strip.image), strip.labels)
+        if len(labels):
+            self._writer.add(photo, labels)
 
 
 class _Probabilities:
@@ -163,8 +157,9 @@ class _Pages:
 
 @contextmanager
 def _overlay_file(path: Path, size: Size, classes: Sequence[str]) -> Iterator[Output]:
-    with atomic_file(path) as part:
-        yield _Overlay(part, size, classes)
+    reduction = Reduction(size, SHOWN if size[0] * size[1] > LARGEST else max(size))
+    with atomic_file(path) as part, OverlayWriter(part, reduction.size, classes) as writer:
+        yield _Overlay(reduction, writer)
 
 
 @contextmanager

@@ -12,6 +12,8 @@ from segzoo.inference.strips import Size
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    Rows = NDArray[np.uint8]
+
 
 class Reduction:
     """Photo and labels whose longer side has so many pixels at most; smaller ones stay as they are.
@@ -20,42 +22,39 @@ class Reduction:
     """
 
     def __init__(self, size: Size, longest: int) -> None:
-        self._size, factor = size, min(1, longest / max(size))
+        factor = min(1, longest / max(size))
         height, width = (max(1, round(side * factor)) for side in size)
-        self.photo = np.empty((height, width, 3), np.uint8)
-        """RGB, (h, w, 3)."""
-        self.labels = np.empty((height, width), np.uint8)
-        """(h, w)."""
-        self._rows = np.empty((0, size[1], 3), np.uint8)
-        """The last rows that came, of which a row of the photo waits for more."""
-        self._came = self._done = 0
-
-    def add(self, rows: NDArray[np.uint8], labels: NDArray[np.uint8]) -> None:
-        """Take the next rows of the image (h, W, 3) and their labels (h, W)."""
-        self._add_labels(labels)
-        self._came += len(rows)
-        if self.photo.shape[:2] == self._size:
-            self.photo[self._came - len(rows) : self._came] = rows
-        else:
-            self._rows = np.concatenate([self._rows, rows])
-            self._reduce()
-
-    def _add_labels(self, labels: NDArray[np.uint8]) -> None:
-        middles, columns = (
+        self.size = height, width
+        """Height and width of what is made."""
+        self._full = size
+        self._middle_rows, self._middle_columns = (
             np.minimum((np.arange(small) + 0.5) * side / small, side - 1).astype(int)
-            for side, small in zip(self._size, self.labels.shape, strict=True)
+            for side, small in zip(size, self.size, strict=True)
         )
-        first, end = np.searchsorted(middles, [self._came, self._came + len(labels)])
-        self.labels[first:end] = labels[middles[first:end] - self._came][:, columns]
+        self._photo, self._labels = np.empty((0, size[1], 3), np.uint8), np.empty((0, size[1]), np.uint8)
+        """The last rows that came, of which a row that is made needs more."""
+        self._came = self._made = 0
 
-    def _reduce(self) -> None:
-        """Make the rows of the photo of which all rows are there, and keep only the rows that others need."""
-        per_row, start = self._size[0] / len(self.photo), self._came - len(self._rows)
-        end = len(self.photo) if self._came == self._size[0] else int(self._came / per_row)
-        if end > self._done:
-            box = (0, self._done * per_row - start, self._size[1], min(end * per_row, self._came) - start)
-            size = self.photo.shape[1], end - self._done
-            part = Image.fromarray(self._rows).resize(size, Image.Resampling.BOX, box)
-            self.photo[self._done : end] = np.asarray(part)
-            self._done = end
-            self._rows = self._rows[int(end * per_row) - start :]
+    def add(self, photo: Rows, labels: Rows) -> tuple[Rows, Rows]:
+        """Take the next rows (h, W, 3) and (h, W); returns those that are made of them and of earlier ones, if any."""
+        if self.size == self._full:
+            return photo, labels
+        self._photo, self._labels = np.concatenate([self._photo, photo]), np.concatenate([self._labels, labels])
+        self._came += len(labels)
+        first, per_row = self._came - len(self._labels), self._full[0] / self.size[0]
+        end = self.size[0] if self._came == self._full[0] else int(self._came / per_row)
+        made = self._reduced_photo(end, first, per_row), self._reduced_labels(end, first)
+        self._made, kept = end, int(end * per_row) - first
+        self._photo, self._labels = self._photo[kept:], self._labels[kept:]
+        return made
+
+    def _reduced_photo(self, end: int, first: int, per_row: float) -> Rows:
+        if end == self._made:
+            return np.empty((0, self.size[1], 3), np.uint8)
+        box = (0, self._made * per_row - first, self._full[1], min(end * per_row, self._came) - first)
+        size = self.size[1], end - self._made
+        return np.asarray(Image.fromarray(self._photo).resize(size, Image.Resampling.BOX, box))
+
+    def _reduced_labels(self, end: int, first: int) -> Rows:
+        labels: Rows = self._labels[self._middle_rows[self._made : end] - first][:, self._middle_columns]
+        return labels
