@@ -80,6 +80,12 @@ def test_a_run_is_scored_on_another_split_into_its_folder(trained, tmp_path, com
     ]
 
 
+def test_samples_that_have_changed_since_the_run_are_noticed(trained, tmp_path):
+    other = edited(trained.folder, tmp_path / "other", "manifest.json", trained.fingerprints["test"], "a" * 64)
+    warnings = segzoo.evaluate(other).warnings
+    assert "the samples of the split 'test' are no longer those that the run has seen" in warnings
+
+
 def test_a_run_is_scored_on_other_data(trained, tmp_path):
     evaluated = segzoo.evaluate(trained, "shapes", settings=OTHER, out=tmp_path / "out")
     config = tomllib.loads((tmp_path / "out" / "config.toml").read_text())

@@ -153,7 +153,7 @@ def test_the_configuration_is_complete_and_repeats_the_run_to_the_bit(done, tmp_
     assert config["model"]["bn_momentum"] == 0.9
     assert config["trainer"]["name"] == "keras"
     again = segzoo.run(config=done.folder / "config.toml", out=tmp_path / "again")
-    for name in ("config.toml", "history.csv", "metrics.json", "images.csv"):
+    for name in ("config.toml", "history.csv", "metrics.json", "images.csv", "README.md"):
         assert (again.folder / name).read_text() == (done.folder / name).read_text(), name
     first, second = (zipfile.ZipFile(run.folder / "model.keras") for run in (done, again))
     one, two = (keras.saving.load_model(run.folder / "model.keras").get_weights() for run in (done, again))

@@ -52,7 +52,7 @@ SETTINGS = {
     "dataset.test": 4,
     "trainer.batch_size": 4,
 }
-SAME = ("config.toml", "history.csv", "metrics.json", "images.csv")
+SAME = ("config.toml", "history.csv", "metrics.json", "images.csv", "README.md")
 DRIVER = f"""
 import sys
 from types import SimpleNamespace

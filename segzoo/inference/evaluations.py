@@ -57,6 +57,8 @@ class Target:
     info: Info
     split: Split
     left_out: Sequence[str] | None
+    known: str | None = None
+    """What the run has noted of these samples, if they are its own."""
 
     @property
     def name(self) -> str:
@@ -202,8 +204,10 @@ def _target(run: Run | None, name: str | None, settings: Mapping[str, Any], spli
     wanted = split or (run.metrics["split"] if run and own else "test")
     if wanted not in info.splits:
         raise ConfigError(f"dataset '{choice.name}' has no split '{wanted}'; there are: {', '.join(info.splits)}")
-    left_out = run.config.leave_out if run and own and not settings else None
-    return Target(choice.filled(dataset), dataset, info, wanted, left_out)
+    target = Target(choice.filled(dataset), dataset, info, wanted, None)
+    if run is None or not own or settings:
+        return target
+    return replace(target, left_out=run.config.leave_out, known=run.fingerprints.get(wanted))
 
 
 def _subject(
@@ -255,8 +259,8 @@ def _foreign(name: str, target: Target, seed: int) -> RunConfig:
 def _evaluated(subject: Subject, target: Target, out: Path) -> Run:
     """Score, draw and write."""
     dataset, run = target.dataset, subject.run
-    its = dataset.metric()
-    scoring = Scoring(subject.classes, its if subject.same_classes else None, type(dataset))
+    metric = dataset.metric()
+    scoring = Scoring(subject.classes, metric if subject.same_classes else None, type(dataset))
     with atomic_folder(out) as temporary:
         folder, samples = RunFolder(temporary), target.open()
         with Bar(len(samples)) as bar:
@@ -268,8 +272,10 @@ def _evaluated(subject: Subject, target: Target, out: Path) -> Run:
         scores["selected_on_this_split"] = scored == seen.get("val")
         folder.write_config(subject.config)
         folder.write_splits({target.split: samples.ids})
-        left_out = bool(its and not scoring.own)
-        sentences = [*_warnings(subject, scores, trained_on=scored == seen.get("train"), left_out=left_out)]
+        sentences = [*subject.warnings, *_of_data(target, scored, seen)]
+        if metric and not scoring.own:
+            sentences.append("the scores that only this dataset has are left out: its classes are not the network's")
+        sentences += warnings.one_class_predicted(scores["confusion"], subject.classes, target.split)
         folder.write_metrics(scores | {"warnings": sentences})
         folder.write_evaluation(subject.facts)
         prints = seen | {target.split: scored}
@@ -277,14 +283,12 @@ def _evaluated(subject: Subject, target: Target, out: Path) -> Run:
     return open_run(out)
 
 
-def _warnings(subject: Subject, scores: Mapping[str, Any], trained_on: bool, left_out: bool) -> Iterator[str]:
-    """What is to be known of the scores."""
-    yield from subject.warnings
-    if trained_on:
+def _of_data(target: Target, scored: str, seen: Mapping[str, str]) -> Iterator[str]:
+    """What is to be known of the samples that were scored, by their fingerprint and those that were learned from."""
+    if scored == seen.get("train"):
         yield "the network was trained on these images, so its scores say nothing of others"
-    if left_out:
-        yield "the scores that only this dataset has are left out, since its classes are not those of the network"
-    yield from warnings.one_class_predicted(scores["confusion"], subject.classes, scores["split"])
+    if target.known not in (None, scored):
+        yield f"the samples of the split '{target.split}' are no longer those that the run has seen"
 
 
 def _relative(path: Path, folder: Path) -> str:
