@@ -141,6 +141,7 @@ COVERED_BY = {
     "inference/results": "predictions",
     "inference/class_names": "evaluations",
     "inference/mask_files": "evaluations",
+    "inference/target": "evaluations",
     "inspection/checks": "verification",
     "inspection/chunks": "verification",
     "inspection/counts": "statistics",

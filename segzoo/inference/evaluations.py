@@ -11,29 +11,26 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from segzoo import registry
-from segzoo.data.faults import described
 from segzoo.data.resizing import ResizedSamples
 from segzoo.data.samples import CheckedSamples
 from segzoo.errors import ConfigError, DataError
 from segzoo.files.atomic import atomic_folder
-from segzoo.files.cache import cache_folder
 from segzoo.inference.class_names import Relabelled, matched
 from segzoo.inference.mask_files import MaskedSamples, find_masks
+from segzoo.inference.target import Target, target_of
 from segzoo.inference.trained import SUFFIX, Trained, open_trained
 from segzoo.networks.frame import Frame
 from segzoo.networks.prediction import BATCH, predicted
 from segzoo.networks.symmetries import Symmetric, Symmetries
-from segzoo.plugin import Dataset, Info, Split
+from segzoo.plugin import Split
 from segzoo.processes.terminal import Bar, quiet
 from segzoo.processes.threads import in_parallel
 from segzoo.runs import warnings
-from segzoo.runs.config import Choice, RunConfig, dataset_of
+from segzoo.runs.config import Choice, RunConfig
 from segzoo.runs.evaluation import UNKNOWN, Evaluation
 from segzoo.runs.finished import Run, open_run
 from segzoo.runs.folder import RunFolder, next_free
 from segzoo.runs.manifest import manifest
-from segzoo.runs.opening import open_splits
 from segzoo.runs.results import score_split
 from segzoo.scoring.evaluation import of_logits
 from segzoo.scoring.scores import Scoring
@@ -46,32 +43,6 @@ if TYPE_CHECKING:
 
 LEARNED = ("train", "val")
 """The splits that a network has learned from."""
-
-
-@dataclass(frozen=True)
-class Target:
-    """The split of a dataset that is to be scored; nothing of it is read yet."""
-
-    choice: Choice
-    dataset: Dataset
-    info: Info
-    split: Split
-    left_out: Sequence[str] | None
-    known: str | None = None
-    """What the run has noted of these samples, if they are its own."""
-
-    @property
-    def name(self) -> str:
-        """What to call the dataset in a message."""
-        return f"dataset '{self.choice.name}'"
-
-    def open(self) -> CheckedSamples:
-        """Its samples.
-
-        Raises:
-            SegzooError: as `open_splits`.
-        """
-        return open_splits(self.dataset, self.choice, self.info, self.left_out)[self.split]
 
 
 @dataclass(frozen=True)
@@ -126,7 +97,7 @@ def evaluate(
         SegzooError: if a name, an option, the data, the classes or the folder do not do; nothing is written then.
     """
     run = model if isinstance(model, Run) else _run_in(model)
-    target = _target(run, dataset, settings or {}, split)
+    target = target_of(run, dataset, settings or {}, split)
     folder = out or _usual_folder(run, target)
     with quiet():
         trained = open_trained(run or model, frame, classes)
@@ -164,7 +135,7 @@ def evaluate_masks(
         SegzooError: if a name, an option, the data or the folder do not do, or a mask is missing, of another size than
             its image or has labels that are no class; nothing is written then.
     """
-    target = _target(None, dataset, settings or {}, split)
+    target = target_of(None, dataset, settings or {}, split)
     classes = target.info.classes
 
     def scored(samples: CheckedSamples) -> Iterator[Pair]:
@@ -194,20 +165,6 @@ def _usual_folder(run: Run | None, target: Target) -> Path:
     if run is None:
         raise ConfigError("say where the scores are to be written, with out=Path(…)")
     return next_free(run.files.evaluations, f"{target.choice.name}-{target.split}")
-
-
-def _target(run: Run | None, name: str | None, settings: Mapping[str, Any], split: Split | None) -> Target:
-    own = run is not None and name is None
-    choice = dataset_of(run.files.config if run and own else None, name, settings)
-    dataset = registry.create(Dataset, choice.name, choice.options).resolved()
-    info = described(dataset, cache_folder())
-    wanted = split or (run.metrics["split"] if run and own else "test")
-    if wanted not in info.splits:
-        raise ConfigError(f"dataset '{choice.name}' has no split '{wanted}'; there are: {', '.join(info.splits)}")
-    target = Target(choice.filled(dataset), dataset, info, wanted, None)
-    if run is None or not own or settings:
-        return target
-    return replace(target, left_out=run.config.leave_out, known=run.fingerprints.get(wanted))
 
 
 def _subject(
