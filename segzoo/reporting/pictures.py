@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -32,8 +33,9 @@ OPACITY = 0.5
 INK, FRAME = (45, 45, 45), (205, 205, 205)
 
 
+@cache
 def palette(n: int) -> Pixels:
-    """Colours (n, 3) of n classes, all different; those of fewer classes are the first of more."""
+    """Colours (n, 3) of n classes, all different; those of fewer classes are the first of more. Not to be changed."""
     colours = list(np.array(OKABE_ITO))
     steps = np.linspace(0, 255, 9)
     others = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(-1, 3)
@@ -42,7 +44,9 @@ def palette(n: int) -> Pixels:
     while len(colours) < n:
         colours.append(others[np.argmax(gaps)])  # the colour farthest from all so far
         gaps = np.minimum(gaps, distance(others, colours[-1]))
-    return np.rint(colours[:n]).astype(np.uint8).reshape(n, 3)
+    chosen = np.rint(colours[:n]).astype(np.uint8).reshape(n, 3)
+    chosen.flags.writeable = False
+    return chosen
 
 
 def comparison(
