@@ -95,16 +95,20 @@ class Promise(NamedTuple):
         """What is wrong with a result, in words; empty if nothing is."""
         if value is None:
             return "" if "None" in self.hint or self.hint == "Any" else "None; is there a `return` missing?"
-        typed = f"{shown(value)} of the type {type(value).__name__}"
         if self.type and (not isinstance(value, self.type) or (self.type is Sequence and isinstance(value, str))):
-            return f"{typed}, which is no {self.hint}"
+            return f"{_typed(value)}, which is no {self.hint}"
         if lacking := next((name for name in self.members if not _has(value, name)), ""):
             return f"an object of the type {type(value).__name__}, which is no {self.hint}: it lacks `{lacking}`"
         if self.hint == "Sequence[str]":
             for item in value:
                 if not isinstance(item, str):
-                    return f"{typed}, which is no {self.hint}: {shown(item)} is of the type {type(item).__name__}"
+                    wrong = f"{shown(item)} is of the type {type(item).__name__}"
+                    return f"{_typed(value)}, which is no {self.hint}: {wrong}"
         return ""
+
+
+def _typed(value: Any) -> str:
+    return f"{shown(value)} of the type {type(value).__name__}"
 
 
 def _members(protocol: Any) -> Iterator[str]:
