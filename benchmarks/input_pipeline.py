@@ -19,7 +19,7 @@ from measure import interleaved, origin, ratios, seconds, spread, table
 
 from segzoo.networks.frame import Frame
 from segzoo.training.batches import Arrays
-from segzoo.training.pipeline import prepare
+from segzoo.training.pipeline import decode
 from segzoo_oxford_pets import OxfordPets
 from segzoo_unet import UNet
 
@@ -65,7 +65,7 @@ def decoded(root: Path, val_size: int, size: tuple[int, int]) -> Arrays:
     """The training images as segzoo keeps them."""
     dataset = OxfordPets(root=root, split="article", val_size=val_size, allow_missing=True)
     with tempfile.TemporaryDirectory() as cache:
-        return prepare(dataset.open(Path(cache), "train"), Frame.around(size, UNet()))
+        return decode(dataset.open(Path(cache), "train"), Frame.around(size, UNet()))
 
 
 def segzoo_epoch(data: Arrays, epoch: int) -> None:

@@ -31,6 +31,10 @@ SEGZOO, ARTICLE = "segzoo", "article"
 COMPETITORS: dict[str, tuple[str, dict[str, Any]]] = {
     SEGZOO: ("segzoo", {}),
     "segzoo float32": ("segzoo", {"trainer.precision": "float32"}),
+    **{
+        f"segzoo augmented, {level}": ("segzoo", {"augmentation.name": "standard", "augmentation.level": level})
+        for level in ("light", "medium", "strong")
+    },
     ARTICLE: ("article", {}),
     "PyTorch float32": ("torch", {"bfloat16": False, "compile": False}),
     "PyTorch float32 compiled": ("torch", {"bfloat16": False, "compile": True}),

@@ -58,6 +58,11 @@ class TrainingError(SegzooError):
     """A training that cannot go on, such as a loss that is no longer a number."""
 
 
+def with_article(noun: str) -> str:
+    """`a model`, `an augmentation`."""
+    return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
+
+
 def suggestion(word: str, known: Iterable[str]) -> str:
     """`; did you mean 'unet'?` for the nearest known word, else the known words, else nothing."""
     known = sorted(known)

@@ -1,12 +1,12 @@
 """The interfaces of segzoo: the one file that the author of a plugin reads.
 
-A plugin is a class that inherits from `Model`, `Dataset`, `Loss` or `Trainer`, declares its options as Pydantic fields,
-and is named by an entry point of its distribution:
+A plugin is a class that inherits from `Model`, `Dataset`, `Augmentation`, `Loss` or `Trainer`, declares its options as
+Pydantic fields, and is named by an entry point of its distribution:
 
     [project.entry-points."segzoo.models"]
     mynet = "segzoo_mynet:MyNet"
 
-The groups are `segzoo.models`, `segzoo.datasets`, `segzoo.losses` and `segzoo.trainers`.
+The groups are `segzoo.models`, `segzoo.datasets`, `segzoo.augmentations`, `segzoo.losses` and `segzoo.trainers`.
 
 An instance *is* its validated options: frozen, and unknown options are refused. The module an entry point names imports
 only the standard library, pydantic and segzoo; NumPy, Pillow and TensorFlow are imported inside the methods, so that
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "IGNORE",
+    "Augmentation",
     "Count",
     "Dataset",
     "Events",
@@ -75,7 +76,7 @@ class Plugin(BaseModel, ABC):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, protected_namespaces=())
 
     group: ClassVar[str]
-    """The entry-point group: `segzoo.models`, `segzoo.datasets`, `segzoo.losses` or `segzoo.trainers`."""
+    """The entry-point group, such as `segzoo.models`."""
     kind: ClassVar[str]
     """What to call one of the group in a message, such as `model`."""
     paper: ClassVar[str] = ""
@@ -335,6 +336,50 @@ class Dataset(Plugin):
         return None
 
 
+class Augmentation(Plugin):
+    """Changes images by chance, together with their masks, each time that a network is trained on them.
+
+    What is validated or scored is never changed.
+    """
+
+    group: ClassVar[str] = "segzoo.augmentations"
+    kind: ClassVar[str] = "augmentation"
+
+    def margin(self, size: tuple[int, int]) -> int:
+        """Pixels that `augment` wants on each side of a crop of this height and width; by default 0.
+
+        As many as it takes to turn or to shrink the crop and find pixels of the image at its border.
+        """
+        return 0
+
+    @abstractmethod
+    def augment(
+        self,
+        image: np.ndarray,
+        mask: np.ndarray,
+        weights: np.ndarray | None,
+        size: tuple[int, int],
+        random: np.random.Generator,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Image, mask and weights as they are trained on, of the height and width of `size` and the types as they came.
+
+        Many threads augment at once. Arrays that are given are not to be changed. What is drawn comes from `random`
+        alone, so that a run can be repeated. No labels are made up: those of the result are some of the mask's, and
+        IGNORE where a pixel shows what is not in the image; there its weight is 0.
+
+        Args:
+            image: uint8 or uint16 (H, W, C). In the view `resize` it is the resized image, of `size` itself. In the
+                view `crop` it is the crop in the middle, and around it `margin` pixels on each side, as they are in the
+                image; what lies outside of that is mirrored.
+            mask: uint8 (H, W), IGNORE where the image is mirrored.
+            weights: float32 (H, W), those of the loss (`Loss.weight_map`), 0 where the image is mirrored; None if the
+                loss has none. The result has weights, or None, as they came.
+            size: height and width of what the network sees: in the view `crop` of a crop with the border that the
+                network wants.
+            random: seeded by what the run's seed, the epoch, the image and the crop are.
+        """
+
+
 class Loss(Plugin):
     """A number for each image that training makes small: a mean over its pixels, or a ratio of sums, as of Dice."""
 
@@ -450,7 +495,7 @@ class Job:
     events: Events = field(default_factory=Events)
     """To be told of each step and each epoch."""
     cache: Path | None = None
-    """Where `segzoo.training.pipeline.prepare` keeps what does not fit in memory."""
+    """Where `segzoo.training.prepare` keeps what does not fit in memory."""
     resume: bool = False
     """Whether to go on from what an earlier call left in `checkpoints`; if it left nothing, to begin anew."""
     steps: int | None = None
@@ -460,6 +505,9 @@ class Job:
     call has trained counts."""
     network: str = "the network"
     """What to call the network in a message, such as `model 'unet' of segmentation-zoo`."""
+    augmentation: Augmentation | None = None
+    """What changes the images that are trained on. The batches of `segzoo.training.prepare` are changed by it already;
+    a trainer that makes its own applies it to each image and crop anew in each epoch, but to none that it validates."""
 
 
 class Trainer(Plugin):

@@ -4,8 +4,11 @@ import os
 import re
 import shutil
 import sys
+import tempfile
+import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
@@ -36,6 +39,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             parameters = item.callspec.params if hasattr(item, "callspec") else {}
             if isinstance(parameters.get("plugin"), Model) and parameters["check"].name not in QUICK_CHECKS:
                 item.add_marker(pytest.mark.slow)
+
+
+def pytest_configure() -> None:
+    """Let the tests find the plugins that this source tree names, also where it was installed before it named them."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    named = {(group, *entry) for group, entries in project["entry-points"].items() for entry in entries.items()}
+    installed = distribution(project["name"])
+    if {(point.group, point.name, point.value) for point in installed.entry_points} >= named:
+        return
+    site = Path(tempfile.mkdtemp(prefix="segzoo-site-"))
+    metadata = site / f"{project['name'].replace('-', '_')}-{installed.version}.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text(installed.read_text("METADATA") or "", "utf-8")
+    lines = [f"[{group}]\n{name} = {target}\n" for group, name, target in sorted(named)]
+    (metadata / "entry_points.txt").write_text("".join(lines), "utf-8")
+    sys.path.insert(0, str(site))
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(site), *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
 @pytest.fixture(scope="session")

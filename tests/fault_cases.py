@@ -8,11 +8,14 @@ from dataclasses import dataclass, field
 from textwrap import fill
 from typing import Any
 
+from segzoo.errors import with_article
+
 WIDTH = 116
 PLANTED = {
     "segzoo-test-planted": {
         "segzoo.models": "planted = segzoo_test_planted:Net",
         "segzoo.datasets": "planted = segzoo_test_planted:Data",
+        "segzoo.augmentations": "planted = segzoo_test_planted:Noise",
         "segzoo.losses": "planted = segzoo_test_planted:Sum",
         "segzoo.trainers": "planted = segzoo_test_planted:Fit",
     },
@@ -70,10 +73,10 @@ class Section:
 
 def raising(kind: str, method: str, *others: str) -> Case:
     """A method that raises an exception."""
-    choice = {"loss": "--loss planted ", "trainer": "--trainer planted "}.get(kind, "")
+    choice = "" if kind in ("model", "dataset") else f"--{kind} planted "
     titles = {"call": "The network that `build` returned", "__getitem__": "A sample of a dataset"}
     words = f"segzoo run planted planted {choice}--set {kind}.fails={method}"
-    return Case(f"{titles.get(method, f'`{method}` of a {kind}')} raises an exception", (words, *others))
+    return Case(f"{titles.get(method, f'`{method}` of {with_article(kind)}')} raises an exception", (words, *others))
 
 
 def net(fault: str, what: str, *others: str) -> Case:
@@ -124,6 +127,7 @@ SECTIONS = [
                 "segzoo data verify planted --set dataset.fails=__getitem__",
                 "segzoo check datasets/planted --set dataset.fails=__getitem__",
             ),
+            raising("augmentation", "augment", "segzoo check augmentations/planted --set augmentation.fails=augment"),
             raising("loss", "__call__", "segzoo check losses/planted --set loss.fails=__call__"),
             raising("loss", "weight_map"),
             raising("trainer", "fit"),
@@ -178,6 +182,10 @@ SECTIONS = [
             untyped("dataset.fault=metric", "`metric` returns no `Metric`"),
             untyped("dataset.fault=definition", "A metric defines what is no `Score`"),
             untyped("dataset.fault=count", "`count` of a metric raises an exception"),
+            Case(
+                "`augment` returns labels that the mask does not have",
+                ("segzoo run planted planted --augmentation planted --set augmentation.fails=labels",),
+            ),
             untyped("trainer.returns=list", "`fit` returns no network"),
             untyped("trainer.returns='other size'", "The trained network makes another size"),
             untyped("trainer.returns='not finite'", "The trained network gives logits that are not finite"),

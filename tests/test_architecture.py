@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from segzoo import registry
-from segzoo.defaults import DEFAULTS, EXAMPLES, TRAINED_ON
+from segzoo.defaults import DEFAULTS, EARLIER, EXAMPLES, TRAINED_ON
 from segzoo.errors import DISTRIBUTION
 from segzoo.plugin import Plugin
 
@@ -222,7 +222,7 @@ def texts(path):
 
 
 def values_of_kinds(path):
-    """The strings that a file gives to what is called `model`, `dataset`, `trainer` or `loss`, with their lines."""
+    """The strings that a file gives to what is called `model`, `dataset` and so on, with their lines."""
     kinds = {kind.kind for kind in registry.KINDS}
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         pairs = []
@@ -247,15 +247,15 @@ def test_the_files_of_a_run_are_named_in_a_single_place(path):
     assert named == (set(OF_A_RUN) if path == ROOT / "segzoo" / "runs" / "folder.py" else set())
 
 
-AMBIGUOUS = {"dice", "folder", "keras"}
-"""Names of plugins that are those of a score, of folders and of a library, too; as such the core may use them."""
+AMBIGUOUS = {"dice", "folder", "keras", "none", "standard"}
+"""Names of plugins that are other words, too: a score, folders, a library; as such the core may use them."""
 
 
 def named_plugins(path):
     """The plugins that ship with segzoo and are named in a file, with the lines."""
     for text, line in texts(path):
         words = {word for word in re.findall(r"\w+", text) if word not in AMBIGUOUS}
-        words |= set(re.findall(r"(?:\b(?:model|dataset|trainer|loss) |default: )['`]?(\w+)", text))
+        words |= set(re.findall(r"(?:\b(?:model|dataset|augmentation|trainer|loss) |default: )['`]?(\w+)", text))
         yield from ((name, line) for name in words & SHIPPED)
     yield from ((name, line) for name, line in values_of_kinds(path) if name in SHIPPED)
 
@@ -264,7 +264,8 @@ def named_plugins(path):
 def test_the_core_names_plugins_only_in_its_table_of_defaults(path):
     named = sorted(set(named_plugins(path)))
     if path == ROOT / "segzoo" / "defaults.py":
-        assert {name for name, _ in named} == {*DEFAULTS.values(), *EXAMPLES.values(), TRAINED_ON}
+        tables = (DEFAULTS, EARLIER, EXAMPLES)
+        assert {name for name, _ in named} == {TRAINED_ON}.union(*(table.values() for table in tables))
     else:
         assert named == []
 

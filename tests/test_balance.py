@@ -13,8 +13,9 @@ from segzoo.plugin import IGNORE, Dataset
 from segzoo.registry import create
 from segzoo.runs.config import Choice
 from segzoo.runs.opening import open_splits
-from segzoo.training import class_weights, prepare
+from segzoo.training import class_weights
 from segzoo.training.balance import median_frequency
+from segzoo.training.pipeline import decode
 
 CROP = Frame((8, 8), view="crop")
 
@@ -31,7 +32,7 @@ def test_the_weights_of_a_run_are_those_that_are_printed_though_it_resizes(tmp_p
     options = {"size": 24, "train": 6, "val": 1, "test": 1}
     dataset = create(Dataset, "shapes", options)
     samples = open_splits(dataset, Choice(name="shapes", options=options), dataset.describe(tmp_path), None)["train"]
-    masks = prepare(samples, Frame((7, 9))).kept.masks
+    masks = decode(samples, Frame((7, 9))).kept.masks
     figures = stats("shapes", settings={f"dataset.{key}": value for key, value in options.items()}, processes=1)
     printed = [row["weight"] for row in figures.splits["train"]["classes"].values()]
     assert class_weights(samples, masks, 4) == [weight or 0 for weight in printed]
@@ -54,7 +55,7 @@ def with_specks(data, picks):
 
 
 def test_a_share_of_the_crops_lies_around_classes_that_are_seldom_hit_by_chance():
-    data = prepare(Specks(), CROP)
+    data = decode(Specks(), CROP)
     chance, half, all_ = (
         np.mean([with_specks(data, data.epoch(0, epoch, share)).mean() for epoch in range(3)]) for share in (0, 0.5, 1)
     )
@@ -66,7 +67,7 @@ def test_a_share_of_the_crops_lies_around_classes_that_are_seldom_hit_by_chance(
 @settings(max_examples=20)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 1000))
 def test_these_crops_lie_in_their_image_and_are_functions_of_seed_epoch_and_sample(seed, epoch):
-    few, many = (prepare(Specks(count), CROP).epoch(seed, epoch, 0.7) for count in (2, 4))
+    few, many = (decode(Specks(count), CROP).epoch(seed, epoch, 0.7) for count in (2, 4))
     rows = [list(zip(picks.samples.tolist(), picks.corners.tolist(), strict=True)) for picks in (few, many)]
     assert sorted(rows[0]) == sorted(row for row in rows[1] if row[0] < 2)
     for index, corner in rows[1]:
@@ -75,7 +76,7 @@ def test_these_crops_lie_in_their_image_and_are_functions_of_seed_epoch_and_samp
 
 
 def test_no_pixels_are_looked_for_where_images_are_resized():
-    data = prepare(Specks(), Frame((8, 8)))
+    data = decode(Specks(), Frame((8, 8)))
     assert not data.epoch(0, 0, 1.0).corners.any()
 
 
@@ -98,7 +99,7 @@ def test_pixels_weigh_by_their_class_in_training_and_not_in_validation(tmp_path)
 
 
 def test_automatic_weights_are_those_of_the_masks(tmp_path):
-    data = prepare(Blocks(), Frame((16, 16)))
+    data = decode(Blocks(), Frame((16, 16)))
     weights = class_weights(Blocks(), data.kept.masks, CLASSES)
     assert weights[2:] == [0, 0]
     rows = []

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from segzoo.networks.frame import Frame
 from segzoo.plugin import IGNORE, Loss
 from segzoo.training.batches import Picks
-from segzoo.training.pipeline import prepare
+from segzoo.training.pipeline import decode
 from segzoo_losses import BorderWeightedCrossEntropy
 
 SIZES = [(40, 30), (8, 50), (6, 5), (16, 16), (16, 20), (33, 9), (70, 41)]
@@ -43,7 +43,7 @@ class Positions(Loss):
 
 
 def native(samples=None, frame=None, loss=None, cache=None):
-    return prepare(samples or Sized(), frame or Frame(CROP, view="crop"), loss, cache)
+    return decode(samples or Sized(), frame or Frame(CROP, view="crop"), loss, cache)
 
 
 def rows(picks):

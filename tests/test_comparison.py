@@ -49,6 +49,17 @@ def test_runs_that_differ_in_their_seed_are_one_row(tmp_path):
     assert comparison.costs("shapes", "unet")["training_seconds_per_epoch"] == 3
 
 
+def test_runs_of_earlier_versions_were_not_augmented(tmp_path):
+    earlier, none, light = (
+        write_run(tmp_path / f"run-{seed}", better(0.01 * seed), seed=seed, **changes)
+        for seed, changes in enumerate(
+            [{}, {"augmentation": {"name": "none"}}, {"augmentation": {"name": "standard", "level": "light"}}]
+        )
+    )
+    assert set(labels(earlier, none, light)) == {"unet augmentation=none", "unet augmentation=standard"}
+    assert labels(earlier, none) == ["unet"]
+
+
 def test_whether_a_checkpoint_was_kept_makes_no_other_run(tmp_path):
     kept = [
         write_run(tmp_path / f"{seed}", better(0.01 * seed), seed=seed, keep_checkpoint=seed > 0) for seed in (0, 1)

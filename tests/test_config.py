@@ -21,7 +21,7 @@ def write(tmp_path, text):
 def test_names_alone_suffice():
     config = compose(words=WORDS)
     assert (config.model.name, config.dataset.name) == ("unet", "shapes")
-    assert (config.trainer.name, config.loss.name) == ("keras", "cross_entropy")
+    assert (config.augmentation.name, config.trainer.name, config.loss.name) == ("none", "keras", "cross_entropy")
     assert (config.epochs, config.image_size, config.seed) == (None, None, 0)
 
 
@@ -124,7 +124,11 @@ def test_settings_are_literals_else_text(text, key, value):
         ("model = 3", {}, "'model' must be a table"),
         ("", {"view": "crop"}, "--set view: write --view instead"),
         ("", {"epochs": 3}, "--set epochs: write --epochs instead"),
-        ("", {"modle.filters": 3}, "keys begin with model., dataset., trainer., loss.; did you mean 'model'?"),
+        (
+            "",
+            {"modle.filters": 3},
+            "keys begin with model., dataset., augmentation., trainer., loss.; did you mean 'model'?",
+        ),
         ("", {"model": 3}, "keys begin with"),
     ],
 )

@@ -69,6 +69,40 @@ def test_the_mask_has_the_colours_of_its_classes_and_the_photo_its_own(tmp_path)
     assert (np.ptp(overlay[::factor, ::factor], axis=-1) == 0)[mask == 0].all()  # there it is the photo in greys
 
 
+def test_with_an_augmentation_training_samples_are_shown_as_they_are_trained_on(tmp_path):
+    mirrored = {"flips": "both", "scale": [1, 1], "aspect": 0, "rotation": 0}
+    mirrored |= {"brightness": 0, "contrast": 0, "saturation": 0, "blur": 0, "noise": 0}
+    settings = SETTINGS | {f"augmentation.{part}": strength for part, strength in mirrored.items()}
+    config = tmp_path / "run.toml"
+    config.write_text('image_size = [32, 32]\n[dataset]\nname = "shapes"\n[augmentation]\nname = "standard"\n')
+    path = segzoo.preview(None, tmp_path / "look", settings=settings, config=config, count=2)
+    images = {image["alt"]: image for image in Page(path.read_text("utf-8")).images}
+    assert len(images) == 2 * 4 * 3 + 2 * 2 * 3  # only those of `train`
+    for name in ("train/0000", "train/0029"):
+        for kind in ("image", "mask"):
+            plain = shown(images[f"{kind} of {name}"])
+            forms = [plain[::down, ::right] for down in (1, -1) for right in (1, -1)]
+            for number in (1, 2, 3):
+                seen = shown(images[f"{kind} {number} of {name}"])
+                assert any(np.array_equal(seen, form) for form in forms)
+    assert path.parent.joinpath("train.png").exists()
+
+
+def test_a_preview_shows_crops_where_training_sees_crops(tmp_path):
+    settings = SETTINGS | {"augmentation.level": "light"}
+    config = tmp_path / "run.toml"
+    config.write_text('image_size = [8, 16]\nview = "crop"\n[augmentation]\nname = "standard"\n')
+    path = segzoo.preview("shapes", tmp_path / "look", settings=settings, config=config, split="train", count=1)
+    image = shown(Page(path.read_text("utf-8")).images[3])
+    assert image.shape[1] == 2 * image.shape[0]
+
+
+def test_an_augmentation_that_is_none_is_named(tmp_path):
+    with pytest.raises(ConfigError, match="no augmentation 'standrad'; did you mean 'standard'"):
+        segzoo.preview("shapes", tmp_path / "look", settings=SETTINGS, augmentation="standrad")
+    assert not (tmp_path / "look").exists()
+
+
 def test_names_do_not_break_the_page_and_wrong_samples_say_why(tmp_path, install):
     install("segzoo-test-odd", {"segzoo.datasets": "markup = segzoo_test_odd:Markup"})
     path = segzoo.preview("markup", tmp_path / "look", split="train")

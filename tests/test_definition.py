@@ -16,6 +16,7 @@ def test_options_labels_and_seeds_of_entries(definition):
             datasets = [{name = "shapes", label = "few", train = 8, seed = 5, image_size = [32, 48]}]
             seeds = [0, 7, 8]
             loss = "dice"
+            augmentation = {name = "standard", level = "light"}
             [trainer]
             name = "keras"
             batch_size = 2
@@ -26,6 +27,7 @@ def test_options_labels_and_seeds_of_entries(definition):
     assert wide.model.options["filters"] == 32
     assert (wide.dataset.options["train"], wide.dataset.options["seed"], wide.seed) == (8, 5, 4)
     assert (wide.image_size, wide.loss.name, wide.trainer.options["batch_size"]) == ((32, 48), "dice", 2)
+    assert (wide.augmentation.name, wide.augmentation.options["level"]) == ("standard", "light")
     # Models take turns, each with its own seeds.
     assert [(cell.model, cell.seed) for cell in plan.cells()] == [
         ("unet", 0),

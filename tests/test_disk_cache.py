@@ -20,7 +20,7 @@ from segzoo.networks.frame import Frame
 from segzoo.networks.prediction import as_seen
 from segzoo.plugin import Info, Loss
 from segzoo.training import disk_cache, store
-from segzoo.training.pipeline import prepare, prepare_for_scoring
+from segzoo.training.pipeline import decode, prepare_for_scoring
 
 INFO = Info(("a", "b", "c"), 3, ("train", "val"))
 FRAME = Frame((6, 5))
@@ -68,8 +68,8 @@ def decoded(cache, add=0, count=20, frame=FRAME, **facts):
     """What a new process would read: the pixels, and how many samples it decodes for them."""
     source = Numbered(count, add)
     samples = checked(source, **facts)
-    data = prepare(samples, frame, None, cache)
-    expected = prepare(Numbered(count, add), frame)
+    data = decode(samples, frame, None, cache)
+    expected = decode(Numbered(count, add), frame)
     for found, right in zip(data.kept, expected.kept, strict=True):
         for array, expected_array in zip(found, right, strict=True):
             np.testing.assert_array_equal(array, expected_array)
@@ -92,7 +92,7 @@ def test_what_was_decoded_once_is_found_again(tmp_path, frame, name):
 
 
 def test_the_pixels_lie_in_a_file(tmp_path):
-    data = prepare(checked(Numbered()), FRAME, None, tmp_path)
+    data = decode(checked(Numbered()), FRAME, None, tmp_path)
     assert isinstance(data.kept.images.flat, np.memmap)
     assert isinstance(data.kept.masks.flat, np.memmap)
 
@@ -100,7 +100,7 @@ def test_the_pixels_lie_in_a_file(tmp_path):
 def test_crops_of_any_size_are_of_the_same_files(tmp_path):
     decoded(tmp_path, frame=CROPS)
     samples = checked(Numbered())
-    prepare(samples, Frame((4, 4), view="crop"), None, tmp_path)
+    decode(samples, Frame((4, 4), view="crop"), None, tmp_path)
     assert sum(samples.source.decoded) <= FIRST[CROPS] + disk_cache.PROBES
     assert len(list((tmp_path / "prepared").iterdir())) == 1
 
@@ -135,7 +135,7 @@ class Brighter:
 def test_what_a_trainer_makes_of_samples_is_found_again_beside_the_samples(tmp_path, frame):
     def brighter(by):
         samples = checked(Numbered())
-        data = prepare(Brighter(samples, by, Identity.of(samples).changed(f"brighter-{by}")), frame, None, tmp_path)
+        data = decode(Brighter(samples, by, Identity.of(samples).changed(f"brighter-{by}")), frame, None, tmp_path)
         for index, (image, _) in enumerate(data.kept):
             expected = Numbered()[index][0] + np.uint8(by)
             np.testing.assert_array_equal(image, resize_image(expected, frame.resized_to or expected.shape[:2]))
@@ -154,12 +154,12 @@ def test_what_a_trainer_makes_of_samples_is_found_again_beside_the_samples(tmp_p
 def test_changed_samples_that_pretend_to_be_the_same_are_not_mixed_up_with_them(tmp_path, frame):
     decoded(tmp_path, frame=frame)
     samples = checked(Numbered())
-    data = prepare(Brighter(samples, 1, samples.identity), frame, None, tmp_path)
-    assert data.fingerprint == prepare(Brighter(Numbered(), 1, None), frame).fingerprint
+    data = decode(Brighter(samples, 1, samples.identity), frame, None, tmp_path)
+    assert data.fingerprint == decode(Brighter(Numbered(), 1, None), frame).fingerprint
 
 
 def test_changed_samples_without_an_identity_are_prepared_into_files_without_a_name(tmp_path):
-    data = prepare(Brighter(checked(Numbered()), 1, None), FRAME, None, tmp_path)
+    data = decode(Brighter(checked(Numbered()), 1, None), FRAME, None, tmp_path)
     assert isinstance(data.kept.images.flat, np.memmap)
     assert not list((tmp_path / "prepared").iterdir())
 
@@ -189,7 +189,7 @@ def test_a_label_that_is_no_class_is_found_before_anything_is_kept(tmp_path, fra
         source, Info(("a", "b"), 3, ("train",)), "train", Identity("numbered-train", lambda: "one")
     )
     with pytest.raises(SegzooError, match="labels that are no class: 2"):
-        prepare(samples, frame, None, tmp_path)
+        decode(samples, frame, None, tmp_path)
     assert not [path for path in tmp_path.rglob("*") if path.suffix in (".raw", ".part", ".json")]
 
 
@@ -202,7 +202,7 @@ def test_what_an_earlier_run_has_noted_of_a_split_is_checked_too(tmp_path):
     with pytest.raises(
         SegzooError, match="image '1' of the split 'train' is uint16, but '0' of the split 'train' uint8"
     ):
-        prepare(checked(Numbered()), FRAME, None, tmp_path)
+        decode(checked(Numbered()), FRAME, None, tmp_path)
 
 
 @pytest.mark.parametrize("name", ["facts.json", "images.raw", "masks.raw"])
@@ -216,17 +216,17 @@ def test_files_that_are_missing_or_cut_are_made_again(tmp_path, name, size, fram
 
 
 def test_who_reads_the_old_files_keeps_them(tmp_path):
-    old = prepare(checked(Numbered()), FRAME, None, tmp_path)
+    old = decode(checked(Numbered()), FRAME, None, tmp_path)
     before = old.kept.images.flat.tolist()
-    prepare(checked(Numbered(add=9), stamp="two"), FRAME, None, tmp_path)
+    decode(checked(Numbered(add=9), stamp="two"), FRAME, None, tmp_path)
     assert old.kept.images.flat.tolist() == before
 
 
 @pytest.mark.parametrize("stamped", [True, False])
 def test_maps_of_a_loss_and_samples_without_a_stamp_leave_no_file(tmp_path, stamped):
     samples = checked(Numbered(), stamp="one" if stamped else "")
-    data = prepare(samples, FRAME, Weighted(), tmp_path)
-    np.testing.assert_array_equal(list(data.maps), list(prepare(Numbered(), FRAME, Weighted()).maps))
+    data = decode(samples, FRAME, Weighted(), tmp_path)
+    np.testing.assert_array_equal(list(data.maps), list(decode(Numbered(), FRAME, Weighted()).maps))
     assert isinstance(data.maps.flat, np.memmap)
     arrays = [path.name for path in tmp_path.rglob("*.raw")]
     assert sorted(arrays) == (["images.raw", "masks.raw"] if stamped else [])
@@ -240,7 +240,7 @@ def test_a_disk_that_fills_with_images_of_unknown_sizes_is_one_message(tmp_path,
 
     monkeypatch.setattr(store.Store, "write", filling)
     with pytest.raises(SegzooError, match=r"the disk of .*prepared.* is full: make room"):
-        prepare(checked(Numbered(), stamp), CROPS, None, tmp_path)
+        decode(checked(Numbered(), stamp), CROPS, None, tmp_path)
     assert not [path for path in tmp_path.rglob("*") if path.suffix in (".raw", ".part", ".json")]
 
 
@@ -252,7 +252,7 @@ def test_a_disk_without_room_is_one_message_before_images_are_read(tmp_path, mon
     with pytest.raises(
         SegzooError, match=r"the disk of .*prepared.* is too full: 2,400 bytes are needed, 100 are free"
     ):
-        prepare(samples, FRAME, None, tmp_path)
+        decode(samples, FRAME, None, tmp_path)
     assert sum(samples.source.decoded) == FIRST[FRAME]
     assert not [path for path in tmp_path.rglob("*") if path.suffix in (".raw", ".part", ".json")]
 
@@ -263,7 +263,7 @@ def test_a_disk_that_is_full_for_the_weights_of_a_loss_is_one_message(tmp_path, 
 
     monkeypatch.setattr(os, "posix_fallocate", full, raising=False)
     with pytest.raises(SegzooError, match=r"the disk of .*prepared.* is full: 2,400 bytes are needed"):
-        prepare(checked(Numbered()), FRAME, Weighted(), tmp_path)
+        decode(checked(Numbered()), FRAME, Weighted(), tmp_path)
 
 
 def test_a_file_system_that_cannot_reserve_room_will_do(tmp_path, monkeypatch):
@@ -271,7 +271,7 @@ def test_a_file_system_that_cannot_reserve_room_will_do(tmp_path, monkeypatch):
         raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
 
     monkeypatch.setattr(os, "posix_fallocate", unsupported, raising=False)
-    data = prepare(checked(Numbered()), FRAME, Weighted(), tmp_path)
+    data = decode(checked(Numbered()), FRAME, Weighted(), tmp_path)
     np.testing.assert_array_equal(data.maps[19], Weighted().weight_map(data.kept.masks[19]))
 
 
@@ -298,7 +298,7 @@ import numpy as np
 import psutil
 
 from segzoo.networks.frame import Frame
-from segzoo.training.pipeline import prepare
+from segzoo.training.pipeline import decode
 from segzoo.plugin import Info
 from segzoo.data.samples import CheckedSamples, Identity
 
@@ -322,7 +322,7 @@ class Samples:
 
 identity = Identity("numbered-train", lambda: "one")
 samples = CheckedSamples(Samples(), Info(("a", "b", "c"), 3, ("train",)), "train", identity)
-data = prepare(samples, Frame((6, 5)), None, Path(sys.argv[1]))
+data = decode(samples, Frame((6, 5)), None, Path(sys.argv[1]))
 assert [int(image[0, 0, 0]) for image in data.kept.images] == list(range(40))
 print(len(decoded), data.fingerprint)
 """

@@ -425,6 +425,7 @@ def test_the_package_of_the_page_is_listed(packages, command, monkeypatch):
         ("loss", "edge"): "",
         ("dataset", "photos"): "",
         ("dataset", "leaves"): "",
+        ("augmentation", "turns"): "",
         ("trainer", "loop"): "",
     }
 

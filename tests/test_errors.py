@@ -5,7 +5,7 @@ import inspect
 import pytest
 
 from segzoo import errors
-from segzoo.errors import SegzooError, suggestion
+from segzoo.errors import SegzooError, suggestion, with_article
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,14 @@ from segzoo.errors import SegzooError, suggestion
 )
 def test_the_nearest_word_is_suggested_or_all_of_them(word, known, text):
     assert suggestion(word, known) == text
+
+
+def test_a_noun_has_its_article():
+    assert [with_article(noun) for noun in ("model", "augmentation", "Augmentation")] == [
+        "a model",
+        "an augmentation",
+        "an Augmentation",
+    ]
 
 
 def test_errors_are_one_family():

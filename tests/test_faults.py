@@ -27,7 +27,7 @@ from segzoo.files.archives import unpack
 from segzoo.files.download import fetch
 from segzoo.networks.frame import Frame
 from segzoo.plugin import Info
-from segzoo.training.pipeline import prepare
+from segzoo.training.pipeline import decode
 
 INFO = Info(("a", "b", "c"), 3, ("train", "val"))
 FILES = {f"deep/{i}/{i}.bin": random.Random(i).randbytes(6000) for i in range(40)}
@@ -121,7 +121,7 @@ class Numbered:
 def prepared(cache, version):
     """Prepares images on the disk, and compares all of them."""
     samples = CheckedSamples(Numbered(version), INFO, "train", Identity("numbered", lambda: f"version {version}"))
-    data = prepare(samples, Frame((32, 32)), None, cache)
+    data = decode(samples, Frame((32, 32)), None, cache)
     assert not data.kept.in_memory
     for index, (image, mask) in enumerate(data.kept):
         assert (image == 7 * index + version).all()

@@ -27,7 +27,7 @@ from tiffs import page, written
 import segzoo
 from segzoo.errors import DataError
 from segzoo.networks.frame import Frame
-from segzoo.training.pipeline import prepare
+from segzoo.training.pipeline import decode
 from segzoo_folder import ImageFolder, inspection, scan
 from segzoo_folder.images import EPOCHS, STEPS, epochs, suggest
 from segzoo_keras import KerasTrainer
@@ -467,7 +467,7 @@ def test_a_folder_suggests_by_its_images_for_training(tmp_path, cache):
     dataset = ImageFolder(root=tmp_path)
     info = dataset.describe(cache)
     assert (info.view, info.image_size, info.channels) == ("crop", (256, 256), 1)
-    picks = prepare(dataset.open(cache, "train"), Frame(info.image_size, view=info.view)).per_epoch
+    picks = decode(dataset.open(cache, "train"), Frame(info.image_size, view=info.view)).per_epoch
     assert (picks, info.epochs) == (6 * 5, 75)
     assert ImageFolder(root=tmp_path, test=0, val=0.1).describe(cache).epochs == 50
 

@@ -46,7 +46,7 @@ def test_a_name_that_is_imported_elsewhere_is_described_where_it_is_defined():
 
 
 def test_long_signatures_have_a_line_for_each_parameter():
-    assert "\n    *,\n    trainer: str | None = None,\n" in entry("segzoo.runs.experiment.run")
+    assert "\n    *,\n    augmentation: str | None = None,\n" in entry("segzoo.runs.experiment.run")
 
 
 def test_the_parts_of_a_docstring_become_lists():

@@ -14,7 +14,7 @@ from segzoo.plugin import IGNORE, Events, Job
 from segzoo.plugin_errors import lack_of_memory
 from segzoo.scoring.overlap import confusion, mean_iou
 from segzoo.training.batches import order
-from segzoo.training.pipeline import prepare
+from segzoo.training.pipeline import decode
 from segzoo_keras import KerasTrainer, engine
 from segzoo_losses import CrossEntropy
 from segzoo_shapes import Shapes
@@ -50,7 +50,7 @@ def linear_network():
 class Recorder(Events):
     """A job, and the events that the trainer sends."""
 
-    def __init__(self, folder, epochs=3, seed=0, frame=None, resume=False):
+    def __init__(self, folder, epochs=3, seed=0, frame=None, resume=False, augmentation=None):
         self.rows, self.times, self.images, self.counts, self.said, self.earlier = [], [], [], [], [], None
         self.job = Job(
             CrossEntropy(),
@@ -63,6 +63,7 @@ class Recorder(Events):
             events=self,
             cache=folder / "cache",
             resume=resume,
+            augmentation=augmentation,
         )
 
     def training_started(self, images):
@@ -87,7 +88,7 @@ class Recorder(Events):
 
 
 def val_loss(model, recorder, samples):
-    data = prepare(samples, recorder.job.frame)
+    data = decode(samples, recorder.job.frame)
     images, labels, weights = data.batch(data.epoch(0, 0))
     return float(np.mean(recorder.job.loss(labels, model(images), weights)))
 

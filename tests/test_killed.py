@@ -35,6 +35,8 @@ NETWORKS = {
     "unet-crops": (
         "unet",
         {"model.filters": 2, "model.depth": 2, "trainer.precision": "float32", "dataset.size": 40},
+        "--augmentation",
+        "standard",
         "--view",
         "crop",
         "--image-size",

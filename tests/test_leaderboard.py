@@ -21,7 +21,7 @@ def test_the_leaderboard_says_what_the_numbers_mean_and_where_they_come_from(tmp
         "- Models: 4. Datasets: 1. Seeds: 0, 1, 2. Cells: 12, of which 7 are done.",
         "- Baseline: plain.",
         "- Machine: Abacus 3000, 8 GiB, Linux.",
-        "- Trainer: keras.\n- Loss: dice.\n",
+        "- Augmentation: none.\n- Trainer: keras.\n- Loss: dice.\n",
         "- Threads of a cell: 2.",
         "- Versions: Python 3.12.1, segmentation-zoo 0.1.0, keras 3.12.",
         "- **GFLOPs an image** (`flops`): multiply-add = 2",

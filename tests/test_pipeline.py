@@ -7,7 +7,7 @@ from segzoo.errors import PluginError
 from segzoo.networks.frame import Frame
 from segzoo.plugin import IGNORE, Loss
 from segzoo.training.batches import order
-from segzoo.training.pipeline import prepare
+from segzoo.training.pipeline import decode
 
 
 def test_an_order_is_a_permutation_that_seed_and_epoch_decide():
@@ -56,7 +56,7 @@ def in_order(data):
 
 
 def test_batches_hold_each_sample_once_in_the_order_given():
-    data = prepare(Numbered(7), Frame((6, 6), stride=4), Plain())
+    data = decode(Numbered(7), Frame((6, 6), stride=4), Plain())
     batches = list(data.batches(3, in_order(data)[::-1]))
     assert [len(batch.images) for batch in batches] == [3, 3, 1]
     assert [int(image[0, 0, 0]) for batch in batches for image in batch.images] == [6, 5, 4, 3, 2, 1, 0]
@@ -67,7 +67,7 @@ def test_batches_hold_each_sample_once_in_the_order_given():
 
 
 def test_the_frame_weighs_nothing():
-    data = prepare(Numbered(1), Frame((6, 6), stride=4), Plain())
+    data = decode(Numbered(1), Frame((6, 6), stride=4), Plain())
     batch = data.batch(data.epoch(0, 0))
     assert (batch.labels == IGNORE).sum() == 64 - 36
     np.testing.assert_array_equal(batch.weights, batch.labels != IGNORE)
@@ -83,7 +83,7 @@ class Flattened(Plain):
 def test_weights_of_another_shape_than_the_mask_are_the_fault_of_the_loss():
     expected = r"^loss Flattened: `weight_map` gives an array of shape \(36,\) for a mask of \(6, 6\)$"
     with pytest.raises(PluginError, match=expected):
-        prepare(Numbered(2), Frame((6, 6)), Flattened())
+        decode(Numbered(2), Frame((6, 6)), Flattened())
 
 
 @pytest.mark.parametrize(
@@ -103,11 +103,11 @@ def test_weights_that_weigh_nothing_well_are_the_fault_of_the_loss(last, expecte
             return np.full(mask.shape, last if mask.any() else 1)
 
     with pytest.raises(PluginError, match=f"^loss Last: {expected}"):
-        prepare(Numbered(2), Frame((6, 6)), Last())
+        decode(Numbered(2), Frame((6, 6)), Last())
 
 
 def test_a_loss_with_a_weight_map_weighs_pixels():
-    data = prepare(Numbered(2), Frame((6, 6), stride=4), Weighted())
+    data = decode(Numbered(2), Frame((6, 6), stride=4), Weighted())
     batch = data.batch(in_order(data))
     assert batch.weights[0].sum() == 36
     assert batch.weights[1].sum() == 72
@@ -115,7 +115,7 @@ def test_a_loss_with_a_weight_map_weighs_pixels():
 
 def test_each_sample_is_decoded_once_more_than_the_first_at_most():
     samples = Numbered(9)
-    data = prepare(samples, Frame((4, 4)), Plain())
+    data = decode(samples, Frame((4, 4)), Plain())
     list(data.batches(4, data.epoch(0, 0)))
     list(data.batches(4, data.epoch(0, 0)))
     assert sum(samples.decoded) <= 10
@@ -125,11 +125,11 @@ def test_arrays_that_do_not_fit_lie_in_a_file(monkeypatch):
     import psutil
 
     monkeypatch.setattr(psutil, "virtual_memory", lambda: type("Memory", (), {"available": 10})())
-    data = prepare(Numbered(5), Frame((6, 6)), Plain())
+    data = decode(Numbered(5), Frame((6, 6)), Plain())
     assert isinstance(data.kept.images.flat, np.memmap)
     assert [int(image[0, 0, 0]) for image in data.batch(in_order(data)[np.array([4, 2])]).images] == [4, 2]
 
 
 def test_equal_pixels_have_equal_fingerprints():
-    prints = [prepare(samples, Frame((4, 4))).fingerprint for samples in (Numbered(3), Numbered(3), Numbered(4))]
+    prints = [decode(samples, Frame((4, 4))).fingerprint for samples in (Numbered(3), Numbered(3), Numbered(4))]
     assert prints[0] == prints[1] != prints[2]

@@ -22,6 +22,7 @@ from segzoo.runs import experiment
 from segzoo.runs.folder import RunFolder
 from segzoo.training import checkpoints
 from segzoo.training.checkpoints import Checkpoints
+from segzoo_augmentations import Standard
 from segzoo_keras import checkpoint
 from segzoo_shapes import Shapes
 from segzoo_shapes.drawing import Drawings
@@ -168,12 +169,12 @@ def test_seconds_of_training_are_those_of_all_processes(tmp_path, always):
 
 @pytest.mark.parametrize("steps", [pytest.param(3, marks=pytest.mark.slow), 4])
 def test_a_training_in_crops_goes_on_to_the_same_bits_and_to_the_same_crops(tmp_path, always, steps):
-    samples = {"train": Unequal(), "val": Unequal(2)}
-    whole = Recorder(tmp_path / "whole", frame=CROPS)
+    samples, facts = {"train": Unequal(), "val": Unequal(2)}, {"frame": CROPS, "augmentation": Standard(level="strong")}
+    whole = Recorder(tmp_path / "whole", **facts)
     plain = weights(whole.fit(unpadded_network, batch_size=2, **samples))
     with pytest.raises(EndedError):
-        Stopping(tmp_path / "run", steps, frame=CROPS).fit(unpadded_network, batch_size=2, **samples)
-    second = Recorder(tmp_path / "run", frame=CROPS, resume=True)
+        Stopping(tmp_path / "run", steps, **facts).fit(unpadded_network, batch_size=2, **samples)
+    second = Recorder(tmp_path / "run", resume=True, **facts)
     assert weights(second.fit(unpadded_network, batch_size=2, **samples)) == plain
     assert [*second.earlier[0], *second.rows] == whole.rows
 

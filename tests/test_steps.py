@@ -42,7 +42,7 @@ def test_accumulated_batches_are_the_large_batch_also_at_the_end_of_an_epoch(tmp
 @pytest.mark.parametrize("accumulate", [1, 2])
 def test_a_strategy_can_run_the_step(tmp_path, accumulate):
     recorder = Recorder(tmp_path)
-    data = prepare(Blocks(), recorder.job.frame)
+    data = prepare(Blocks(), recorder.job)
     options = KerasTrainer(
         batch_size=3, accumulate=accumulate, ema=0.9, clip_norm=0.1, weight_decay=0.1, precision="float32"
     )

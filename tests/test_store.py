@@ -7,7 +7,7 @@ from test_batches import CROP, SIZES, Positions, Sized, native
 
 from segzoo.errors import DataError
 from segzoo.networks.frame import Frame
-from segzoo.training.pipeline import prepare
+from segzoo.training.pipeline import decode
 
 
 @pytest.fixture(params=["memory", "disk"])
@@ -67,4 +67,4 @@ def test_images_of_different_depths_are_refused():
 
     for frame in frames:
         with pytest.raises(DataError, match="image 'b' is uint16, but 'a' uint8"):
-            prepare(Mixed(mixed), frame)
+            decode(Mixed(mixed), frame)

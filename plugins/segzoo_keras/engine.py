@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 def fit(options: KerasTrainer, build: Callable[[], keras.Model], train: Samples, val: Samples, job: Job) -> keras.Model:
     """See `Trainer.fit`."""
     check_backend()
-    train_set = prepare(train, job.frame, job.loss, job.cache)
-    val_set = prepare(val, job.frame, job.loss, job.cache)
+    train_set = prepare(train, job)
+    val_set = prepare(val, job)
     job.events.training_started(train_set.per_epoch)
     with clean_state(job.seed, options.precision), enough_memory(options):
         model = with_pixels(build_network(build, options.precision), options.pixels, train_set)

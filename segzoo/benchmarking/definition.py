@@ -35,6 +35,8 @@ from segzoo.runs.config import SECTIONS, WITHOUT_EFFECT, Choice, RunConfig, read
 OF_A_RUN = tuple(key for key in RunConfig.model_fields if key not in (*SECTIONS, *WITHOUT_EFFECT, "seed"))
 """Keys of a run's configuration that the table of a dataset may have, beside the options of the plugin."""
 BUDGET = ("epochs", "steps", "seconds")
+COMMON = ("augmentation", "trainer", "loss")
+"""Kinds of plugins of which all cells have the same."""
 LONGEST = 100
 """Characters of a label. File names may have 255, and so may paths on some systems."""
 
@@ -123,10 +125,11 @@ class Definition(_Table):
     match: Literal["none", "parameters"] = "none"
     threads: int | None = Field(None, ge=1)
     time_limit: float | None = Field(None, gt=0, allow_inf_nan=False)
+    augmentation: Choice = Choice(name=DEFAULTS["augmentation"])
     trainer: Choice = Choice(name=DEFAULTS["trainer"])
     loss: Choice = Choice(name=DEFAULTS["loss"])
 
-    @field_validator("trainer", "loss", mode="before")
+    @field_validator(*COMMON, mode="before")
     @classmethod
     def _from_name(cls, entry: Any) -> Any:
         if not isinstance(entry, str | Mapping | Choice):
@@ -168,8 +171,7 @@ class Definition(_Table):
         choices: dict[str, ModelEntry | DatasetEntry | Choice] = {
             "model": model,
             "dataset": dataset,
-            "trainer": self.trainer,
-            "loss": self.loss,
+            **{key: getattr(self, key) for key in COMMON},
         }
         tables = {key: {"name": choice.name, **choice.options} for key, choice in choices.items()}
         try:
@@ -179,12 +181,11 @@ class Definition(_Table):
 
     def table(self) -> dict[str, Any]:
         """The definition as in a file."""
-        apart = {"models", "datasets", "trainer", "loss"}
+        apart = {"models", "datasets", *COMMON}
         return self.model_dump(exclude=apart, exclude_none=True, mode="json") | {
             "models": [model.table() for model in self.models],
             "datasets": [dataset.table() for dataset in self.datasets],
-            "trainer": {"name": self.trainer.name, **self.trainer.options},
-            "loss": {"name": self.loss.name, **self.loss.options},
+            **{key: {"name": choice.name, **choice.options} for key in COMMON for choice in [getattr(self, key)]},
         }
 
 

@@ -39,6 +39,7 @@ def leaderboard(results: Results) -> str:
         cells=len(cells),
         done=len(runs),
         baseline=results.baseline,
+        augmentations=_distinct(_choice(run.config.augmentation) for run in runs),
         trainers=_distinct(_choice(run.config.trainer) for run in runs),
         losses=_distinct(_choice(run.config.loss) for run in runs),
         facts=results.facts(),

@@ -12,9 +12,10 @@ import tomli_w
 
 from segzoo import registry
 from segzoo.benchmarking.definition import BUDGET, OF_A_RUN, DatasetEntry, Definition, ModelEntry, parse
+from segzoo.defaults import EARLIER
 from segzoo.errors import ConfigError
 from segzoo.files.atomic import write_text
-from segzoo.plugin import Loss, Plugin, Trainer
+from segzoo.plugin import Augmentation, Loss, Plugin, Trainer
 from segzoo.processes.processors import threads
 from segzoo.runs.config import Choice, RunConfig, read_table, table_differences
 from segzoo.runs.planning import resolve
@@ -77,7 +78,7 @@ def read_plan(out: Path) -> Plan:
     """
     table = read_table(out / FILE)
     widths, notes = table.pop("widths", {}), table.pop("notes", {})
-    return Plan(parse(table, out / FILE), widths, notes)
+    return Plan(parse(EARLIER | table, out / FILE), widths, notes)
 
 
 def decide(definition: Definition, earlier: Plan | None = None) -> Plan:
@@ -89,8 +90,10 @@ def decide(definition: Definition, earlier: Plan | None = None) -> Plan:
     begun = earlier.definition if earlier else None
     decided = definition.model_copy(
         update={
-            "trainer": _decided(Trainer, definition.trainer, begun.trainer if begun else None),
-            "loss": _decided(Loss, definition.loss, begun.loss if begun else None),
+            kind.kind: _decided(kind, getattr(definition, kind.kind), getattr(begun, kind.kind, None))
+            for kind in (Augmentation, Trainer, Loss)
+        }
+        | {
             "threads": definition.threads or (begun and begun.threads) or threads(),
             "baseline": definition.baseline or definition.models[0].label,
         }

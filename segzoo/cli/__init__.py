@@ -100,7 +100,8 @@ def _refuse_other_program() -> None:
 
 @app.command("list")
 def list_plugins(
-    kind: Annotated[str, typer.Argument(metavar="[models|datasets|trainers|losses]")] = "", as_json: AsJson = False
+    kind: Annotated[str, typer.Argument(metavar="[models|datasets|augmentations|trainers|losses]")] = "",
+    as_json: AsJson = False,
 ) -> None:
     """Show what is installed, and what is broken and why; imports none of it."""
     from segzoo import registry
@@ -149,6 +150,9 @@ def show(
 def run(
     model: Annotated[str | None, typer.Argument(metavar="MODEL")] = None,
     dataset: Annotated[str | None, typer.Argument(metavar="DATASET")] = None,
+    augmentation: Annotated[
+        str | None, typer.Option(help=f"Name of an augmentation.  \\[default: {DEFAULTS['augmentation']}]")
+    ] = None,
     trainer: Annotated[str | None, typer.Option(help=f"Name of a trainer.  \\[default: {DEFAULTS['trainer']}]")] = None,
     loss: Annotated[str | None, typer.Option(help=f"Name of a loss.  \\[default: {DEFAULTS['loss']}]")] = None,
     config: Annotated[
@@ -187,7 +191,7 @@ def run(
     from segzoo.runs.experiment import conduct
     from segzoo.runs.planning import plan
 
-    names = {"model": model, "dataset": dataset, "trainer": trainer, "loss": loss}
+    names = {"model": model, "dataset": dataset, "augmentation": augmentation, "trainer": trainer, "loss": loss}
     budget = {"epochs": epochs, "steps": steps, "seconds": seconds}
     numbers = budget | {"image_size": size_of(image_size), "view": view, "seed": seed}
     others = {"leave_out": read_list(leave_out) if leave_out else None, "keep_checkpoint": keep_checkpoint}

@@ -82,13 +82,17 @@ def preview(
     config: Config = None,
     split: Annotated[str | None, typer.Option(help="Only this split.  \\[default: all]")] = None,
     count: Annotated[int, typer.Option(min=1, help="Samples of a split.")] = 12,
+    augmentation: Annotated[
+        str | None, typer.Option(help="Name of an augmentation, to see what a training sees of `train`.")
+    ] = None,
 ) -> None:
     """Draw samples with their masks: a sheet of each split, and a page of HTML."""
     from segzoo.inspection.contact_sheets import preview as draw
     from segzoo.processes.terminal import quiet
 
+    parsed = _parsed(settings)
     with interruptible(), quiet():
-        page = draw(dataset, out, settings=_parsed(settings), config=config, split=split, count=count)
+        page = draw(dataset, out, settings=parsed, config=config, split=split, count=count, augmentation=augmentation)
     print(f"{', '.join(sorted(path.name for path in out.glob('*.png')))} and {page.name} are in {out}")
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from segzoo import registry
 from segzoo.data.faults import described
-from segzoo.errors import ConfigError, PluginError, SegzooError
+from segzoo.errors import ConfigError, PluginError, SegzooError, with_article
 from segzoo.files.cache import cache_folder
 from segzoo.networks import cost
 from segzoo.networks.build import build_network
@@ -59,7 +59,7 @@ def draw(name: str, options: Mapping[str, Any], image_size: tuple[int, int] = (2
     """
     kind, short = registry.locate(name)
     if kind is not Model:
-        raise ConfigError(f"'{name}' is a {kind.kind}; only models have a diagram")
+        raise ConfigError(f"'{name}' is {with_article(kind.kind)}; only models have a diagram")
     model = registry.create(Model, short, options)
     with quiet():
         return diagram(model.build((*Frame.around(image_size, model).input_size, CHANNELS), classes))

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from segzoo.errors import ConfigError
+from segzoo.errors import ConfigError, with_article
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Definitions = Annotated[bool, typer.Option("--definitions", help="Print what the figures mean, too.")]
@@ -26,7 +26,7 @@ def options_of(name: str, kind: str, settings: list[str]) -> dict[str, Any]:
     options = {}
     for key, value in map(parse_setting, settings):
         if not key.startswith(f"{kind}."):
-            raise ConfigError(f"--set {key}: '{name}' is a {kind}, so keys begin with {kind}.")
+            raise ConfigError(f"--set {key}: '{name}' is {with_article(kind)}, so keys begin with {kind}.")
         options[key.removeprefix(f"{kind}.")] = value
     return options
 

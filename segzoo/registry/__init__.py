@@ -17,13 +17,13 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from stevedore import DriverManager
 
-from segzoo.errors import ConfigError, PluginError, suggestion
-from segzoo.plugin import Dataset, Loss, Model, Plugin, Trainer
+from segzoo.errors import ConfigError, PluginError, suggestion, with_article
+from segzoo.plugin import Augmentation, Dataset, Loss, Model, Plugin, Trainer
 from segzoo.plugin_errors import Calling, line_in, summary
 from segzoo.registry.installed import Installed, Provider
 from segzoo.registry.source import first_line
 
-KINDS: tuple[type[Plugin], ...] = (Model, Dataset, Trainer, Loss)
+KINDS: tuple[type[Plugin], ...] = (Model, Dataset, Augmentation, Trainer, Loss)
 """The interfaces, in the order in which they are listed."""
 
 P = TypeVar("P", bound=Plugin)
@@ -34,7 +34,7 @@ class Entry:
     """One registered name, as far as it can be seen without importing it."""
 
     kind: str
-    """`model`, `dataset`, `trainer` or `loss`; else a group that segzoo does not read."""
+    """That of the plugin, such as `model`; else a group that segzoo does not read."""
     name: str
     distribution: str
     version: str
@@ -90,7 +90,7 @@ def locate(name: str) -> tuple[type[Plugin], str]:
 
 
 def plural(kind: type[Plugin]) -> str:
-    """`models`, `datasets`, `trainers` or `losses`: the last word of the group."""
+    """What several of a kind are called, such as `models`: the last word of the group."""
     return kind.group.rpartition(".")[2]
 
 
@@ -129,7 +129,9 @@ def incompleteness(loaded: object, *kinds: type[Plugin]) -> str:
     if not issubclass(loaded, kinds):
         actual = next((kind for kind in KINDS if issubclass(loaded, kind)), None)
         wanted = " or ".join(kind.__qualname__ for kind in kinds)
-        return f"it is a {actual.__name__}, for the group {actual.group}" if actual else f"it is no child of {wanted}"
+        if actual:
+            return f"it is {with_article(actual.__name__)}, for the group {actual.group}"
+        return f"it is no child of {wanted}"
     missing = [f"`{name}`" for name in sorted(loaded.__abstractmethods__)]
     return f"it lacks {', '.join(missing)}" if missing else ""
 

@@ -26,12 +26,12 @@ from typing import Any
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from segzoo.defaults import DEFAULTS, EXAMPLES
+from segzoo.defaults import DEFAULTS, EARLIER, EXAMPLES
 from segzoo.errors import ConfigError, suggestion
 from segzoo.plugin import Plugin, View
 from segzoo.registry import explain
 
-SECTIONS = ("model", "dataset", "trainer", "loss")
+SECTIONS = ("model", "dataset", "augmentation", "trainer", "loss")
 WITHOUT_EFFECT = ("keep_checkpoint",)
 """Keys that the result of a run does not depend on."""
 
@@ -63,6 +63,7 @@ class RunConfig(BaseModel):
 
     model: Choice
     dataset: Choice
+    augmentation: Choice = Choice(name=EARLIER["augmentation"])  # read from the folder of an earlier version
     trainer: Choice
     loss: Choice
     epochs: int | None = Field(

@@ -52,6 +52,7 @@ def run(
     model: str | None = None,
     dataset: str | None = None,
     *,
+    augmentation: str | None = None,
     trainer: str | None = None,
     loss: str | None = None,
     config: Path | None = None,
@@ -90,7 +91,7 @@ def run(
     budget = {"epochs": epochs, "steps": steps, "seconds": seconds}
     numbers = budget | {"image_size": image_size, "view": view, "seed": seed, "leave_out": leave_out}
     numbers |= {"keep_checkpoint": keep_checkpoint}
-    names = {"model": model, "dataset": dataset, "trainer": trainer, "loss": loss}
+    names = {"model": model, "dataset": dataset, "augmentation": augmentation, "trainer": trainer, "loss": loss}
     return conduct(plan(config, names | numbers, settings or {}, out, resume), out, resume, subscribers)
 
 
@@ -99,7 +100,7 @@ def conduct(
 ) -> Run:
     """Train, score and draw, into a new folder or, with `resume`, into that of a run that has stopped."""
     name = f"{experiment.config.model.name}-{experiment.config.dataset.name}"
-    plugins = (experiment.model, experiment.dataset, experiment.trainer, experiment.loss)
+    plugins = (experiment.model, experiment.dataset, experiment.augmentation, experiment.trainer, experiment.loss)
     packages = {type(logging).__module__.partition(".")[0] for logging in (*plugins, *subscribers)}
     with run_folder(out, name, resume) as folder:
         if folder.finished and folder.read_config().epochs == experiment.epochs:
@@ -188,6 +189,7 @@ def _train(
         steps=config.steps,
         seconds=config.seconds,
         network=title(type(experiment.model)),
+        augmentation=experiment.augmentation,
     )
     with _there_after_training(folder, experiment.trainer):
         network = experiment.trainer.fit(_building(experiment), splits["train"], splits["val"], job)

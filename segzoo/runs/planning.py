@@ -12,7 +12,7 @@ from segzoo.data.faults import described
 from segzoo.errors import ConfigError
 from segzoo.files.cache import cache_folder
 from segzoo.networks.frame import Frame
-from segzoo.plugin import Dataset, Info, Loss, Model, Trainer
+from segzoo.plugin import Augmentation, Dataset, Info, Loss, Model, Trainer
 from segzoo.runs.config import RunConfig, compose
 from segzoo.runs.folder import RunFolder
 
@@ -27,6 +27,7 @@ class Experiment:
     config: RunConfig
     model: Model
     dataset: Dataset
+    augmentation: Augmentation
     trainer: Trainer
     loss: Loss
     info: Info
@@ -94,13 +95,15 @@ def resolve(config: RunConfig) -> Experiment:
     """
     model = registry.create(Model, config.model.name, config.model.options).resolved()
     dataset = registry.create(Dataset, config.dataset.name, config.dataset.options).resolved()
+    augmentation = registry.create(Augmentation, config.augmentation.name, config.augmentation.options).resolved()
     trainer = registry.create(Trainer, config.trainer.name, config.trainer.options).resolved()
     loss = registry.create(Loss, config.loss.name, config.loss.options).resolved()
     info = described(dataset, cache_folder())
     bounded = config.epochs or config.steps or config.seconds
     epochs, image_size = config.epochs if bounded else info.epochs, config.image_size or info.image_size
     view = config.view or info.view
-    plugins = {"model": model, "dataset": dataset, "trainer": trainer, "loss": loss}
+    plugins = {"model": model, "dataset": dataset, "augmentation": augmentation, "trainer": trainer, "loss": loss}
     choices = {key: getattr(config, key).filled(plugin) for key, plugin in plugins.items()}
     full = config.model_copy(update={**choices, "epochs": epochs, "image_size": image_size, "view": view})
-    return Experiment(full, model, dataset, trainer, loss, info, epochs, Frame.around(image_size, model, view))
+    frame = Frame.around(image_size, model, view)
+    return Experiment(full, model, dataset, augmentation, trainer, loss, info, epochs, frame)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from segzoo import registry
-from segzoo.errors import ConfigError, PluginError
+from segzoo.errors import ConfigError, PluginError, with_article
 from segzoo.plugin import Plugin
 from segzoo.plugin_errors import line_in, summary
 from segzoo.testing.checks import Check, Outcome, checks_for, dependent, outcomes
@@ -108,7 +108,7 @@ def find(target: str, settings: Mapping[str, Any] = {}, limit: float | None = No
     cls = registry.load(*registered) if registered else _import(target)
     for key in settings:
         if not key.startswith(f"{cls.kind}."):
-            raise ConfigError(f"--set {key}: '{target}' is a {cls.kind}, so keys begin with {cls.kind}.")
+            raise ConfigError(f"--set {key}: '{target}' is {with_article(cls.kind)}, so keys begin with {cls.kind}.")
     options = {key.removeprefix(f"{cls.kind}."): value for key, value in settings.items()}
     try:
         return cls.model_validate(cls.example().model_dump() | options)
@@ -132,6 +132,7 @@ def _import(target: str) -> type[Plugin]:
         place = f"{target} ({line})" if line else target
         raise PluginError(f"cannot import {place}: {summary(error)}") from error
     if lacking := registry.incompleteness(cls, *registry.KINDS):
-        raise PluginError(f"{target} is no complete subclass of Model, Dataset, Trainer or Loss: {lacking}")
+        *kinds, last = (kind.__name__ for kind in registry.KINDS)
+        raise PluginError(f"{target} is no complete subclass of {', '.join(kinds)} or {last}: {lacking}")
     plugin: type[Plugin] = cls
     return plugin

@@ -9,16 +9,23 @@ from typing import Any, Literal
 from unittest import SkipTest
 
 from segzoo.errors import SegzooError
-from segzoo.plugin import Dataset, Loss, Model, Plugin, Trainer
+from segzoo.plugin import Augmentation, Dataset, Loss, Model, Plugin, Trainer
 from segzoo.plugin_errors import with_line
-from segzoo.testing import datasets, losses, models, plugins, trainers, training
+from segzoo.testing import augmentations, datasets, losses, models, plugins, trainers, training
 
-MODULES = {Model: (models, training), Dataset: (datasets,), Trainer: (trainers,), Loss: (losses,)}
+MODULES = {
+    Model: (models, training),
+    Dataset: (datasets,),
+    Augmentation: (augmentations,),
+    Trainer: (trainers,),
+    Loss: (losses,),
+}
 """Where the checks of each kind are, beside those of all kinds; every function there that is called `check_...`."""
 
 NEEDED = {
     "check_network_is_built": "`build`",
     "check_samples_are_there": "samples",
+    "check_samples_are_augmented": "`augment`",
     "check_network_is_fitted": "`fit`",
     "check_one_value_an_image": "a value for each image",
 }

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from segzoo import registry
-from segzoo.defaults import DEFAULTS, TRAINED_ON
+from segzoo.defaults import AUGMENTED_BY, DEFAULTS, TRAINED_ON
 from segzoo.errors import PluginError
 from segzoo.files.cache import cache_folder
 from segzoo.networks.build import clean_state
 from segzoo.networks.frame import Frame
-from segzoo.plugin import Dataset, Events, Job, Loss, Samples, Split, Trainer
+from segzoo.plugin import Augmentation, Dataset, Events, Job, Loss, Samples, Split, Trainer
 from segzoo.runs.folder import RunFolder
-from segzoo.training.pipeline import prepare
+from segzoo.training.pipeline import decode
 
 if TYPE_CHECKING:
     import keras
@@ -46,6 +46,7 @@ class Training(Events):
     times: list[dict[str, float]] = field(default_factory=list)
     images: list[int] = field(default_factory=list)
     frame: Frame = field(default_factory=lambda: Frame((SIDE, SIDE)))
+    augmentation: Augmentation | None = None
     loss: Loss = field(default_factory=lambda: registry.create(Loss, DEFAULTS["loss"], {}))
 
     def fit(self, trainer: Trainer) -> keras.Model:
@@ -61,6 +62,7 @@ class Training(Events):
                 checkpoints=RunFolder(Path(folder)).checkpoints,
                 events=self,
                 steps=self.steps,
+                augmentation=self.augmentation,
             )
             return trainer.fit(small_network, self.samples("train"), self.samples("val"), job)
 
@@ -96,7 +98,7 @@ class Training(Events):
         """The loss of a network over the validation images."""
         import keras
 
-        data = prepare(self.samples("val"), self.frame, self.loss)
+        data = decode(self.samples("val"), self.frame, self.loss)
         seen = data.predicted(lambda images: keras.ops.convert_to_numpy(network(images, training=False)), IMAGES)
         losses = [keras.ops.convert_to_numpy(self.loss(*batch)) for batch in seen]
         return float(np.mean(np.concatenate(losses)))
@@ -239,6 +241,23 @@ def check_crops_are_heeded(trainer: Trainer) -> None:
     assert abs(left - min(losses)) <= 0.05 * min(losses), (
         f"of whole images at their own size, the network given back has val_loss {left:.4f}, but the epochs had "
         f"{[round(loss, 4) for loss in losses]}"
+    )
+
+
+def check_augmentation_is_for_training_alone(trainer: Trainer) -> None:
+    """Who asks for augmentation must get it; and what is validated changed by chance says little of real images."""
+    strong = registry.create(Augmentation, AUGMENTED_BY, {"level": "strong", "brightness": 1.0})
+    plain, changed = Training(epochs=1), Training(epochs=3, augmentation=strong)
+    plain.fit(trainer)
+    left = changed.val_loss(changed.fit(trainer))
+    losses = [training.reported("loss")[0] for training in (plain, changed)]
+    assert abs(losses[0] - losses[1]) > 1e-4 * losses[0], (
+        f"with augmentation '{AUGMENTED_BY}' and without, the first epoch has the same loss: give `prepare` the job"
+    )
+    told = min(changed.reported("val_loss"))
+    assert abs(left - told) <= 0.01 * left, (
+        f"of images as they are, the network given back has val_loss {left:.4f}, but the best epoch had {told:.4f}: do "
+        "not augment what is validated"
     )
 
 

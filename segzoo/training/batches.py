@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -13,8 +14,10 @@ import numpy as np
 from segzoo.data.resizing import to_pixels
 from segzoo.networks.frame import Frame
 from segzoo.networks.tiles import tiled
-from segzoo.plugin import IGNORE
+from segzoo.plugin import IGNORE, Augmentation
+from segzoo.processes.processors import threads
 from segzoo.processes.threads import ahead
+from segzoo.training.augmenting import Sample, augmented, margin_of, part
 from segzoo.training.balance import RarePlaces
 from segzoo.training.store import Kept, PackedArrays
 
@@ -67,6 +70,10 @@ class Arrays(ABC):
     """Images and masks, in the same sizes."""
     maps: PackedArrays | None
     """Pixel weights (H, W) of each mask, if the loss has any, computed from all of it."""
+    ids: Sequence[str] = ()
+    """Of the samples, for messages about their augmentation."""
+    augmentation: Augmentation | None = None
+    """What changes the samples of `batch`."""
 
     def __len__(self) -> int:
         return len(self.kept)
@@ -101,17 +108,17 @@ class Arrays(ABC):
         return Picks(samples, corners, seeds)[order(len(samples), seed, epoch)]
 
     def batches(self, size: int, picks: Picks) -> Iterator[Batch]:
-        """All of them in batches of `size`, the last one smaller."""
-        for start in range(0, len(picks), size):
-            yield self.batch(picks[start : start + size])
+        """All of them in batches of `size`, the last one smaller; augmented by as many threads as processors."""
+        with ThreadPoolExecutor(threads()) as pool:
+            for start in range(0, len(picks), size):
+                yield self._batch(picks[start : start + size], pool.map)
 
     def batch(self, picks: Picks) -> Batch:
-        """The batch of some of an epoch's picks, to train on.
+        """The batch of some of an epoch's picks, to train on: changed by the augmentation, if there is any.
 
-        The only way in which pixels may be changed by chance, drawn from the seeds of the picks; `predicted` has none.
+        The only way in which pixels are changed by chance, drawn from the seeds of the picks; `predicted` has none.
         """
-        corners = [(top, left) for top, left in picks.corners.tolist()]
-        return self._cut(zip(picks.samples.tolist(), corners, strict=True))
+        return self._batch(picks, map)
 
     @abstractmethod
     def predicted(self, network: Network, size: int) -> Iterator[tuple[NDArray[np.int32], Any, NDArray[np.float32]]]:
@@ -141,16 +148,39 @@ class Arrays(ABC):
             samples.append(having)
         return np.concatenate(samples), np.concatenate(drawn), np.concatenate(seeds)
 
-    def _cut(self, places: Iterable[tuple[int, Corner]]) -> Batch:
-        """Parts of samples, of the frame's `image_size` and in its border, given by index and upper left corner."""
-        places, frame, kept = list(places), self.frame, self.kept
-        images = np.stack([frame.around_part(kept.images[index], corner) for index, corner in places])
-        masks = np.stack([frame.mask_of_part(kept.masks[index], corner, IGNORE) for index, corner in places])
-        labels, maps = frame.pad_masks(masks, IGNORE), None
-        if self.maps is not None:
-            parts = [frame.mask_of_part(self.maps[index], corner, 0) for index, corner in places]
-            maps = frame.pad_masks(np.stack(parts), 0)
-        return Batch(to_pixels(images), labels.astype(np.int32), weights_of(labels, maps))
+    def _batch(self, picks: Picks, mapped: Callable[..., Iterable[Sample]]) -> Batch:
+        """A batch; `mapped` applies a function to each pick, like `map`."""
+        samples, corners = picks.samples.tolist(), [(top, left) for top, left in picks.corners.tolist()]
+        if not self.augmentation:
+            return self._joined(map(self._seen, samples, corners))
+        augment = partial(self._augmented, self.augmentation)
+        return self._joined(mapped(augment, samples, corners, picks.seeds.tolist()))
+
+    def _sample(self, index: int) -> Sample:
+        image, mask = self.kept[index]
+        return Sample(image, mask, None if self.maps is None else self.maps[index])
+
+    def _seen(self, index: int, corner: Corner) -> Sample:
+        """The part of a sample at this corner, as it is."""
+        return part(self.frame, self._sample(index), corner)
+
+    def _augmented(self, augmentation: Augmentation, index: int, corner: Corner, seed: int) -> Sample:
+        """The part of a sample at this corner, or what an augmentation makes of it."""
+        given, size, corner = self._to_augment(augmentation, index, corner)
+        return part(self.frame, augmented(augmentation, given, size, seed, self.ids[index]), corner)
+
+    @abstractmethod
+    def _to_augment(
+        self, augmentation: Augmentation, index: int, corner: Corner
+    ) -> tuple[Sample, tuple[int, int], Corner]:
+        """What an augmentation gets for a corner, the size that it is to return, and the corner in what it returns."""
+
+    def _joined(self, parts: Iterable[Sample]) -> Batch:
+        """Parts of samples, with their masks in the border that the network wants."""
+        images, masks, maps = zip(*parts, strict=True)
+        labels = self.frame.pad_masks(np.stack(masks), IGNORE)
+        weights = None if self.maps is None else self.frame.pad_masks(np.stack(maps), 0)
+        return Batch(to_pixels(np.stack(images)), labels.astype(np.int32), weights_of(labels, weights))
 
 
 @dataclass(frozen=True)
@@ -160,9 +190,14 @@ class Resized(Arrays):
     def predicted(self, network: Network, size: int) -> Iterator[tuple[NDArray[np.int32], Any, NDArray[np.float32]]]:
         """See `Arrays.predicted`: in batches, with the frame, which is labelled IGNORE."""
         starts = range(0, len(self), size)
-        parts = (self._cut((index, (0, 0)) for index in range(start, min(start + size, len(self)))) for start in starts)
-        for images, labels, weights in ahead(parts):
+        parts = ([self._seen(index, (0, 0)) for index in range(len(self))[start : start + size]] for start in starts)
+        for images, labels, weights in ahead(map(self._joined, parts)):
             yield labels, network(images), weights
+
+    def _to_augment(
+        self, augmentation: Augmentation, index: int, corner: Corner
+    ) -> tuple[Sample, tuple[int, int], Corner]:
+        return self._sample(index), self.frame.image_size, corner
 
 
 @dataclass(frozen=True)
@@ -174,6 +209,16 @@ class Native(Arrays):
         for index, logits in enumerate(tiled(network, self.frame, self.kept.images, size)):
             masks, maps = self.kept.masks[index][None], None if self.maps is None else self.maps[index][None]
             yield masks.astype(np.int32), logits[None], weights_of(masks, maps)
+
+    def _to_augment(
+        self, augmentation: Augmentation, index: int, corner: Corner
+    ) -> tuple[Sample, tuple[int, int], Corner]:
+        size = height, width = self.frame.input_size
+        margin = margin_of(augmentation, size)
+        around = Frame((height + 2 * margin, width + 2 * margin), view="crop")
+        top, left = ((total - side) // 2 for total, side in zip(size, self.frame.image_size, strict=True))
+        given = part(around, self._sample(index), (corner[0] - top - margin, corner[1] - left - margin))
+        return given, size, (top, left)
 
 
 def crops_of(sizes: NDArray[np.int64], crop: tuple[int, int]) -> NDArray[np.int64]:

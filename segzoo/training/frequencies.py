@@ -12,7 +12,7 @@ from segzoo.data.samples import Subset, spread
 from segzoo.networks.frame import Frame
 from segzoo.networks.prediction import BATCH
 from segzoo.plugin import Loss, Samples
-from segzoo.training.pipeline import prepare
+from segzoo.training.pipeline import decode
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,7 +46,7 @@ def loss_of_frequencies(
         frame: what of the samples the network sees.
         loss: the loss.
         near: the other loss.
-        cache: see `prepare`.
+        cache: see `decode`.
     """
     pixels = np.array([labels.get(label, 0) for label in range(num_classes)])
     logits = np.log(np.maximum(pixels / pixels.sum(), LEAST)).astype(np.float32)
@@ -68,6 +68,6 @@ def _losses(
         return np.broadcast_to(logits, (len(images), *frame.output_size, len(logits)))
 
     losses: list[Any] = []
-    for batch in prepare(samples, frame, loss, cache).predicted(network, BATCH):
+    for batch in decode(samples, frame, loss, cache).predicted(network, BATCH):
         losses.extend(np.asarray(loss(*map(ops.convert_to_tensor, batch))).ravel())
     return np.array(losses, np.float64)

@@ -17,7 +17,7 @@ from segzoo.data.resizing import ResizedSamples
 from segzoo.data.samples import Identity
 from segzoo.errors import PluginError
 from segzoo.networks.frame import Frame
-from segzoo.plugin import Loss, Samples
+from segzoo.plugin import Augmentation, Job, Loss, Samples
 from segzoo.plugin_errors import Calling, title
 from segzoo.processes.threads import in_parallel
 from segzoo.training.batches import Arrays, Native, Resized
@@ -31,21 +31,33 @@ TO_TRAIN, TO_SCORE = 0.5, 0.125
 """Shares of the free memory that a split may take: one that is read in each epoch, and one that is read once, last."""
 
 
-def prepare(samples: Samples, frame: Frame, loss: Loss | None = None, cache: Path | None = None) -> Arrays:
-    """Decode all samples, in as many threads as there are processors, for the view of the frame.
+def prepare(samples: Samples, job: Job) -> Arrays:
+    """Decode all samples as a job wants them, in as many threads as there are processors.
 
-    They are kept in memory if they take at most half of what is free, else in mapped files below `cache`. A later run
-    finds the files again if the samples have an attribute `identity`, as those that a run gives to a trainer; see
-    `Identity`.
+    The batches have the view of the job, the pixel weights of its loss, and the changes of its augmentation, which what
+    is predicted has not. Samples are kept in memory if they take at most half of what is free, else in mapped files
+    below `job.cache`. A later run finds the files again if the samples have an attribute `identity`, as those that a
+    run gives to a trainer; see `Identity`.
 
     Raises:
-        SegzooError: if the samples are wrong, or the disk of `cache` is too full.
+        SegzooError: if the samples are wrong, or the disk of `job.cache` is too full.
     """
+    return decode(samples, job.frame, job.loss, job.cache, job.augmentation)
+
+
+def decode(
+    samples: Samples,
+    frame: Frame,
+    loss: Loss | None = None,
+    cache: Path | None = None,
+    augmentation: Augmentation | None = None,
+) -> Arrays:
+    """As `prepare`, from what it takes of a job."""
     view = Resized if frame.resized_to else Native
     store = Store(ResizedSamples(samples, frame.resized_to, frame.resized_to))
     weighted = loss is not None and loss.weight_map(store.first[1]) is not None
     kept = _keep(store, cache, TO_TRAIN, 5 if weighted else 1)
-    return view(frame, kept, _weigh(kept, loss, cache) if loss and weighted else None)
+    return view(frame, kept, _weigh(kept, loss, cache) if loss and weighted else None, samples.ids, augmentation)
 
 
 def prepare_for_scoring(samples: Samples, frame: Frame, cache: Path | None = None) -> Kept:

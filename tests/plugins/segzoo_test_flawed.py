@@ -118,7 +118,7 @@ class Scripted(Trainer):
         from segzoo.training import prepare
 
         for samples in (train, val):
-            prepare(samples, job.frame, job.loss, job.cache)
+            prepare(samples, job)
         for loss in self.val_losses:
             job.events.images_done(len(train))
             job.events.epoch_ended({"loss": loss, "val_loss": loss})

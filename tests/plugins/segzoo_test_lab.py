@@ -41,10 +41,10 @@ class Quick(Trainer):
     """Counts epochs, and keeps the count."""
 
     def fit(self, build, train, val, job):
-        from segzoo.training.pipeline import prepare
+        from segzoo.training import prepare
 
         for samples in (train, val):
-            prepare(samples, job.frame)
+            prepare(samples, job)
         kept = job.folder / "checkpoints" / "epochs.json"
         rows = json.loads(kept.read_text()) if job.resume and kept.exists() else []
         if rows:

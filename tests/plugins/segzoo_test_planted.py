@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from segzoo.plugin import Dataset, Info, Loss, Model, Trainer
+from segzoo.plugin import Augmentation, Dataset, Info, Loss, Model, Trainer
 
 
 def fail(plugin, method):
@@ -105,6 +105,22 @@ class Sum(Loss):
 
     def weight_map(self, mask):
         fail(self, "weight_map")
+
+
+class Noise(Augmentation):
+    """Adds nothing."""
+
+    fails: str = Field("", description="The method that fails.")
+
+    def margin(self, size):
+        fail(self, "margin")
+        return 0
+
+    def augment(self, image, mask, weights, size, random):
+        fail(self, "augment")
+        if self.fails == "labels":
+            mask = mask + 3
+        return image, mask, weights
 
 
 class Fit(Trainer):
