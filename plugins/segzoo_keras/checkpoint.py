@@ -54,6 +54,8 @@ class Progress:
     def share(self, job: Job, steps: int, begun: float = 0) -> float:
         """How much is done of the epochs, steps or seconds that the job wants, whichever ends first; 1 if all is.
 
+        Nothing is ever done of a job that wants none of them, so it trains until it is stopped.
+
         Args:
             job: the job.
             steps: those in an epoch.
@@ -61,9 +63,8 @@ class Progress:
         """
         seconds = sum(times["training_seconds"] for times in self.times) + self.training_seconds
         done, epochs = self.epoch * steps + self.step + begun, job.epochs and job.epochs * steps
-        return max(
-            value / bound for value, bound in ((done, epochs), (done, job.steps), (seconds, job.seconds)) if bound
-        )
+        limits = (done, epochs), (done, job.steps), (seconds, job.seconds)
+        return max((value / bound for value, bound in limits if bound), default=0.0)
 
     def impatient(self, patience: int | None) -> bool:
         """Whether there were so many epochs since the best one."""

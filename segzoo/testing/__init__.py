@@ -48,8 +48,9 @@ def parametrize_with_checks(
     import pytest
 
     instances = [plugin.example() if isinstance(plugin, type) else plugin for plugin in candidates]
-    cases = [(instance, check) for instance in instances for check in dependent(checks_for(instance))]
-    unknown = set(expected_failures) - {check.name for _, check in cases}
+    named = [(_name(instance), instance) for instance in instances]
+    cases = [(name, instance, check) for name, instance in named for check in dependent(checks_for(instance))]
+    unknown = set(expected_failures) - {check.name for *_, check in cases}
     if unknown:
         raise ValueError(f"no such check: {', '.join(sorted(unknown))}")
     return pytest.mark.parametrize(
@@ -58,12 +59,12 @@ def parametrize_with_checks(
             pytest.param(
                 instance,
                 check,
-                id=f"{_name(instance)}-{check.name}",
+                id=f"{name}-{check.name}",
                 marks=[pytest.mark.xfail(reason=expected_failures[check.name], strict=True)]
                 if check.name in expected_failures
                 else [],
             )
-            for instance, check in cases
+            for name, instance, check in cases
         ],
     )
 
