@@ -32,7 +32,7 @@ Depth = Literal["uint8", "float16"]
 """How probabilities are stored: as 0 to 255, or as they are."""
 SHOWN = 4096
 """The longer side, in pixels, of the overlay of a page that has more than LARGEST pixels."""
-LEVEL = 6
+LEVEL = 4
 """Of the compression of masks as PNG."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,8 @@ USUAL, LARGEST = 256, 512  # pixels of a panel's longer side
 MARGIN, GAP, SWATCH = 24, 16, 16  # pixels
 OPACITY = 0.5
 """Of a colour over the image."""
+STRIPES = 150, 225
+"""The greys of hatching."""
 INK, FRAME = (45, 45, 45), (205, 205, 205)
 
 
@@ -140,11 +142,22 @@ def filled(
     photo: Image.Image, labels: Pixels, edges: npt.NDArray[np.bool_], colours: Pixels, plain: int | None = None
 ) -> Pixels:
     """Labels (H, W) of a photo as `drawn` shows them, with edges (H, W) in full colour: (H, W, 3)."""
-    colour, shown = coloured(labels, colours), (labels == plain)[..., None]
-    grey = np.asarray(photo.convert("L"), np.float32)[..., None]
+    places = _places(labels)
+    pixels: Pixels = _blends(colours.tobytes(), plain)[places, np.asarray(photo.convert("L"))]
+    full = edges & (labels != plain)
+    pixels[full] = _table(colours)[places[full]]
+    return pixels
+
+
+@lru_cache(maxsize=8)
+def _blends(colours: bytes, plain: int | None) -> Pixels:
+    """The pixel (3) of each place in `_table` over each grey (258, 256, 3)."""
+    table = _table(np.frombuffer(colours, np.uint8).reshape(-1, 3))
+    grey = np.arange(256, dtype=np.float32)[:, None]
     lifted = 96 + 0.6 * grey  # colours are hard to see on black
-    opacity = np.where(edges, np.float32(1), np.float32(OPACITY))[..., None]
-    pixels = np.where(shown, grey, opacity * colour + (1 - opacity) * lifted)
+    pixels = OPACITY * table[:, None].astype(np.float64) + (1 - OPACITY) * lifted
+    if plain is not None:
+        pixels[plain] = grey
     return np.rint(pixels).astype(np.uint8)
 
 
@@ -160,9 +173,21 @@ def fitted(mask: npt.NDArray[Any], size: tuple[int, int]) -> Pixels:
 
 def coloured(labels: Pixels, colours: Pixels) -> Pixels:
     """Labels (H, W) in the colours (n, 3) of their classes, ignored pixels hatched: (H, W, 3)."""
-    table = np.zeros((256, 3), np.uint8)
-    table[: len(colours)] = colours
-    return np.where((labels == IGNORE)[..., None], hatch(*labels.shape), table[labels])
+    pixels: Pixels = _table(colours)[_places(labels)]
+    return pixels
+
+
+def _table(colours: Pixels) -> Pixels:
+    """The colours of all labels (n, 3), and behind them those of the stripes of ignored pixels: (258, 3)."""
+    table = np.zeros((258, 3), np.uint8)
+    table[: len(colours)], table[256:] = colours, np.array(STRIPES)[:, None]
+    return table
+
+
+def _places(labels: Pixels) -> npt.NDArray[np.integer[Any]]:
+    """Where in `_table` the colour of each pixel (H, W) is."""
+    ignored = labels == IGNORE
+    return np.where(ignored, 256 + stripes(*labels.shape), labels) if ignored.any() else labels
 
 
 def outlines(labels: Pixels) -> npt.NDArray[np.bool_]:
@@ -177,8 +202,12 @@ def outlines(labels: Pixels) -> npt.NDArray[np.bool_]:
 
 def hatch(height: int, width: int) -> Pixels:
     """Grey diagonal stripes (H, W, 3), which no class looks like."""
-    stripes = np.add.outer(np.arange(height), np.arange(width)) // 4 % 2
-    return np.repeat(np.where(stripes, 225, 150).astype(np.uint8)[..., None], 3, axis=-1)
+    return np.repeat(np.array(STRIPES, np.uint8)[stripes(height, width)][..., None], 3, axis=-1)
+
+
+def stripes(height: int, width: int) -> npt.NDArray[np.integer[Any]]:
+    """Which of the two diagonal stripes a pixel (H, W) is in, 0 or 1."""
+    return np.add.outer(np.arange(height), np.arange(width)) // 4 % 2
 
 
 def ramp(height: int, width: int) -> Pixels:
