@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from segzoo.errors import DataError
-from segzoo.inference.strips import LARGEST, Size, Strip, put
+from segzoo.inference.strips import LARGEST, Size, Strip
 from segzoo.reporting.pictures import uncoloured
 
 if TYPE_CHECKING:
@@ -79,8 +79,8 @@ class Objects:
 
     def add(self, strip: Strip) -> None:
         """See `Output`."""
-        self._labels = put(self._labels, strip.labels, strip)
-        self._confidence = put(self._confidence, strip.confidence, strip)
+        self._labels = _put(self._labels, strip.labels, strip)
+        self._confidence = _put(self._confidence, strip.confidence, strip)
         for label, name in self._classes if strip.last else ():
             self._tables.append((strip.page, name, measured(self._labels == label, self._confidence)))
 
@@ -122,3 +122,11 @@ def measured(mask: NDArray[np.bool_], confidence: NDArray[np.float32]) -> NDArra
     pixels, *totals = sums[:, 1:]
     boxes = [(y.start, x.start, y.stop - y.start, x.stop - x.start) for y, x in find_objects(numbers)]
     return np.column_stack([pixels, np.reshape(boxes, (-1, 4)), *(total / pixels for total in totals)])
+
+
+def _put(page: NDArray[Any] | None, rows: NDArray[Any], strip: Strip) -> NDArray[Any]:
+    """A page (H, W, ...) as an array, with the rows (h, W, ...) of a strip in their place; a new one with its first."""
+    if page is None or strip.top == 0:
+        page = np.empty((strip.size[0], *rows.shape[1:]), rows.dtype)
+    page[strip.rows] = rows
+    return page

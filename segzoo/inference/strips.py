@@ -14,7 +14,7 @@ Size = tuple[int, int]
 """Height and width in pixels."""
 
 LARGEST = 64 * 2**20
-"""Pixels of the largest page that is held in memory: 64 megapixels, 8192 x 8192."""
+"""Pixels of the largest page of which all is drawn and in which objects are looked for: 64 megapixels, 8192 x 8192."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,11 +64,3 @@ class Output(Protocol):
 
     def add(self, strip: Strip, /) -> None:
         """Take the next strip: of the page that has begun, or the first of the next page."""
-
-
-def put(page: NDArray[Any] | None, rows: NDArray[Any], strip: Strip) -> NDArray[Any]:
-    """A page (H, W, ...) as an array, with the rows (h, W, ...) of a strip in their place; a new one with its first."""
-    if page is None or strip.top == 0:
-        page = np.empty((strip.size[0], *rows.shape[1:]), rows.dtype)
-    page[strip.rows] = rows
-    return page
