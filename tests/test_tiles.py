@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from segzoo.data.rows import Rows
 from segzoo.errors import ConfigError
+from segzoo.networks import tiles
 from segzoo.networks.frame import Frame
 from segzoo.networks.tiles import Tiling, logit_rows, starts, tiled, weight
 
@@ -198,6 +199,14 @@ def test_the_logits_of_single_tiles_stay_when_the_next_image_is_asked_for():
     found = list(logit_rows(lambda pixels: pixels, frame, map(Rows.of, images), 2))
     for image, rows in zip(images, found, strict=True):
         np.testing.assert_array_equal(rows.array(), image)
+
+
+def test_few_rows_of_a_wide_image_leave_together(monkeypatch):
+    monkeypatch.setattr(tiles, "TOGETHER", 100)
+    frame, (image,) = Frame((8, 8), view="crop"), images_of([(16, 24)])  # 48 values in a row
+    chunks = list(next(logit_rows(lambda pixels: pixels, frame, [Rows.of(image)], 5)))
+    assert {len(chunk) for chunk in chunks} == {2}
+    np.testing.assert_array_equal(np.concatenate(chunks), image)
 
 
 def test_memory_is_that_of_a_row_of_tiles():

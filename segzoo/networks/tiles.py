@@ -54,6 +54,9 @@ class Tiling:
 
 DEFAULT = Tiling()
 
+TOGETHER = 2**22
+"""Logits that leave together (16 MiB), so that what is made of them takes little memory."""
+
 
 def tiled(
     network: Callable[[NDArray[np.float32]], Any], frame: Frame, images: Iterable[NDArray[Any]], size: int
@@ -140,8 +143,9 @@ class Grid:
             if common := len(before):
                 strip[:common] = mean(before, strip[:common], row.shares[:common, None])
             finished = end - row.place.start
-            before = strip[finished:]
-            yield strip[:finished]
+            before = strip[finished:].copy()  # a view would keep all of the strip in memory
+            yield from Rows.of(strip[:finished]).in_chunks(max(1, TOGETHER // strip[0].size))
+            del strip
 
     def cut(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
         """The logits of an image that is a single tile."""
