@@ -30,6 +30,11 @@ def evaluated(trained):
     return segzoo.evaluate(trained.folder, out=trained.folder.with_name("evaluated"))
 
 
+@pytest.fixture(scope="module")
+def network(trained):
+    return trained.network()
+
+
 def edited(folder, copy, file, old, new):
     """A copy of a folder with another text in one of its files."""
     path = shutil.copytree(folder, copy) / file
@@ -60,7 +65,7 @@ def test_on_its_own_split_a_run_has_its_own_scores(trained, evaluated):
         np.testing.assert_array_equal(Image.open(picture), Image.open(other))
 
 
-def test_a_run_is_scored_on_another_split_into_its_folder(trained, tmp_path, command):
+def test_a_run_is_scored_on_another_split_into_its_folder(trained, network, tmp_path, command):
     run = shutil.copytree(trained.folder, tmp_path / "run")
     done = command("evaluate", run, "--split", "val", "--json")
     printed = json.loads(done.out)
@@ -69,7 +74,7 @@ def test_a_run_is_scored_on_another_split_into_its_folder(trained, tmp_path, com
     assert printed == evaluated.metrics
     assert (printed["split"], printed["images"], printed["selected_on_this_split"]) == ("val", 4, True)
     assert evaluated.evaluation.run == "../.."
-    network, total = trained.network(), 0
+    total = 0
     for _, image, mask in samples("val"):
         total += confusion(mask, classify(predict(network, trained.frame, [image])[0]), 4)
     assert printed["confusion"] == total.tolist()
@@ -118,8 +123,8 @@ def test_what_is_damaged_in_an_evaluation_is_to_be_made_again(evaluated, tmp_pat
             segzoo.open_run(damaged)
 
 
-def test_test_time_augmentation_is_the_mean_of_probabilities(trained, tmp_path):
-    network, frame, total = trained.network(), Frame((16, 16), stride=4), 0
+def test_test_time_augmentation_is_the_mean_of_probabilities(network, tmp_path):
+    frame, total = Frame((16, 16), stride=4), 0
     given = {"settings": {f"dataset.{key}": value for key, value in SHAPES.items()}, "frame": frame}
     evaluated = segzoo.evaluate(network, "shapes", tta="flips", out=tmp_path / "out", **given)
 
@@ -135,18 +140,18 @@ def test_test_time_augmentation_is_the_mean_of_probabilities(trained, tmp_path):
     assert plain.metrics["confusion"] != evaluated.metrics["confusion"]
 
 
-def test_a_keras_model_is_scored_with_a_frame(trained, tmp_path):
+def test_a_keras_model_is_scored_with_a_frame(trained, network, tmp_path):
     given = {"settings": {f"dataset.{key}": value for key, value in SHAPES.items()}, "frame": trained.frame}
-    evaluated = segzoo.evaluate(trained.network(), "shapes", name="mine", out=tmp_path / "out", **given)
+    evaluated = segzoo.evaluate(network, "shapes", name="mine", out=tmp_path / "out", **given)
     assert scores(evaluated) == scores(trained)
     assert (evaluated.config.model.name, evaluated.config.trainer.name) == ("mine", "unknown")
     file = segzoo.evaluate(trained.folder / "model.keras", "shapes", out=tmp_path / "file", **given)
     assert (scores(file), file.config.model.name) == (scores(trained), "model")
     with pytest.raises(ConfigError, match=r"say where the scores are to be written, with out="):
-        segzoo.evaluate(trained.network(), "shapes", **given)
+        segzoo.evaluate(network, "shapes", **given)
     given["settings"] = stored(tmp_path, (*CLASSES, "extra"))
     with pytest.raises(ConfigError, match=r"classes that the network does not know: 'background', .*'extra'. The netw"):
-        segzoo.evaluate(trained.network(), "folder", out=tmp_path / "five", **given)
+        segzoo.evaluate(network, "folder", out=tmp_path / "five", **given)
 
 
 def test_what_cannot_be_evaluated_is_named_and_nothing_is_left(trained, tmp_path, command):
@@ -219,16 +224,21 @@ def test_classes_of_other_names_are_mapped_and_several_may_be_one(trained, tmp_p
     assert "dataset 'folder' has none of the class 'triangle', which the network knows" in merged.warnings
 
 
-def predicted_masks(run, root, suffix=".png", change=lambda labels: labels):
-    """The masks that a run predicts of its test images, in files by the ids of these."""
-    network = run.network()
-    for name, image, _ in samples():
-        save(root / f"{name}{suffix}", change(classify(predict(network, run.frame, [image])[0])))
+@pytest.fixture(scope="module")
+def labels(trained, network):
+    """The classes that the run predicts in its test images, by the ids of these."""
+    return {name: classify(predict(network, trained.frame, [image])[0]) for name, image, _ in samples()}
+
+
+def saved(labels, root, suffix=".png"):
+    """Masks in files that are called as their samples."""
+    for name, mask in labels.items():
+        save(root / f"{name}{suffix}", mask)
     return root
 
 
-def test_masks_of_another_tool_have_the_scores_of_labels(trained, tmp_path, command):
-    masks = predicted_masks(trained, tmp_path / "masks")
+def test_masks_of_another_tool_have_the_scores_of_labels(trained, labels, tmp_path, command):
+    masks = saved(labels, tmp_path / "masks")
     data = [word for key, value in SHAPES.items() for word in ("--set", f"dataset.{key}={value}")]
     words = ("evaluate", "--predictions", masks, "shapes", *data, "--name", "other", "--seed", "3")
     done = command(*words, "--out", tmp_path / "out")
@@ -244,8 +254,8 @@ def test_masks_of_another_tool_have_the_scores_of_labels(trained, tmp_path, comm
 
 
 @pytest.mark.parametrize("suffix", [".tif", ".npy"])
-def test_masks_may_be_in_any_format_and_called_as_files_are(trained, tmp_path, suffix):
-    masks = predicted_masks(trained, tmp_path / "masks", suffix)
+def test_masks_may_be_in_any_format_and_called_as_files_are(trained, labels, tmp_path, suffix):
+    masks = saved(labels, tmp_path / "masks", suffix)
     for path in (masks / "test").iterdir():
         path.rename(masks / f"test-{path.name}")
     given = {"settings": {f"dataset.{key}": value for key, value in SHAPES.items()}}
@@ -314,8 +324,8 @@ def test_of_two_classes_255_may_stand_for_the_second(trained, tmp_path):
         ),
     ],
 )
-def test_masks_that_cannot_be_scored_are_named(trained, tmp_path, spoil, message):
-    masks = predicted_masks(trained, tmp_path / "masks")
+def test_masks_that_cannot_be_scored_are_named(labels, tmp_path, spoil, message):
+    masks = saved(labels, tmp_path / "masks")
     for number in (1, 4):
         spoil(masks / "test" / f"000{number}.png")
     given = {"settings": {f"dataset.{key}": value for key, value in SHAPES.items()}}
@@ -324,10 +334,10 @@ def test_masks_that_cannot_be_scored_are_named(trained, tmp_path, spoil, message
     assert not (tmp_path / "out").exists()
 
 
-def test_runs_evaluations_and_masks_are_compared(trained, evaluated, tmp_path, command):
+def test_runs_evaluations_and_masks_are_compared(trained, evaluated, labels, tmp_path, command):
     """Two seeds of a network, as a run and an evaluation, against two of a tool; and test-time augmentation."""
     given = {"settings": {f"dataset.{key}": value for key, value in SHAPES.items()}}
-    masks = predicted_masks(trained, tmp_path / "masks", change=lambda labels: np.minimum(labels, 1))
+    masks = saved({name: np.minimum(mask, 1) for name, mask in labels.items()}, tmp_path / "masks")
     tool = segzoo.evaluate_masks(masks, "shapes", name="tool", out=tmp_path / "tool", **given).folder
     again = edited(tool, tmp_path / "again", "config.toml", "seed = 0\n", "seed = 1\n")
     other = edited(evaluated.folder, tmp_path / "other", "config.toml", "\nseed = 5", "\nseed = 6")
@@ -349,9 +359,9 @@ def test_runs_evaluations_and_masks_are_compared(trained, evaluated, tmp_path, c
         segzoo.compare([tool, shutil.copytree(tool, tmp_path / "same")])
 
 
-def test_an_evaluation_on_other_data_is_compared_only_if_that_is_asked_for(trained, tmp_path):
-    other = segzoo.evaluate(trained, settings=OTHER, out=tmp_path / "other")
+def test_an_evaluation_on_other_data_is_compared_only_if_that_is_asked_for(trained, evaluated, tmp_path):
+    other = edited(evaluated.folder, tmp_path / "other", "manifest.json", trained.fingerprints["test"], "a" * 64)
     with pytest.raises(ConfigError, match="are of different data: other samples in the split 'test'"):
-        segzoo.compare([trained.folder, other.folder])
-    beside = segzoo.compare([trained.folder, other.folder], different_data=True)
+        segzoo.compare([trained.folder, other])
+    beside = segzoo.compare([trained.folder, other], different_data=True)
     assert {model.note for model in beside.ranking} == {"baseline", "no test: other images"}
