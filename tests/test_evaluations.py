@@ -145,6 +145,7 @@ def test_a_keras_model_is_scored_with_a_frame(trained, network, tmp_path):
     evaluated = segzoo.evaluate(network, "shapes", name="mine", out=tmp_path / "out", **given)
     assert scores(evaluated) == scores(trained)
     assert (evaluated.config.model.name, evaluated.config.trainer.name) == ("mine", "unknown")
+    assert (evaluated.config.image_size, evaluated.config.view) == ((20, 24), "resize")
     file = segzoo.evaluate(trained.folder / "model.keras", "shapes", out=tmp_path / "file", **given)
     assert (scores(file), file.config.model.name) == (scores(trained), "model")
     with pytest.raises(ConfigError, match=r"say where the scores are to be written, with out="):
@@ -263,6 +264,13 @@ def test_masks_may_be_in_any_format_and_called_as_files_are(trained, labels, tmp
     assert evaluated.metrics["confusion"] == trained.metrics["confusion"]
 
 
+def test_masks_that_segzoo_has_predicted_are_in_a_folder_of_its_folder(labels, tmp_path):
+    saved(labels, tmp_path / "predicted" / "masks")
+    given = {"settings": {f"dataset.{key}": value for key, value in SHAPES.items()}}
+    with pytest.raises(DataError, match=r"predicted/test/0000.png; or are they in .*/predicted/masks\?"):
+        segzoo.evaluate_masks(tmp_path / "predicted", "shapes", out=tmp_path / "out", **given)
+
+
 @pytest.mark.parametrize("stacked", [True, False])
 def test_masks_of_pages_are_pages_or_files(tmp_path, stacked):
     rng = np.random.default_rng(0)
@@ -353,6 +361,9 @@ def test_runs_evaluations_and_masks_are_compared(trained, evaluated, labels, tmp
     page = (tmp_path / "comparison" / "leaderboard.md").read_text()
     assert "--predictions ../masks shapes --split test --set" in page
     assert "--tta flips" in page
+    assert "Budget: 3 epochs. Size for the network: 20 x 24 pixels, to which images are resized. The diff" in page
+    command("compare", tool, again, "--out", tmp_path / "tools")
+    assert "Scored: test split, 5 images. The difference" in (tmp_path / "tools" / "leaderboard.md").read_text()
     with pytest.raises(ConfigError, match=r"are the same run twice, .*; leave one of them out$"):
         segzoo.compare([trained.folder, evaluated.folder])
     with pytest.raises(ConfigError, match=r"twice, .*; leave one of them out, or evaluate it with another --name or"):

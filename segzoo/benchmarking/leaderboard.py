@@ -98,8 +98,11 @@ def _budget(run: Run) -> str:
 
 
 def _size(run: Run) -> str:
+    """At which size a network sees images; empty of masks that another tool has made."""
+    if not run.config.image_size:
+        return ""
     how = {"resize": "to which images are resized", "crop": "crops of images"}.get(run.config.view or "")
-    return f"{' x '.join(map(str, run.config.image_size or ()))} pixels{f', {how}' if how else ''}"
+    return f"{' x '.join(map(str, run.config.image_size))} pixels{f', {how}' if how else ''}"
 
 
 def _undone(results: Results) -> list[list[str]]:
@@ -118,4 +121,4 @@ def _commands(results: Results) -> list[str]:
 
 
 def _distinct(texts: Iterable[str]) -> list[str]:
-    return sorted(set(texts))
+    return sorted({*filter(None, texts)})

@@ -145,7 +145,7 @@ def evaluate_masks(
             yield from in_parallel(masked.__getitem__, range(start, min(start + BATCH, len(masked))))
 
     subject = Subject(
-        _foreign(name or predictions.resolve().name, target, seed),
+        _foreign(name or predictions.resolve().name, target, seed=seed),
         classes,
         scored,
         Evaluation(predictions=_relative(predictions, out)),
@@ -197,7 +197,7 @@ def _subject(
     return Subject(
         run.config.model_copy(update={"dataset": target.choice})
         if run
-        else _foreign(name or trained.source.stem, target, 0),
+        else _foreign(name or trained.source.stem, target, image_size=frame.image_size, view=frame.view),
         trained.classes,
         scored,
         facts,
@@ -208,9 +208,9 @@ def _subject(
     )
 
 
-def _foreign(name: str, target: Target, seed: int) -> RunConfig:
-    """The configuration of what no run has made."""
-    return RunConfig(model=Choice(name=name), dataset=target.choice, trainer=UNKNOWN, loss=UNKNOWN, seed=seed)
+def _foreign(name: str, target: Target, **numbers: Any) -> RunConfig:
+    """The configuration of what no run has made, with what is known of it."""
+    return RunConfig(model=Choice(name=name), dataset=target.choice, trainer=UNKNOWN, loss=UNKNOWN, **numbers)
 
 
 def _evaluated(subject: Subject, target: Target, out: Path) -> Run:

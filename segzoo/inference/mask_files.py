@@ -57,10 +57,12 @@ def find_masks(folder: Path, samples: CheckedSamples) -> list[MaskFile]:
     found = [next(((files[name], page) for name, page in names if name in files), None) for names in _names(samples)]
     missing = [name for name, masks in zip(samples.ids, found, strict=True) if masks is None]
     if missing:
+        inside = folder / "masks"  # as `segzoo predict` calls it
+        instead = f"; or are they in {inside}?" if inside.is_dir() else ""
         raise DataError(
             f"{folder} has no mask of {len(missing):,} of the {len(samples):,} samples of the split '{samples.split}', "
             f"such as {', '.join(map(repr, missing[:SHOWN]))}: a mask is called like the id of its sample or like its "
-            f"image, as {folder / missing[0]}.png"
+            f"image, as {folder / missing[0]}.png{instead}"
         )
     known = [masks for masks in found if masks]
     if several := [paths for paths, _ in known if paths[1:]]:
