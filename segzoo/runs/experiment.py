@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 PROBES = PICTURES
 """Samples of each split that are read twice; those that are drawn are."""
 COMPARED = 32
-"""Samples of the scored split that are predicted in bfloat16 too."""
+"""Images of the scored split, as the network sees them, that are predicted in bfloat16 too."""
 
 
 def run(
@@ -146,7 +146,7 @@ def _conduct(experiment: Experiment, folder: RunFolder, resume: bool, subscriber
         scores["warnings"] = _warnings(experiment, splits, folder, scores)
         folder.write_metrics(scores)
     events.pictures([*pictures_of(scored.ids, folder).values()])
-    images = (scored[index][0] for index in spread(len(scored), COMPARED))
+    images = (pairs[index][0] for index in spread(len(pairs), COMPARED))
     alike = bfloat16_agreement(model, partial(load, folder.model, _building(experiment)), experiment.frame, images)
     facts = manifest(experiment.config.seed, prints, experiment.info, experiment.frame, alike)
     folder.write_card(card(Run(folder.path, experiment.config, scores, facts)))
