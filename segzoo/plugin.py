@@ -50,6 +50,7 @@ __all__ = [
     "Score",
     "Split",
     "Subscriber",
+    "Tracker",
     "Trainer",
     "View",
 ]
@@ -468,6 +469,24 @@ class Subscriber(Events):
 
     def run_ended(self, metrics: Mapping[str, Any]) -> None:
         """The run is finished, and its folder complete; the scores are the content of its `metrics.json`."""
+
+
+class Tracker(Plugin):
+    """Follows runs: tells what happens in them to a tool that draws curves, or compares experiments."""
+
+    group: ClassVar[str] = "segzoo.trackers"
+    kind: ClassVar[str] = "tracker"
+
+    @abstractmethod
+    def subscriber(self) -> Subscriber:
+        """A new subscriber for one run, which is made before the run begins to train.
+
+        Whatever else it raises, the run says so and goes on without it.
+
+        Raises:
+            ConfigError: if it cannot work here, as where a package is not installed, and what to type; the run then
+                does not begin.
+        """
 
 
 @dataclass(frozen=True)

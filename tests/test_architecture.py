@@ -255,7 +255,9 @@ def named_plugins(path):
     """The plugins that ship with segzoo and are named in a file, with the lines."""
     for text, line in texts(path):
         words = {word for word in re.findall(r"\w+", text) if word not in AMBIGUOUS}
-        words |= set(re.findall(r"(?:\b(?:model|dataset|augmentation|trainer|loss) |default: )['`]?(\w+)", text))
+        words |= set(
+            re.findall(r"(?:\b(?:model|dataset|augmentation|trainer|loss|tracker) |default: )['`]?(\w+)", text)
+        )
         yield from ((name, line) for name in words & SHIPPED)
     yield from ((name, line) for name, line in values_of_kinds(path) if name in SHIPPED)
 

@@ -127,7 +127,7 @@ def test_settings_are_literals_else_text(text, key, value):
         (
             "",
             {"modle.filters": 3},
-            "keys begin with model., dataset., augmentation., trainer., loss.; did you mean 'model'?",
+            "keys begin with model., dataset., augmentation., trainer., loss., tracker.; did you mean 'model'?",
         ),
         ("", {"model": 3}, "keys begin with"),
     ],

@@ -426,6 +426,7 @@ def test_the_package_of_the_page_is_listed(packages, command, monkeypatch):
         ("dataset", "photos"): "",
         ("dataset", "leaves"): "",
         ("augmentation", "turns"): "",
+        ("tracker", "diary"): "",
         ("trainer", "loop"): "",
     }
 

@@ -112,6 +112,11 @@ FOUND = {
     wrong.DeafToSeeds: {"check_seed_decides_the_training"},
     wrong.Lucky: {"check_seed_decides_the_training"},
     wrong.LeavesTraces: {"check_global_state_is_left"},
+    wrong.EndsBeforeItBegins: {"check_a_run_that_goes_on_is_followed"},
+    wrong.OneForAll: {"check_two_runs_can_be_followed_at_once"},
+    wrong.TakesTheEpoch: {"check_what_it_is_told_stays_as_it_is"},
+    wrong.TidiesUp: {"check_files_of_the_run_stay_as_they_are"},
+    wrong.DrawsANumber: {"check_random_numbers_stay_as_they_are"},
     wrong.LooksAtValues: {"check_it_can_be_compiled"},
     wrong.BatchMean: {"check_images_have_losses_of_their_own"},
     wrong.Smoothed: {"check_perfect_prediction_costs_nothing"},
@@ -173,6 +178,14 @@ LACKING = {
         "a job with epochs = 1 goes on after 3 calls of epoch_ended",
     ),
     wrong.Scalar: ("check_one_value_an_image", r"the loss of 3 images has shape \(\), not \(3,\)"),
+    wrong.RoundsAll: (
+        "check_a_run_is_followed",
+        r"ValueError: cannot convert float NaN to integer \(wrong_plugins.py:\d+",
+    ),
+    wrong.GivesItself: (
+        "check_a_run_is_followed",
+        "tracker GivesItself: `subscriber` returned .*which is no Subscriber",
+    ),
     wrong.NeverFinite: ("check_one_value_an_image", r"the loss of 3 images is not finite: \[inf inf inf\]"),
 }
 """Plugins that lack what all checks of their kind need, the check that finds it out, and what it says."""
@@ -281,6 +294,7 @@ RIGHT = [
     wrong.RightData,
     wrong.WithMetric,
     wrong.RightAugmentation,
+    wrong.RightTracker,
     # The trainer `keras` passes the same checks in `test_conformance.py`.
     pytest.param(wrong.RightTrainer, marks=pytest.mark.slow),
     wrong.RightLoss,
@@ -449,7 +463,7 @@ def test_finding_a_plugin_by_name_and_by_class():
             "segzoo.plugin:Model",
             {},
             PluginError,
-            "is no complete subclass of Model, Dataset, Augmentation, Trainer or Loss",
+            "is no complete subclass of Model, Dataset, Augmentation, Trainer, Loss or Tracker",
         ),
         ("pathlib:Path", {}, PluginError, "is no complete subclass"),
     ],

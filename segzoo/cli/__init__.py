@@ -100,7 +100,7 @@ def _refuse_other_program() -> None:
 
 @app.command("list")
 def list_plugins(
-    kind: Annotated[str, typer.Argument(metavar="[models|datasets|augmentations|trainers|losses]")] = "",
+    kind: Annotated[str, typer.Argument(metavar="[models|datasets|augmentations|trainers|losses|trackers]")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Show what is installed, and what is broken and why; imports none of it."""
@@ -155,6 +155,10 @@ def run(
     ] = None,
     trainer: Annotated[str | None, typer.Option(help=f"Name of a trainer.  \\[default: {DEFAULTS['trainer']}]")] = None,
     loss: Annotated[str | None, typer.Option(help=f"Name of a loss.  \\[default: {DEFAULTS['loss']}]")] = None,
+    trackers: Annotated[
+        list[str],
+        typer.Option("--tracker", metavar="NAME", help="Name of a tracker that follows the run; also several times."),
+    ] = [],  # noqa: B006
     config: Annotated[
         Path | None, typer.Option(metavar="FILE.toml", help="Take what is not said here from it.")
     ] = None,
@@ -195,7 +199,9 @@ def run(
     budget = {"epochs": epochs, "steps": steps, "seconds": seconds}
     numbers = budget | {"image_size": size_of(image_size), "view": view, "seed": seed}
     others = {"leave_out": read_list(leave_out) if leave_out else None, "keep_checkpoint": keep_checkpoint}
-    resolved = plan(config, names | numbers | others, dict(map(parse_setting, settings)), out, resume)
+    followed = {"tracker": trackers or None}
+    words = names | numbers | others | followed
+    resolved = plan(config, words, dict(map(parse_setting, settings)), out, resume)
     if dry_run:
         print(resolved.config.to_toml(), end="")
         return

@@ -18,12 +18,12 @@ from pydantic import ValidationError
 from stevedore import DriverManager
 
 from segzoo.errors import ConfigError, PluginError, suggestion, with_article
-from segzoo.plugin import Augmentation, Dataset, Loss, Model, Plugin, Trainer
+from segzoo.plugin import Augmentation, Dataset, Loss, Model, Plugin, Tracker, Trainer
 from segzoo.plugin_errors import Calling, line_in, summary
 from segzoo.registry.installed import Installed, Provider
 from segzoo.registry.source import first_line
 
-KINDS: tuple[type[Plugin], ...] = (Model, Dataset, Augmentation, Trainer, Loss)
+KINDS: tuple[type[Plugin], ...] = (Model, Dataset, Augmentation, Trainer, Loss, Tracker)
 """The interfaces, in the order in which they are listed."""
 
 P = TypeVar("P", bound=Plugin)

@@ -32,7 +32,9 @@ from segzoo.plugin import Plugin, View
 from segzoo.registry import explain
 
 SECTIONS = ("model", "dataset", "augmentation", "trainer", "loss")
-WITHOUT_EFFECT = ("keep_checkpoint",)
+TABLES = (*SECTIONS, "tracker")
+"""Keys of what has options; there may be several trackers, by their names, and one plugin of each other kind."""
+WITHOUT_EFFECT = ("keep_checkpoint", "tracker")
 """Keys that the result of a run does not depend on."""
 
 
@@ -91,6 +93,9 @@ class RunConfig(BaseModel):
     keep_checkpoint: bool | None = Field(
         None, description="Whether the checkpoint is kept when the run is finished, to train it longer; else it is not."
     )
+    tracker: dict[str, dict[str, Any]] | None = Field(
+        None, description="Options of the trackers that follow the run, by their names; else none does."
+    )
 
     @field_validator("leave_out")
     @classmethod
@@ -106,8 +111,8 @@ class RunConfig(BaseModel):
     def to_toml(self) -> str:
         """The file that `compose` reads back to an equal configuration."""
         tables = {key: {"name": getattr(self, key).name, **getattr(self, key).options} for key in SECTIONS}
-        numbers = self.model_dump(exclude=set(SECTIONS), exclude_none=True, mode="json")
-        return tomli_w.dumps(numbers | tables)
+        numbers = self.model_dump(exclude={*SECTIONS, "tracker"}, exclude_none=True, mode="json")
+        return tomli_w.dumps(numbers | tables | ({"tracker": self.tracker} if self.tracker else {}))
 
     def table(self) -> dict[str, Any]:
         """The same as tables, as they are read from the file; what is unset is left out."""
@@ -125,7 +130,7 @@ class RunConfig(BaseModel):
 def compose(file: Path | None = None, words: Mapping[str, Any] = {}, settings: Mapping[str, Any] = {}) -> RunConfig:
     """The configuration of a TOML file, overridden by top-level words and by settings such as `model.filters`.
 
-    Words that are None leave the file's value.
+    Words that are None leave the file's value. Those of `tracker` are names, which are added to the file's.
 
     Raises:
         ConfigError: if the file cannot be read, or a key or value does not fit.
@@ -136,6 +141,9 @@ def compose(file: Path | None = None, words: Mapping[str, Any] = {}, settings: M
             continue
         if key in SECTIONS:
             _section(table, key)["name"] = value
+        elif key == "tracker":
+            for name in value:
+                _section(_section(table, key), name)
         else:
             table[key] = value
     for key, value in settings.items():
@@ -224,11 +232,13 @@ def _section(table: dict[str, Any], key: str) -> dict[str, Any]:
 
 def _assign(table: dict[str, Any], key: str, value: Any) -> None:
     section, _, path = key.partition(".")
-    if section in RunConfig.model_fields and section not in SECTIONS:
+    if section == "tracker" and "." not in path:
+        raise ConfigError(f"--set {key}: an option of a tracker has its name in the key: tracker.NAME.OPTION")
+    if section in RunConfig.model_fields and section not in TABLES:
         raise ConfigError(f"--set {key}: write --{section.replace('_', '-')} instead")
-    if section not in SECTIONS or not path:
+    if section not in TABLES or not path:
         raise ConfigError(
-            f"--set {key}: keys begin with {', '.join(f'{s}.' for s in SECTIONS)}{suggestion(section, SECTIONS)}"
+            f"--set {key}: keys begin with {', '.join(f'{s}.' for s in TABLES)}{suggestion(section, TABLES)}"
         )
     *parents, last = path.split(".")
     target = _section(table, section)

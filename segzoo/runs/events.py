@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import index
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 from segzoo.errors import PluginError
-from segzoo.plugin import Subscriber
-from segzoo.plugin_errors import summary
+from segzoo.plugin import Subscriber, Tracker
+from segzoo.plugin_errors import summary, title
 
 
 class RunEvents(Subscriber):
@@ -20,8 +20,21 @@ class RunEvents(Subscriber):
     An exception in a required subscriber ends the run. In another it ends only what this subscriber is sent.
     """
 
-    def __init__(self, required: Iterable[Subscriber], others: Iterable[Subscriber] = (), resume: bool = False) -> None:
-        self._required, self._others = tuple(required), list(others)
+    def __init__(
+        self,
+        required: Iterable[Subscriber],
+        others: Iterable[Subscriber] = (),
+        resume: bool = False,
+        trackers: Iterable[Tracker] = (),
+    ) -> None:
+        """Subscribe all of them.
+
+        Raises:
+            ConfigError: if a tracker cannot work here.
+        """
+        self._required = tuple(required)
+        self._others = [(type(subscriber).__name__, subscriber) for subscriber in others]
+        self._others += [(title(type(tracker)), made) for tracker in trackers for made in self._made(tracker)]
         self._trainer, self._folder = "", Path()
         self._awaits_resumed = resume
         self._epochs, self._images, self._since = 0, 0, perf_counter()
@@ -132,16 +145,23 @@ class RunEvents(Subscriber):
     def _send(self, event: str, *facts: Any) -> None:
         for subscriber in self._required:
             getattr(subscriber, event)(*facts)
-        for subscriber in tuple(self._others):
+        for name, subscriber in tuple(self._others):
             try:
                 getattr(subscriber, event)(*facts)
             except (Exception, SystemExit) as error:
-                self._drop(subscriber, event, error)
+                self._others.remove((name, subscriber))
+                what = f"{name} failed in {event} ({summary(error)})"
+                self._warn(f"{what} and gets no more events of this run", subscriber, error)
 
-    def _drop(self, subscriber: Subscriber, event: str, error: BaseException) -> None:
-        self._others = [other for other in self._others if other is not subscriber]
-        name = type(subscriber).__name__
-        logging.getLogger(type(subscriber).__module__).error("%s failed in %s", name, event, exc_info=error)
-        text = f"warning: {name} failed in {event} ({summary(error)}) and gets no more events of this run"
+    def _made(self, tracker: Tracker) -> Iterator[Subscriber]:
+        """The subscriber of a tracker; none if it fails to make one."""
+        try:
+            yield tracker.subscriber()
+        except PluginError as error:
+            self._warn(f"{error}; the run goes on without it", tracker, error)
+
+    def _warn(self, text: str, culprit: object, error: BaseException) -> None:
+        """Say it, and keep the traceback in the log."""
+        logging.getLogger(type(culprit).__module__).error("%s", text, exc_info=error)
         for required in self._required:
-            required.message(text)
+            required.message(f"warning: {text}")

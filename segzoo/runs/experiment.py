@@ -55,6 +55,7 @@ def run(
     augmentation: str | None = None,
     trainer: str | None = None,
     loss: str | None = None,
+    trackers: Sequence[str] = (),
     config: Path | None = None,
     settings: Mapping[str, Any] | None = None,
     epochs: int | None = None,
@@ -79,10 +80,11 @@ def run(
     many epochs as the dataset suggests.
 
     With `resume`, the run in `out` goes on where it was when its process ended. Its options may be left out or
-    repeated, but not changed, except for `epochs` and `keep_checkpoint`. A run that is finished can be trained for more
-    epochs only if `keep_checkpoint` was true then.
+    repeated, but not changed, except for `epochs`, `keep_checkpoint` and `trackers`. A run that is finished can be
+    trained for more epochs only if `keep_checkpoint` was true then.
 
-    The `subscribers` are told what happens; a run that is finished already sends nothing.
+    The `subscribers` are told what happens, and so are the `trackers`, plugins by their names. A run that is finished
+    already sends nothing.
 
     Raises:
         SegzooError: if a name, an option, the data or the folder does not do; before there is anything to show or to go
@@ -90,7 +92,7 @@ def run(
     """
     budget = {"epochs": epochs, "steps": steps, "seconds": seconds}
     numbers = budget | {"image_size": image_size, "view": view, "seed": seed, "leave_out": leave_out}
-    numbers |= {"keep_checkpoint": keep_checkpoint}
+    numbers |= {"keep_checkpoint": keep_checkpoint, "tracker": trackers or None}
     names = {"model": model, "dataset": dataset, "augmentation": augmentation, "trainer": trainer, "loss": loss}
     return conduct(plan(config, names | numbers, settings or {}, out, resume), out, resume, subscribers)
 
@@ -101,7 +103,9 @@ def conduct(
     """Train, score and draw, into a new folder or, with `resume`, into that of a run that has stopped."""
     name = f"{experiment.config.model.name}-{experiment.config.dataset.name}"
     plugins = (experiment.model, experiment.dataset, experiment.augmentation, experiment.trainer, experiment.loss)
-    packages = {type(logging).__module__.partition(".")[0] for logging in (*plugins, *subscribers)}
+    packages = {
+        type(logging).__module__.partition(".")[0] for logging in (*plugins, *experiment.trackers, *subscribers)
+    }
     with run_folder(out, name, resume) as folder:
         if folder.finished and folder.read_config().epochs == experiment.epochs:
             return _finished(experiment, folder)
@@ -135,7 +139,7 @@ def _conduct(experiment: Experiment, folder: RunFolder, resume: bool, subscriber
     scoring = Scoring(experiment.info.classes, experiment.dataset.metric(), type(experiment.dataset))
     with Bar(None) as bar:
         pairs = _to_score(experiment, scored)
-        events = RunEvents((History(), RunProgress(bar, len(scored))), subscribers, resume)
+        events = RunEvents((History(), RunProgress(bar, len(scored))), subscribers, resume, experiment.trackers)
         events.run_started(experiment.config.table(), folder.path)
         model = _train(experiment, splits, folder, events, resume)
         with atomic_file(folder.model) as path:

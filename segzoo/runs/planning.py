@@ -12,11 +12,11 @@ from segzoo.data.faults import described
 from segzoo.errors import ConfigError
 from segzoo.files.cache import cache_folder
 from segzoo.networks.frame import Frame
-from segzoo.plugin import Augmentation, Dataset, Info, Loss, Model, Trainer
+from segzoo.plugin import Augmentation, Dataset, Info, Loss, Model, Tracker, Trainer
 from segzoo.runs.config import RunConfig, compose
 from segzoo.runs.folder import RunFolder
 
-MAY_CHANGE = ("epochs", "keep_checkpoint")
+MAY_CHANGE = ("epochs", "keep_checkpoint", "tracker")
 """Keys whose values may be others when a run goes on."""
 
 
@@ -30,6 +30,7 @@ class Experiment:
     augmentation: Augmentation
     trainer: Trainer
     loss: Loss
+    trackers: tuple[Tracker, ...]
     info: Info
     epochs: int | None
     """None if only steps or seconds end the training."""
@@ -98,12 +99,17 @@ def resolve(config: RunConfig) -> Experiment:
     augmentation = registry.create(Augmentation, config.augmentation.name, config.augmentation.options).resolved()
     trainer = registry.create(Trainer, config.trainer.name, config.trainer.options).resolved()
     loss = registry.create(Loss, config.loss.name, config.loss.options).resolved()
+    trackers = {
+        name: registry.create(Tracker, name, given).resolved() for name, given in (config.tracker or {}).items()
+    }
     info = described(dataset, cache_folder())
     bounded = config.epochs or config.steps or config.seconds
     epochs, image_size = config.epochs if bounded else info.epochs, config.image_size or info.image_size
     view = config.view or info.view
     plugins = {"model": model, "dataset": dataset, "augmentation": augmentation, "trainer": trainer, "loss": loss}
     choices = {key: getattr(config, key).filled(plugin) for key, plugin in plugins.items()}
+    followed = {name: tracker.model_dump(mode="json", exclude_none=True) for name, tracker in trackers.items()}
+    choices |= {"tracker": followed or None}
     full = config.model_copy(update={**choices, "epochs": epochs, "image_size": image_size, "view": view})
     frame = Frame.around(image_size, model, view)
-    return Experiment(full, model, dataset, augmentation, trainer, loss, info, epochs, frame)
+    return Experiment(full, model, dataset, augmentation, trainer, loss, (*trackers.values(),), info, epochs, frame)

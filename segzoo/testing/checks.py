@@ -9,9 +9,9 @@ from typing import Any, Literal
 from unittest import SkipTest
 
 from segzoo.errors import SegzooError
-from segzoo.plugin import Augmentation, Dataset, Loss, Model, Plugin, Trainer
+from segzoo.plugin import Augmentation, Dataset, Loss, Model, Plugin, Tracker, Trainer
 from segzoo.plugin_errors import with_line
-from segzoo.testing import augmentations, datasets, losses, models, plugins, trainers, training
+from segzoo.testing import augmentations, datasets, losses, models, plugins, trackers, trainers, training
 
 MODULES = {
     Model: (models, training),
@@ -19,6 +19,7 @@ MODULES = {
     Augmentation: (augmentations,),
     Trainer: (trainers,),
     Loss: (losses,),
+    Tracker: (trackers,),
 }
 """Where the checks of each kind are, beside those of all kinds; every function there that is called `check_...`."""
 
@@ -28,6 +29,7 @@ NEEDED = {
     "check_samples_are_augmented": "`augment`",
     "check_network_is_fitted": "`fit`",
     "check_one_value_an_image": "a value for each image",
+    "check_a_run_is_followed": "a run to follow",
 }
 """What all later checks of a kind need, by the check that finds out whether it is there, the first of the kind."""
 
