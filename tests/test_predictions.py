@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 import segzoo
@@ -266,6 +267,62 @@ def test_bfloat16_is_taken_where_the_run_has_found_it_to_agree(trained, photos, 
         assert facts["networks"][0]["precision"] == expected_precision
         agreement = (read_mask(out / "masks" / "c.png") == classify(expected(trained, photos["c"]))).mean()
         assert agreement == 1 if expected_precision == "float32" else agreement > 0.9
+
+
+@pytest.fixture
+def little_memory(monkeypatch):
+    """Only tiny images are held in memory; all others come by rows."""
+    for module in ("pipeline", "outputs", "measurements"):
+        monkeypatch.setattr(f"segzoo.inference.{module}.LARGEST", 600)
+    monkeypatch.setattr("segzoo.inference.pipeline.SMALL", 300)
+    monkeypatch.setattr("segzoo.inference.results.STRIP", 200)
+
+
+@pytest.mark.parametrize("view", ["resize", "crop"])
+def test_large_images_come_by_rows_and_get_the_same_labels(trained, photos, tmp_path, little_memory, view):
+    frame = Frame((20, 24), stride=4, view=view)
+    folder, model = tmp_path / "photos", trained.folder / "model.keras"
+    tifffile.imwrite(folder / "c.tif", photos["c"], tile=(16, 16))
+    tifffile.imwrite(folder / "stack.tif", np.stack([photos["c"], photos["c"][::-1]]), photometric="rgb")
+    done = segzoo.predict_files(model, [folder], tmp_path / "out", also=[model], frame=frame, probabilities="float16")
+    assert (done.predicted, done.failed) == (7, {})
+    labels = classify(expected(trained, photos["c"], frame))
+    turned = classify(expected(trained, photos["c"][::-1], frame))
+    names = {source: read_mask(tmp_path / "out" / "masks" / f"{source}.tif") for source in ("c.tif", "c.png")}
+    for mask in names.values():
+        np.testing.assert_array_equal(mask, labels)
+    for page, mask in enumerate((labels, turned)):
+        np.testing.assert_array_equal(read_mask(tmp_path / "out" / "masks" / "stack.tif", page), mask)
+    assert [row["page"] for row in rows(tmp_path / "out" / "predictions.csv")][-2:] == ["0", "1"]
+
+
+@pytest.mark.parametrize("view", ["resize", "crop"])
+def test_a_large_file_that_breaks_off_is_named_and_leaves_nothing(trained, photos, tmp_path, little_memory, view):
+    frame = Frame((20, 24), stride=4, view=view)
+    folder, model = tmp_path / "photos", trained.folder / "model.keras"
+    tifffile.imwrite(folder / "broken.tif", np.tile(photos["c"], (4, 1, 1)), rowsperstrip=16, compression="zlib")
+    damage(folder / "broken.tif")
+    done = segzoo.predict_files(model, [folder], tmp_path / "out", frame=frame)
+    assert done.predicted == 5
+    assert list(done.failed) == [str(folder / "broken.tif")]
+    assert "cannot read" in done.failed[str(folder / "broken.tif")]
+    assert not [path for path in (tmp_path / "out").rglob("*") if "broken" in path.name]
+
+
+def damage(path):
+    """Overwrite the last strip of a TIFF, which stands before its directory or behind it."""
+    with tifffile.TiffFile(path) as tiff:
+        offset, size = tiff.pages[0].dataoffsets[-1], tiff.pages[0].databytecounts[-1]
+    content = bytearray(path.read_bytes())
+    content[offset : offset + size] = bytes(size)
+    path.write_bytes(content)
+
+
+def test_objects_are_refused_in_large_images_before_they_are_predicted(trained, photos, tmp_path, little_memory):
+    done = segzoo.predict_files(trained, [tmp_path / "photos"], tmp_path / "out", objects=True)
+    assert {Path(file).name for file in done.failed} == {"a.png", "c.png", "d.png"}
+    assert all("leave out `--objects`" in reason for reason in done.failed.values())
+    assert done.predicted == 2
 
 
 DRIVER = f"""
