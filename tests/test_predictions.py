@@ -389,34 +389,24 @@ def test_ctrl_c_ends_with_130_and_what_is_done_is_whole(trained, stack, tmp_path
     assert contents(tmp_path / "out") == contents(tmp_path / "unbroken")
 
 
-def full_table(monkeypatch, turns):
-    """From a turn on, tables are written to a full disk."""
-    original = Path.open
+def full(monkeypatch, suffix, writing, turn):
+    """From a turn on, files of a suffix that are opened for writing in this mode are written to a full disk."""
+    original, turns = Path.open, count(1)
 
     def opened(path, mode="r", *rest, **words):
-        full = path.name == "predictions.csv" and mode == "ab" and next(turns) > 2
-        return original(Path("/dev/full") if full else path, mode, *rest, **words)
+        fails = path.suffix == suffix and mode == writing and next(turns) > turn
+        return original(Path("/dev/full") if fails else path, mode, *rest, **words)
 
     monkeypatch.setattr(Path, "open", opened)
 
 
-def full_pictures(monkeypatch, turns):
-    """From a turn on, pictures are written to a full disk."""
-    original = Image.Image.save
-
-    def save(image, path, *rest, **words):
-        return original(image, "/dev/full" if next(turns) > 5 else path, *rest, **words)
-
-    monkeypatch.setattr(Image.Image, "save", save)
-
-
-@pytest.mark.parametrize("fill", [full_table, full_pictures])
+@pytest.mark.parametrize(("suffix", "writing", "turn"), [(".csv", "ab", 2), (".png", "wb", 5)])
 def test_a_full_disk_ends_the_command_and_leaves_nothing_half_written(
-    trained, photos, tmp_path, monkeypatch, command, fill
+    trained, photos, tmp_path, monkeypatch, command, suffix, writing, turn
 ):
     out = tmp_path / "out"
     with monkeypatch.context() as patch:
-        fill(patch, count(1))
+        full(patch, suffix, writing, turn)
         ended = command("predict", trained.folder, tmp_path / "photos", "--out", out)
     assert ended.code == 2
     assert re.search(rf"segzoo: the disk of {out}\S* is full: make room, or choose a folder on another", ended.err)
