@@ -246,6 +246,7 @@ def test_an_unknown_name_gets_the_nearest():
         (Model, "unet", {"filters": "many"}, "model 'unet', option 'filters': input should be a valid integer"),
         (Model, "unet", {"filters": 0}, "option 'filters': input should be greater than or equal to 1, not 0"),
         (Dataset, "shapes", {"zzz": 1}, "dataset 'shapes', option 'zzz': unknown option; there are: "),
+        (Loss, "dice", {"level": 1}, "loss 'dice', option 'level': unknown option; it has no options"),
         (Loss, "focal", {"gamma": []}, "loss 'focal', option 'gamma'"),
     ],
 )

@@ -157,7 +157,7 @@ def explain(error: ValidationError, where: str, known: Iterable[str]) -> str:
     for finding in error.errors(include_url=False):
         path = ".".join(str(part) for part in finding["loc"])
         if finding["type"] == "extra_forbidden":
-            lines.append(f"{where} '{path}': unknown option{suggestion(path, known)}")
+            lines.append(f"{where} '{path}': unknown option{suggestion(path, known) or '; it has no options'}")
         else:
             message = finding["msg"].removeprefix("Value error, ")
             message = message[:1].lower() + message[1:]
