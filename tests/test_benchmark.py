@@ -63,7 +63,8 @@ def test_data_that_are_refused_are_a_cell_that_failed_and_what_is_doubtful_a_war
     segzoo.benchmark(file, out=out)
     refused, doubtful = read_rows(out / "results.csv")
     assert (refused["status"], doubtful["status"]) == ("failed", "done")
-    assert refused["reason"].startswith("every pixel of the split 'train' is left out, by the label 255")
+    dataset = "dataset 'flawed' of segzoo-test-flawed"
+    assert refused["reason"].startswith(f"{dataset}: every pixel of the split 'train' is left out, by the label 255")
     assert doubtful["warnings"].startswith("the class 'high' occurs in no training mask")
 
 
