@@ -29,7 +29,7 @@ def test_the_command_of_a_cell_repeats_it(tmp_path, command, monkeypatch):
 
 
 def test_a_cell_of_a_network_has_the_bits_of_a_run(tmp_path):
-    model = '{name = "unet", filters = 2, depth = 1}'
+    model = '{name = "unet", filters = 2, depth = 1, batch_norm = false}'
     out = tmp_path / "out"
     segzoo.benchmark(define(tmp_path, model, "[7]", trainer="keras", epochs=1), out=out)
     cell = out / "cells/shapes/unet/seed-7"

@@ -148,7 +148,9 @@ def test_a_dry_run_prints_the_whole_configuration_and_makes_nothing(command, tmp
     assert command("run", "--config", "printed.toml", "--dry-run").out == done.out
 
 
-QUICK = ("--set", "model.filters=2", "--set", "model.depth=1", "--set", "dataset.train=4", "--epochs", "1")
+SMALL = {"model.filters": 2, "model.depth": 1, "model.batch_norm": "false"}
+SMALL |= {"dataset.size": 16, "dataset.train": 4, "dataset.test": 4}
+QUICK = (*(word for key, value in SMALL.items() for word in ("--set", f"{key}={value}")), "--epochs", "1")
 
 
 def test_run_prints_a_table_and_nothing_of_tensorflow(tmp_path):

@@ -51,7 +51,8 @@ WORDS = {"pip", "pytest", "python", ".", "mkdocs"}
 """Commands of others that the pages use."""
 PLACEHOLDERS = {"MODEL": "unet", "DATASET": "shapes", "RUN": "runs/unet-shapes", "IMAGES": "DIR/images"}
 """What words of the pages stand for."""
-SMALL = {"model.filters": 2, "model.depth": 1, "dataset.size": 16, "dataset.train": 8, "dataset.val": 4}
+SMALL = {"model.filters": 2, "model.depth": 1, "model.batch_norm": False}
+SMALL |= {"dataset.size": 16, "dataset.train": 8, "dataset.val": 4, "dataset.test": 4}
 SHIPPED = [
     (kind, entry.name)
     for kind in registry.KINDS
@@ -496,7 +497,7 @@ KERAS_PAGE = "docs/how-to/use-a-network-in-plain-keras.md"
 
 def test_the_lines_for_plain_keras_need_no_segzoo_and_give_its_logits_to_the_bit(tmp_path):
     """Also of a network that has an offset and loses a margin, and at a size that it was not trained at."""
-    settings = SMALL | {"model.depth": 3, "model.padding": "valid", "model.batch_norm": False}
+    settings = SMALL | {"model.depth": 3, "model.padding": "valid"}
     out = tmp_path / "runs" / "unet-shapes"
     run = segzoo.run("unet", "shapes", settings=settings, epochs=1, image_size=(20, 24), out=out)
     sizes = ((20, 24), (37, 50))

@@ -34,7 +34,7 @@ SMALL = {
     "dataset.val": 4,
     "dataset.test": 5,
 }
-QUICK = SMALL | {"model.filters": 2, "model.depth": 1}
+QUICK = SMALL | {"model.filters": 2, "model.depth": 1, "model.batch_norm": False}
 FILES = {
     "README.md",
     "config.toml",
@@ -262,7 +262,7 @@ def test_two_runs_leave_keras_and_the_random_states_as_they_were(tmp_path):
 
 
 def test_any_image_size_and_the_unpadded_network_predict_every_pixel(tmp_path):
-    settings = QUICK | {"model.padding": "valid", "model.batch_norm": False, "model.depth": 3, "dataset.size": 64}
+    settings = QUICK | {"model.padding": "valid", "model.depth": 3, "dataset.size": 64}
     result = segzoo.run("unet", "shapes", settings=settings, epochs=1, image_size=(37, 50), out=tmp_path / "run")
     assert np.sum(result.metrics["confusion"]) == 5 * 64 * 64
 
@@ -279,7 +279,7 @@ CROPS = QUICK | {"dataset.size": 40}
 
 
 def test_in_crops_every_pixel_is_trained_on_and_scored_at_its_own_scale(tmp_path):
-    settings = CROPS | {"model.padding": "valid", "model.batch_norm": False}
+    settings = CROPS | {"model.padding": "valid"}
     first = segzoo.run(
         "unet", "shapes", settings=settings, epochs=2, image_size=(12, 17), view="crop", out=tmp_path / "run"
     )
@@ -296,7 +296,7 @@ def test_in_crops_every_pixel_is_trained_on_and_scored_at_its_own_scale(tmp_path
 def pairs(install):
     """The dataset `pairs`, and settings for a small network."""
     install("segzoo-test-pairs", {"segzoo.datasets": "pairs = segzoo_test_pairs:Pairs"})
-    return {"model.filters": 2, "model.depth": 1}
+    return {"model.filters": 2, "model.depth": 1, "model.batch_norm": False}
 
 
 @pytest.mark.parametrize("split", ["train", "val", "test"])
@@ -398,7 +398,7 @@ def untyped(install, tmp_path, monkeypatch):
     install("segzoo-test-untyped", points)
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    return {"trainer": "untyped", "settings": {"model.filters": 2, "model.depth": 1}}
+    return {"trainer": "untyped", "settings": {"model.filters": 2, "model.depth": 1, "model.batch_norm": False}}
 
 
 UNTYPED = {"dataset": "Data", "trainer": "Fit"}
@@ -431,7 +431,6 @@ def test_a_network_of_one_fixed_size_is_built_for_it(install, tmp_path):
 
 def test_a_loss_that_is_no_number_stops_with_advice(tmp_path):
     settings = QUICK | {
-        "model.batch_norm": False,
         "trainer.batch_size": 2,
         "trainer.learning_rate": 1e38,
         "dataset.train": 64,

@@ -48,13 +48,6 @@ np.save(sys.argv[2], run.network().predict_on_batch(np.load(sys.argv[3])))
 """
 
 
-@pytest.fixture(scope="module")
-def done(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("runs") / "run"
-    settings = {"model.filters": 4, "model.depth": 2} | DATASET
-    return segzoo.run("unet", "shapes", settings=settings, epochs=2, image_size=(20, 24), seed=5, out=folder)
-
-
 def elsewhere(code, blocked, *arguments, path=()):
     """What a process prints in which packages cannot be imported and there is no data."""
     environment = os.environ | {"SEGZOO_CACHE": "/nowhere"}
@@ -79,19 +72,25 @@ def rows(path):
         return list(csv.DictReader(file))
 
 
-def test_what_a_run_gives_is_what_its_folder_holds(done):
-    assert segzoo.open_run(done.folder) == segzoo.open_run(str(done.folder)) == done
-    assert done.metrics == json.loads((done.folder / "metrics.json").read_text())
-    assert done.manifest == json.loads((done.folder / "manifest.json").read_text())
-    assert (done.config.epochs, done.config.image_size, done.config.model.options["filters"]) == (2, (20, 24), 4)
-    assert done.config.table()["dataset"]["train"] == 8
-    assert [row["loss"] for row in done.history] == [float(row["loss"]) for row in rows(done.folder / "history.csv")]
-    assert [row["images"] for row in done.timings] == [8, 8]
-    assert done.splits["test"] == tuple(f"test/{i:04}" for i in range(5))
-    assert {split: len(ids) for split, ids in done.splits.items()} == {"train": 8, "val": 4, "test": 5}
-    assert done.scores["iou_circle"] == done.by_class["iou"]["circle"] == done.metrics["iou"]["circle"]
-    assert done.overall["mean_iou"] == done.metrics["mean_iou"]
-    assert done.info == Info(
+def test_what_a_run_gives_is_what_its_folder_holds(trained):
+    assert segzoo.open_run(trained.folder) == segzoo.open_run(str(trained.folder)) == trained
+    assert trained.metrics == json.loads((trained.folder / "metrics.json").read_text())
+    assert trained.manifest == json.loads((trained.folder / "manifest.json").read_text())
+    assert (trained.config.epochs, trained.config.image_size, trained.config.model.options["filters"]) == (
+        3,
+        (20, 24),
+        4,
+    )
+    assert trained.config.table()["dataset"]["train"] == 32
+    assert [row["loss"] for row in trained.history] == [
+        float(row["loss"]) for row in rows(trained.folder / "history.csv")
+    ]
+    assert [row["images"] for row in trained.timings] == [32, 32, 32]
+    assert trained.splits["test"] == tuple(f"test/{i:04}" for i in range(5))
+    assert {split: len(ids) for split, ids in trained.splits.items()} == {"train": 32, "val": 4, "test": 5}
+    assert trained.scores["iou_circle"] == trained.by_class["iou"]["circle"] == trained.metrics["iou"]["circle"]
+    assert trained.overall["mean_iou"] == trained.metrics["mean_iou"]
+    assert trained.info == Info(
         ("background", "circle", "square", "triangle"),
         3,
         ("train", "val", "test"),
@@ -100,28 +99,28 @@ def test_what_a_run_gives_is_what_its_folder_holds(done):
         "resize",
         licence="Apache-2.0",
     )
-    assert (done.frame.image_size, done.frame.stride, done.frame.input_size) == ((20, 24), 4, (20, 24))
+    assert (trained.frame.image_size, trained.frame.stride, trained.frame.input_size) == ((20, 24), 4, (20, 24))
 
 
-def test_scores_of_images_are_read_by_name(done):
-    assert done.image_columns[:2] == ["id", "mean_iou"]
-    table = rows(done.folder / "images.csv")
-    assert list(done.image_rows()) == [list(row.values()) for row in table]
-    assert list(done.image_scores()) == list(done.splits["test"])
+def test_scores_of_images_are_read_by_name(trained):
+    assert trained.image_columns[:2] == ["id", "mean_iou"]
+    table = rows(trained.folder / "images.csv")
+    assert list(trained.image_rows()) == [list(row.values()) for row in table]
+    assert list(trained.image_scores()) == list(trained.splits["test"])
     for score in ("mean_iou", "iou_circle", "hd95_square"):
         found = [row[score] for row in table]
-        assert repr(list(done.image_scores(score).values())) == repr([float(value or "nan") for value in found])
+        assert repr(list(trained.image_scores(score).values())) == repr([float(value or "nan") for value in found])
     with pytest.raises(ConfigError, match="no column 'mean_iuo'; did you mean 'mean_iou'"):
-        done.image_scores("mean_iuo")
+        trained.image_scores("mean_iuo")
 
 
-def test_a_run_is_read_where_neither_its_data_nor_any_of_its_plugins_are(done):
-    assert elsewhere(READ, {"segzoo_shapes", "segzoo_unet", "segzoo_keras"}, done.folder) == "[]\n"
+def test_a_run_is_read_where_neither_its_data_nor_any_of_its_plugins_are(trained):
+    assert elsewhere(READ, {"segzoo_shapes", "segzoo_unet", "segzoo_keras"}, trained.folder) == "[]\n"
 
 
-def test_a_network_of_layers_of_keras_needs_neither_dataset_nor_plugin(done, tmp_path):
+def test_a_network_of_layers_of_keras_needs_neither_dataset_nor_plugin(trained, tmp_path):
     blocked = {"segzoo_shapes", "segzoo_unet", "segzoo_keras", "segzoo_losses"}
-    logits, expected = predicted_elsewhere(done, tmp_path, blocked)
+    logits, expected = predicted_elsewhere(trained, tmp_path, blocked)
     np.testing.assert_array_equal(logits, expected)
 
 
@@ -134,8 +133,8 @@ def counted(run):
     return total.tolist()
 
 
-def test_the_network_is_the_one_that_was_scored(done):
-    assert counted(done) == done.metrics["confusion"]
+def test_the_network_is_the_one_that_was_scored(trained):
+    assert counted(trained) == trained.metrics["confusion"]
 
 
 def subclassed(install):
@@ -161,8 +160,8 @@ def test_without_its_plugin_a_subclassed_network_is_refused_and_its_scores_are_t
         opened.network()
 
 
-def test_a_network_that_is_missing_or_damaged_is_named(done, tmp_path):
-    shutil.copytree(done.folder, tmp_path / "run")
+def test_a_network_that_is_missing_or_damaged_is_named(trained, tmp_path):
+    shutil.copytree(trained.folder, tmp_path / "run")
     run, file = segzoo.open_run(tmp_path / "run"), tmp_path / "run" / "model.keras"
     file.write_bytes(file.read_bytes()[:1000])
     with pytest.raises(DataError, match=re.escape(f"the network {file} is damaged")):
@@ -209,8 +208,8 @@ def test_a_run_of_an_earlier_version_keeps_its_scores_and_says_what_it_lacks(tmp
         ("manifest.json", '{"network": 1', "is damaged"),
     ],
 )
-def test_a_damaged_file_is_named_when_it_is_needed(done, tmp_path, name, text, message):
-    shutil.copytree(done.folder, tmp_path / "run")
+def test_a_damaged_file_is_named_when_it_is_needed(trained, tmp_path, name, text, message):
+    shutil.copytree(trained.folder, tmp_path / "run")
     file = tmp_path / "run" / name
     file.write_text(text) if text else file.unlink()
     with pytest.raises(ConfigError, match=re.escape(message)) as error:

@@ -10,7 +10,7 @@ import segzoo
 from segzoo_folder import ImageFolder
 
 SPLITS = ("train", "val", "test")
-QUICK = {"model.filters": 2, "model.depth": 1}
+QUICK = {"model.filters": 2, "model.depth": 1, "model.batch_norm": False}
 
 
 def numbered(names, first, last, file):

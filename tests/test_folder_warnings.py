@@ -18,7 +18,7 @@ def test_masks_that_are_all_the_same_are_doubted(root, cache, capsys, tmp_path):
     assert line.startswith("all 20 masks are the same, such as masks/img_0.png: is it a field of view")
     (finding,) = segzoo.verify("folder", settings={"dataset.root": str(root)}, processes=1).findings
     assert (finding.severity, finding.kind, finding.what) == ("warning", "doubtful", line)
-    settings = {"dataset.root": str(root), "model.filters": 2, "model.depth": 1}
+    settings = {"dataset.root": str(root), "model.filters": 2, "model.depth": 1, "model.batch_norm": False}
     segzoo.run("unet", "folder", settings=settings, epochs=1, image_size=(8, 8), out=tmp_path / "run")
     assert f"warning: {line}\n" in capsys.readouterr().err
 

@@ -16,6 +16,7 @@ from segzoo.inspection.reading import create_dataset
 SETTINGS = {
     "model.filters": 2,
     "model.depth": 1,
+    "model.batch_norm": False,
     "dataset.size": 16,
     "dataset.train": 6,
     "dataset.val": 3,

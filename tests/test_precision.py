@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from functools import cache
 
 import keras
 import numpy as np
@@ -156,9 +157,23 @@ def leaves(network):
         yield from leaves(layer) if isinstance(layer, keras.Model) else [layer]
 
 
+@pytest.fixture(scope="module")
+def trained_in(tmp_path_factory):
+    """The training of a network in a precision, which no test changes."""
+
+    @cache
+    def training(policy, build=unet):
+        return Training(tmp_path_factory.mktemp("training"), build, precision=policy, **LONG)
+
+    return training
+
+
+LONG = {"epochs": 4, "learning_rate": 0.01}
+
+
 @pytest.mark.parametrize("policy", POLICIES)
-def test_what_comes_back_is_a_plain_float32_network(tmp_path, policy):
-    model = Training(tmp_path, unet, precision=policy).model
+def test_what_comes_back_is_a_plain_float32_network(tmp_path, trained_in, policy):
+    model = trained_in(policy).model
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     images = np.random.default_rng(0).uniform(0, 255, (2, 16, 16, 3)).astype(np.float32)
@@ -181,8 +196,8 @@ def test_what_comes_back_is_a_plain_float32_network(tmp_path, policy):
         *(pytest.param(Subclassed, policy, marks=pytest.mark.slow) for policy in ("float32", "mixed_float16")),
     ],
 )
-def test_it_is_the_network_that_was_trained(tmp_path, policy, build):
-    training = Training(tmp_path, build, epochs=4, precision=policy, learning_rate=0.01)
+def test_it_is_the_network_that_was_trained(tmp_path, trained_in, policy, build):
+    training = trained_in(policy, build)
     losses = [row["val_loss"] for row in training.rows]
     data = Shapes(size=16, val=2).open(tmp_path, "val")
     images, masks = (np.stack(part) for part in zip(*data, strict=True))
@@ -193,8 +208,8 @@ def test_it_is_the_network_that_was_trained(tmp_path, policy, build):
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
-def test_the_same_seed_gives_the_same_bits(tmp_path, policy):
-    once, again = (Training(tmp_path, unet, precision=policy) for _ in range(2))
+def test_the_same_seed_gives_the_same_bits(tmp_path, trained_in, policy):
+    once, again = trained_in(policy), Training(tmp_path, unet, precision=policy, **LONG)
     assert once.rows == again.rows
     for first, second in zip(once.model.get_weights(), again.model.get_weights(), strict=True):
         np.testing.assert_array_equal(first, second)
@@ -305,9 +320,9 @@ def test_a_network_that_only_float32_can_build_gets_advice(tmp_path, wrong, erro
     assert keras.config.dtype_policy().name == "float32"
 
 
-def test_a_trained_network_computes_in_bfloat16_and_makes_logits_in_float32(tmp_path):
+def test_a_trained_network_computes_in_bfloat16_and_makes_logits_in_float32(tmp_path, trained_in):
     images = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3)).astype(np.float32)
-    plain = Training(tmp_path, unet).model
+    plain = trained_in("float32").model
     plain.save(tmp_path / "model.keras")
     quick = precision.in_bfloat16(keras.saving.load_model(tmp_path / "model.keras"))
     of_layers = {layer.name: layer.dtype_policy.name for layer in leaves(quick)}

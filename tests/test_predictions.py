@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from functools import cache
 from itertools import count
 from pathlib import Path
 
@@ -55,9 +56,15 @@ def contents(folder):
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@cache
+def network_of(folder):
+    """The network of a run, loaded once for all that is expected of it."""
+    return segzoo.open_run(folder).network()
+
+
 def expected(run, image, frame=None):
     """Logits of an image at its size."""
-    return predict(run.network(), frame or run.frame, [image])[0]
+    return predict(network_of(run.folder), frame or run.frame, [image])[0]
 
 
 def test_each_image_gets_its_mask_its_overlay_and_its_row(trained, photos, tmp_path):
@@ -238,20 +245,20 @@ def test_networks_of_other_classes_do_not_predict_together(trained, other, photo
 @pytest.mark.parametrize("tta", ["flips", "d4"])
 def test_test_time_augmentation_averages_over_symmetries(trained, photos, tmp_path, tta):
     segzoo.predict_files(trained, [tmp_path / "photos" / "c.png"], tmp_path / "out", tta=tta)
-    labels = classify(predict(Symmetric(trained.network(), tta), trained.frame, [photos["c"]])[0])
+    labels = classify(predict(Symmetric(network_of(trained.folder), tta), trained.frame, [photos["c"]])[0])
     np.testing.assert_array_equal(read_mask(tmp_path / "out" / "masks" / "c.png"), labels)
     assert (labels != classify(expected(trained, photos["c"]))).any()
 
 
 def test_at_a_scale_images_are_seen_in_tiles_which_may_be_cut(trained, photos, tmp_path):
-    image, network = photos["c"], trained.network()
-    cut = Tiling(reach=reach(network, trained.frame))
+    image, loaded = photos["c"], network_of(trained.folder)
+    cut = Tiling(reach=reach(loaded, trained.frame))
     for number, (words, tiling) in enumerate(
         [({}, DEFAULT), ({"overlap": 0.25}, Tiling(0.25)), ({"blend": "cut"}, cut)]
     ):
         out = tmp_path / f"out{number}"
         segzoo.predict_files(trained, [tmp_path / "photos" / "c.png"], out, scale=1.5, **words)
-        logits = next(predict_rows(network, trained.frame, [Rows.of(image)], tiling, 1.5))
+        logits = next(predict_rows(loaded, trained.frame, [Rows.of(image)], tiling, 1.5))
         np.testing.assert_array_equal(read_mask(out / "masks" / "c.png"), classify(logits.array()))
 
 

@@ -30,6 +30,7 @@ from segzoo_shapes.drawing import Drawings
 TINY = {
     "model.filters": 2,
     "model.depth": 1,
+    "model.batch_norm": False,
     "dataset.size": 16,
     "dataset.train": 10,
     "dataset.val": 4,

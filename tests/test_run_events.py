@@ -239,7 +239,8 @@ def test_an_interrupt_in_a_subscriber_is_one_of_the_run():
         started((), [Interrupted()]).images_done(8)
 
 
-TINY = {"model.filters": 2, "model.depth": 1, "dataset.size": 16, "dataset.train": 8, "dataset.val": 4}
+TINY = {"model.filters": 2, "model.depth": 1, "model.batch_norm": False}
+TINY |= {"dataset.size": 16, "dataset.train": 8, "dataset.val": 4, "dataset.test": 4}
 
 
 class AtTheEnd(Everything):
