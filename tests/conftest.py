@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import sys
-import tempfile
 import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -42,20 +41,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_configure() -> None:
-    """Let the tests find the plugins that this source tree names, also where it was installed before it named them."""
+    """Refuse an installation from before this source tree named some of its plugins."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     named = {(group, *entry) for group, entries in project["entry-points"].items() for entry in entries.items()}
-    installed = distribution(project["name"])
-    if {(point.group, point.name, point.value) for point in installed.entry_points} >= named:
-        return
-    site = Path(tempfile.mkdtemp(prefix="segzoo-site-"))
-    metadata = site / f"{project['name'].replace('-', '_')}-{installed.version}.dist-info"
-    metadata.mkdir()
-    (metadata / "METADATA").write_text(installed.read_text("METADATA") or "", "utf-8")
-    lines = [f"[{group}]\n{name} = {target}\n" for group, name, target in sorted(named)]
-    (metadata / "entry_points.txt").write_text("".join(lines), "utf-8")
-    sys.path.insert(0, str(site))
-    os.environ["PYTHONPATH"] = os.pathsep.join([str(site), *filter(None, [os.environ.get("PYTHONPATH")])])
+    missing = named - {(point.group, point.name, point.value) for point in distribution(project["name"]).entry_points}
+    if missing:
+        raise pytest.UsageError(f"plugin '{min(missing)[1]}' is not installed: type `pip install -e '.[test]'` again")
 
 
 @pytest.fixture(scope="session")
