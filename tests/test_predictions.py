@@ -412,6 +412,7 @@ def test_a_full_disk_ends_the_command_and_leaves_nothing_half_written(
     trained, photos, tmp_path, monkeypatch, command, suffix, writing, turn
 ):
     out = tmp_path / "out"
+    assert command("predict", trained.folder, tmp_path / "photos" / "a.png", "--out", out).code == 0
     with monkeypatch.context() as patch:
         full(patch, suffix, writing, turn)
         ended = command("predict", trained.folder, tmp_path / "photos", "--out", out)
