@@ -311,7 +311,14 @@ def test_what_a_training_begun_anew_goes_on_from_is_its_own(tmp_path, unbroken):
     assert weights(Recorder(tmp_path, resume=True).fit(dropout_network, batch_size=2)) == unbroken[1]
 
 
-@pytest.mark.parametrize("file", ["model.bin", "optimizer.bin", "best.bin", "state.json"])
+@pytest.mark.parametrize(
+    "file",
+    [
+        "model.bin",
+        "state.json",
+        *(pytest.param(f"{name}.bin", marks=pytest.mark.slow) for name in ("optimizer", "best")),
+    ],
+)
 def test_a_torn_checkpoint_costs_the_steps_since_the_one_before_and_no_bits(tmp_path, always, unbroken, file):
     with pytest.raises(EndedError):
         Stopping(tmp_path, 6).fit(dropout_network, batch_size=2)
@@ -512,7 +519,10 @@ def test_a_finished_run_whose_data_are_gone_stays_finished(tmp_path, monkeypatch
     assert len(run(tmp_path / "run", epochs=2, resume=True).history) == 2
 
 
-@pytest.mark.parametrize(("begun", "resumed", "kept"), [(None, True, True), (True, None, True), (True, False, False)])
+@pytest.mark.parametrize(
+    ("begun", "resumed", "kept"),
+    [(None, True, True), pytest.param(True, None, True, marks=pytest.mark.slow), (True, False, False)],
+)
 def test_whether_the_checkpoint_is_kept_may_change_when_a_run_goes_on(
     tmp_path, interrupted, always, begun, resumed, kept
 ):

@@ -122,7 +122,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize(("mistake", "expected"), MISTAKES.values(), ids=MISTAKES)
-@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_mistake_is_named(root, mistake, expected, processes):
     mistake(root / IMAGES / "test_02.jpg", root / TRIMAPS / "test_02.png")
     findings = verify(root, processes).findings
@@ -231,8 +231,9 @@ def data(install):
         ("error", "invalid", "FileNotFoundError: no disk"),
     ],
 )
-def test_samples_that_are_not_made_of_files_are_checked_as_well(data, fault, kind, text):
-    (finding,) = data(processes=2, fault=fault).findings
+@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_samples_that_are_not_made_of_files_are_checked_as_well(data, fault, kind, text, processes):
+    (finding,) = data(processes=processes, fault=fault).findings
     assert (finding.severity, finding.kind, finding.split, finding.id, finding.file) == (
         "error",
         kind,
