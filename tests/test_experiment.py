@@ -167,6 +167,7 @@ def test_another_seed_is_another_run(done, tmp_path):
     assert other.history[0]["loss"] != done.history[0]["loss"]
 
 
+@pytest.mark.slow
 def test_the_saved_model_loads_without_segzoo_and_takes_pixels(done):
     code = (
         "import sys\n"
