@@ -199,6 +199,27 @@ def test_options_that_do_not_fit_are_refused_before_anything_is_written(trained,
     assert not (tmp_path / "out").exists()
 
 
+def test_a_network_that_cannot_be_loaded_leaves_no_folder(trained, photos, tmp_path, command):
+    shutil.copytree(trained.folder, tmp_path / "run")
+    (tmp_path / "run" / "model.keras").write_bytes(b"PK")
+    ended = command("predict", tmp_path / "run", tmp_path / "photos", "--out", tmp_path / "out")
+    assert ended.code == 2
+    assert "model.keras is damaged" in ended.err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_logits_that_are_no_numbers_are_named_with_the_image(trained, photos, tmp_path):
+    network = trained.network()
+    network.set_weights([np.full_like(weight, np.nan) for weight in network.get_weights()])
+    network.save(tmp_path / "model.keras")
+    frame = Frame((20, 24), stride=4, view="crop")
+    done = segzoo.predict_files(tmp_path / "model.keras", [tmp_path / "photos"], tmp_path / "out", frame=frame)
+    assert (done.predicted, len(done.failed)) == (0, 5)
+    assert all("the network gives logits that are not finite" in reason for reason in done.failed.values())
+    assert not list((tmp_path / "out" / "masks").iterdir())
+
+
 def test_probabilities_and_objects_are_written_on_demand(trained, photos, tmp_path):
     out = tmp_path / "out"
     segzoo.predict_files(trained, [tmp_path / "photos"], out, probabilities="uint8", objects=True)
@@ -242,7 +263,7 @@ def test_networks_of_other_classes_do_not_predict_together(trained, other, photo
     assert "networks that predict together need the same classes: " in ended.err
 
 
-@pytest.mark.parametrize("tta", ["flips", "d4"])
+@pytest.mark.parametrize("tta", ["flips", pytest.param("d4", marks=pytest.mark.slow)])
 def test_test_time_augmentation_averages_over_symmetries(trained, photos, tmp_path, tta):
     segzoo.predict_files(trained, [tmp_path / "photos" / "c.png"], tmp_path / "out", tta=tta)
     labels = classify(predict(Symmetric(network_of(trained.folder), tta), trained.frame, [photos["c"]])[0])
@@ -250,6 +271,7 @@ def test_test_time_augmentation_averages_over_symmetries(trained, photos, tmp_pa
     assert (labels != classify(expected(trained, photos["c"]))).any()
 
 
+@pytest.mark.slow
 def test_at_a_scale_images_are_seen_in_tiles_which_may_be_cut(trained, photos, tmp_path):
     image, loaded = photos["c"], network_of(trained.folder)
     cut = Tiling(reach=reach(loaded, trained.frame))
@@ -262,6 +284,7 @@ def test_at_a_scale_images_are_seen_in_tiles_which_may_be_cut(trained, photos, t
         np.testing.assert_array_equal(read_mask(out / "masks" / "c.png"), classify(logits.array()))
 
 
+@pytest.mark.slow
 def test_bfloat16_is_taken_where_the_run_has_found_it_to_agree(trained, photos, tmp_path, monkeypatch):
     monkeypatch.setattr("segzoo.inference.ensemble.fast_precision", lambda: "mixed_bfloat16")
     for share, expected_precision in ((None, "float32"), (0.99, "float32"), (0.9995, "bfloat16")):
@@ -285,7 +308,7 @@ def little_memory(monkeypatch):
     monkeypatch.setattr("segzoo.inference.results.STRIP", 200)
 
 
-@pytest.mark.parametrize("view", ["resize", "crop"])
+@pytest.mark.parametrize("view", [pytest.param("resize", marks=pytest.mark.slow), "crop"])
 def test_large_images_come_by_rows_and_get_the_same_labels(trained, photos, tmp_path, little_memory, view):
     frame = Frame((20, 24), stride=4, view=view)
     folder, model = tmp_path / "photos", trained.folder / "model.keras"
@@ -303,7 +326,7 @@ def test_large_images_come_by_rows_and_get_the_same_labels(trained, photos, tmp_
     assert [row["page"] for row in rows(tmp_path / "out" / "predictions.csv")][-2:] == ["0", "1"]
 
 
-@pytest.mark.parametrize("view", ["resize", "crop"])
+@pytest.mark.parametrize("view", [pytest.param("resize", marks=pytest.mark.slow), "crop"])
 def test_a_large_file_that_breaks_off_is_named_and_leaves_nothing(trained, photos, tmp_path, little_memory, view):
     frame = Frame((20, 24), stride=4, view=view)
     folder, model = tmp_path / "photos", trained.folder / "model.keras"
@@ -396,25 +419,19 @@ def test_ctrl_c_ends_with_130_and_what_is_done_is_whole(trained, stack, tmp_path
     assert contents(tmp_path / "out") == contents(tmp_path / "unbroken")
 
 
-def full(monkeypatch, suffix, writing, turn):
-    """From a turn on, files of a suffix that are opened for writing in this mode are written to a full disk."""
-    original, turns = Path.open, count(1)
-
-    def opened(path, mode="r", *rest, **words):
-        fails = path.suffix == suffix and mode == writing and next(turns) > turn
-        return original(Path("/dev/full") if fails else path, mode, *rest, **words)
-
-    monkeypatch.setattr(Path, "open", opened)
-
-
-@pytest.mark.parametrize(("suffix", "writing", "turn"), [(".csv", "ab", 2), (".png", "wb", 5)])
+@pytest.mark.parametrize(("name", "mode"), [("predictions.csv", "ab"), ("deep-a.png", "wb")])
 def test_a_full_disk_ends_the_command_and_leaves_nothing_half_written(
-    trained, photos, tmp_path, monkeypatch, command, suffix, writing, turn
+    trained, photos, tmp_path, monkeypatch, command, name, mode
 ):
-    out = tmp_path / "out"
-    assert command("predict", trained.folder, tmp_path / "photos" / "a.png", "--out", out).code == 0
+    out, original, turns = tmp_path / "out", Path.open, count(1)
+
+    def opened(path, *given, **words):
+        asked = [*given, *words.values()][:1]
+        full = path.name.endswith(name) and asked == [mode] and (mode == "wb" or next(turns) > 2)
+        return original(Path("/dev/full") if full else path, *given, **words)
+
     with monkeypatch.context() as patch:
-        full(patch, suffix, writing, turn)
+        patch.setattr(Path, "open", opened)
         ended = command("predict", trained.folder, tmp_path / "photos", "--out", out)
     assert ended.code == 2
     assert re.search(rf"segzoo: the disk of {out}\S* is full: make room, or choose a folder on another", ended.err)

@@ -14,6 +14,7 @@ from functools import partial
 from itertools import chain, groupby, islice
 from pathlib import Path
 from queue import Queue
+from threading import Event
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from segzoo.data.pixels import Pixels, open_pages
@@ -139,7 +140,8 @@ class Pipeline:
     def _write(self, file: Prepared, pages: Iterator[Rows]) -> None:
         """Hand the logits of the pages of a file to the thread that writes it."""
         queue: Queue[Chunks | type[_AbandonedError] | None] = Queue(WAITING)
-        writing = self._writers.submit(self._written, file, queue)
+        failed = Event()
+        writing = self._writers.submit(self._written, file, queue, failed)
         total = sum(height for height, _ in file.sizes)
         try:
             for rows in pages:
@@ -150,6 +152,8 @@ class Pipeline:
                 for chunk in rows:
                     queue.put([chunk])
                     self._tell(len(chunk), total)
+                    if failed.is_set():
+                        break
         except BaseException:
             queue.put(_AbandonedError)
             with suppress(_AbandonedError, DataError):
@@ -158,11 +162,12 @@ class Pipeline:
         queue.put(None)
         self._writing.append((file, writing))
 
-    def _written(self, file: Prepared, queue: Queue[Any]) -> Measured:
+    def _written(self, file: Prepared, queue: Queue[Any], failed: Event) -> Measured:
         items = _received(queue)
         try:
             return self._results.write(file.source.name, file.sizes, file.pages, chain.from_iterable(items))
         except BaseException:
+            failed.set()
             with suppress(_AbandonedError):
                 deque(items, maxlen=0)  # the thread that predicts may be waiting to put more
             raise

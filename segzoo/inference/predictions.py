@@ -91,6 +91,8 @@ def predict_files(
 
 def _predict(ensemble: Ensemble, results: Results, sources: Sources) -> Predictions:
     out, order = results.out, [str(source.path) for source in sources.files]
+    if not out.exists():
+        ensemble.load()  # what is wrong with a network is told before anything is written
     with prediction_folder(out, ensemble.facts() | results.facts()):
         tables = [Table(out / "predictions.csv", results.columns())]
         tables += [Table(out / "objects.csv", OBJECT_COLUMNS)] if results.objects else []
