@@ -38,7 +38,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 def spread(values: Sequence[float], digits: int = 3) -> str:
     """`median (least - most)`, to as many significant digits."""
-    middle, least, most = (_rounded(value, digits) for value in (statistics.median(values), min(values), max(values)))
+    middle, least, most = (rounded(value, digits) for value in (statistics.median(values), min(values), max(values)))
     return f"{middle} ({least} - {most})"
 
 
@@ -73,7 +73,7 @@ def origin(packages: Sequence[str], *more: str) -> str:
     return f"`{command}`, at commit {commit}.\n\n{', '.join(parts)}"
 
 
-def _rounded(value: float, digits: int) -> str:
+def rounded(value: float, digits: int) -> str:
     """`0.0123`, `1.23`, `12.3`, `1,234`: never an exponent."""
     leading = math.floor(math.log10(abs(value))) + 1 if value else digits
     return f"{value:,.{max(0, digits - leading)}f}"

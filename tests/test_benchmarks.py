@@ -1,10 +1,12 @@
 """The benchmarks: what they compare is the same thing, they take turns, and each runs at a small size."""
 
+import json
 import math
 import re
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -52,7 +54,7 @@ def rows(printed):
 
 @pytest.mark.parametrize("name", MODULES)
 def test_a_module_imports(name):
-    if name.startswith("torch_unet"):
+    if name in ("torch_unet", "torch_curve_worker"):
         pytest.importorskip("torch")
     import_module(name)
 
@@ -215,6 +217,80 @@ def test_whole_epochs_are_measured(pets, printed_by):
     waiting, _, peak = ours[-3:]
     assert len(ours) == len(table["article"]) + 1  # the article's script does not tell how long it waits
     assert 0 <= waiting < 100 < peak
+
+
+def curve(side, losses, seconds, sitting="a", **more):
+    """What `time_to_quality.py` writes of a side."""
+    epochs = [{"seconds": seconds, "images": 100, "val_loss": loss, "mean_iou": 1 - loss} for loss in losses]
+    facts = {"task": "Pets, 32x32", "seed": 0, "sitting": sitting, "first": side == "article.py", "options": {}}
+    return facts | {"side": side, "how": "", "before": 1, "epochs": epochs, "drift": 1.1, "origin": "here"} | more
+
+
+def test_quality_is_reported_by_the_time_of_the_first_side(tmp_path, printed_by):
+    records = [
+        curve("article.py", [0.9, 0.8, 0.5, 0.7], 10),
+        curve("segzoo", [0.6, 0.5, 0.4, 0.3, 0.35, 0.32, 0.31, 0.3], 5),
+        curve("worse", [0.9, 0.8, 0.7, 0.6], 10),
+        curve("article.py", [0.9, 0.4], 10, "b"),
+        curve("segzoo", [0.4, 0.2], 10, "b"),
+    ]
+    (tmp_path / "seeds.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records), "utf-8")
+    table = rows(printed_by("time_to_quality", "report", tmp_path / "seeds.jsonl", "--curves", tmp_path / "drawn"))
+    assert table["article.py"][:5] == pytest.approx([2, 0.45, 0.071, 0.55, 0.071])
+    ours = table["segzoo"]
+    assert ours[:3] == pytest.approx([2, 0.25, 0.071])
+    shares = [(10 / 30 + 10 / 20) / 2, (10 / 40 + 10 / 20) / 2]
+    assert [ours[9], ours[11]] == pytest.approx(shares, abs=5e-4)
+    assert table["worse"][5:] == [1, 1, 4, 10, 2, 1]  # never reached for one, twice
+    drawing = (tmp_path / "drawn" / "pets-32x32.svg").read_text("utf-8")
+    assert len(ElementTree.fromstring(drawing).findall(".//{*}path[@clip-path]")) == 2 * len(records)
+
+
+def test_axes_have_round_numbers_and_leave_out_steep_beginnings():
+    curves = import_module("curves")
+    assert curves.ticks(0.27, 0.81) == pytest.approx([0.4, 0.6, 0.8])
+    assert curves.ticks(0, 1) == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1])
+    low, high = curves.limits([0.3, 0.5, 40], losses=True)
+    assert low < 0.3
+    assert 0.9 < high < 1
+    low, high = curves.limits([0.1, 0.8], losses=False)
+    assert low < 0.1 < 0.8 < high
+
+
+def test_a_recipe_that_does_not_fit_is_refused_before_it_is_measured(tmp_path, pets, printed_by):
+    words = ("pets", tmp_path / "seeds.jsonl", "--root", pets, "--val-size", 8)
+    with pytest.raises(SystemExit, match=r"schedul.*did you mean"):
+        printed_by("time_to_quality", *words, "--recipe", "mine", "trainer.schedul=cosine")
+    with pytest.raises(SystemExit, match="--val-size 9: give a multiple of 8"):
+        printed_by("time_to_quality", *words[:-1], 9)
+    assert not (tmp_path / "seeds.jsonl").exists()
+
+
+@pytest.mark.slow
+def test_quality_is_measured_beside_the_script(pets, tmp_path, printed_by, monkeypatch):
+    monkeypatch.setattr(import_module("time_to_quality"), "torch_version", lambda python: None)
+    words = ("--filters", 1, "--size", 32, "--epochs", 1, "--threads", 1, "--root", pets, "--val-size", 8)
+    recipe = ("--recipe", "dice", "loss.name=dice", "trainer.ema=0.9")
+    printed_by("time_to_quality", "pets", tmp_path / "seeds.jsonl", *words, *recipe)
+    records = [json.loads(line) for line in (tmp_path / "seeds.jsonl").read_text("utf-8").splitlines()]
+    assert [record["side"] for record in records] == ["article.py", "dice"]
+    assert str(pets) not in str(records)
+    article, ours = ([epoch["seconds"] for epoch in record["epochs"]] for record in records)
+    assert len(article) == 1
+    assert sum(ours[:-1]) < sum(article) <= sum(ours)
+    assert 0.5 < records[1]["epochs"][0]["val_loss"] < 2  # cross-entropy, though it trains another loss
+    assert len(rows(printed_by("time_to_quality", "report", tmp_path / "seeds.jsonl"))) == 3
+
+
+@pytest.mark.slow
+def test_quality_is_measured_on_any_dataset(tmp_path, printed_by):
+    words = ("--model", "resunet", "--dataset", "shapes", "--image-size", 16, 16, "--epochs", 1, "--threads", 1)
+    small = ("--set", "model.filters=2", "dataset.train=16", "dataset.val=8", "dataset.size=32")
+    printed_by("time_to_quality", "any", tmp_path / "seeds.jsonl", *words, *small, "--seeds", 3)
+    first, ours = [json.loads(line) for line in (tmp_path / "seeds.jsonl").read_text("utf-8").splitlines()]
+    assert (first["side"], ours["side"]) == ("the article's settings", "segzoo")
+    assert first["options"]["settings"]["trainer.optimizer"] == "rmsprop"
+    assert first["seed"] == ours["seed"] == 3
 
 
 @pytest.mark.slow
