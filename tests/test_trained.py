@@ -36,8 +36,16 @@ def test_of_a_file_it_is_said(trained):
     assert open_trained(trained.folder / "model.keras", frame, ["a", "b", "c", "d"]).classes == ("a", "b", "c", "d")
 
 
+@pytest.mark.parametrize(
+    ("names", "message"), [(["a", "b", "a", "d"], "'a' is given twice"), (["a", "", "b", "d"], "a name is empty")]
+)
+def test_classes_have_names_of_which_no_two_are_the_same(trained, names, message):
+    with pytest.raises(ConfigError, match=f"{message}; give each of the 4 classes another name"):
+        open_trained(trained.folder / "model.keras", Frame((40, 32), stride=4), names)
+
+
 def test_a_run_is_not_told_what_it_knows(trained):
-    with pytest.raises(ConfigError, match=r"unet-shapes knows how it sees images and its classes; leave out --image-s"):
+    with pytest.raises(ConfigError, match=r"unet-shapes knows how it sees images .*; leave out --image-size, .*-names$"):
         open_trained(trained.folder, Frame((20, 24)))
     with pytest.raises(ConfigError, match="leave out"):
         open_trained(trained, classes=["a"])

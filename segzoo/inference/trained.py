@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 SUFFIX = ".keras"
 """Of the files in which Keras saves networks."""
-NEEDED = "--image-size HEIGHTxWIDTH, and --view, --stride, --offset, --margin and --class-names where they differ"
+OTHERS = "--view, --stride, --offset, --margin and --class-names"
+"""The options that say of a file what runs know, beside the size."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,9 @@ def open_trained(
     if isinstance(source, Run) or Path(source).suffix != SUFFIX:
         run = source if isinstance(source, Run) else open_run(source)
         if frame or classes:
-            raise ConfigError(f"the run in {run.folder} knows how it sees images and its classes; leave out {NEEDED}")
+            raise ConfigError(
+                f"the run in {run.folder} knows how it sees images and its classes; leave out --image-size, {OTHERS}"
+            )
         info = run.info
         facts = (run.frame, info.classes, Pixels.of(info), run.manifest["network"].get(AGREEMENT))
         return Trained(run.folder, run.network_file, *facts, network=run.network)
@@ -97,17 +100,27 @@ def _of_network(
 ) -> Trained:
     frame = _require_frame(frame, name)
     channels, count = _channels(network, name), _classes(network, frame, name)
-    if classes and len(classes) != count:
-        raise ConfigError(f"the network in {name} has {count} classes, but {len(classes)} names are given for them")
     names = tuple(classes) or tuple(f"class {index}" for index in range(count))
+    _require_names(names, count, name)
     return Trained(name, file, frame, names, Pixels(channels), None, network=lambda: network)
+
+
+def _require_names(names: Sequence[str], count: int, network: Path) -> None:
+    """Raise a ConfigError unless each class has a name that no other has: tables have columns of these names."""
+    if len(names) != count:
+        raise ConfigError(f"the network in {network} has {count} classes, but {len(names)} names are given for them")
+    if len(set(names)) < count or "" in names:
+        twice = next((name for name in names if names.count(name) > 1), "")
+        fault = f"'{twice}' is given twice" if twice else "a name is empty"
+        raise ConfigError(f"the names {','.join(names)}: {fault}; give each of the {count} classes another name")
 
 
 def _require_frame(frame: Frame | None, name: Path) -> Frame:
     if frame is None:
         folder = RunFolder(name.parent)
         instead = f", or name the run that it is of: {name.parent}" if folder.finished else ""
-        raise ConfigError(f"say how the network in {name} sees images, with {NEEDED}{instead}")
+        needed = f"--image-size HEIGHTxWIDTH, and {OTHERS} where they differ"
+        raise ConfigError(f"say how the network in {name} sees images, with {needed}{instead}")
     return frame
 
 
