@@ -175,7 +175,7 @@ def test_other_networks_and_options_are_refused_where_there_are_predictions(trai
     model = trained.folder / "model.keras"
     ended = command("predict", model, image, "--image-size", "16", "--stride", "4", "--no-overlays", "--out", out)
     assert ended.code == 2
-    assert "networks was [{" in ended.err
+    assert "were made otherwise: image_size was [20, 24] and is [16, 16]; classes was [" in ended.err
     assert contents(out) == before
 
 

@@ -93,7 +93,7 @@ def test_a_folder_keeps_what_was_predicted_with(tmp_path):
 def test_other_networks_or_options_are_named(tmp_path):
     with prediction_folder(tmp_path / "out", FACTS):
         pass
-    message = r'made otherwise: networks was \["abc"\] and is \["abd"\]; overlap was 0.25 and is null; give the same'
+    message = r'made otherwise: networks was \["abc"\] and is \["abd"\]; overlap was 0.25 and is not given; give the same'
     with (
         pytest.raises(ConfigError, match=message),
         prediction_folder(tmp_path / "out", FACTS | {"networks": ["abd"], "overlap": None}),
@@ -123,3 +123,27 @@ def test_what_cannot_be_written_or_read_is_named(tmp_path):
         (tmp_path / "prediction.json").write_text(text)
         with pytest.raises(ConfigError, match=r"cannot read .*prediction.json"), prediction_folder(tmp_path, FACTS):
             pass
+
+
+NETWORK = {"sha256": "ab", "precision": "float32", "view": "crop"}
+
+
+@pytest.mark.parametrize(
+    ("now", "told"),
+    [
+        ({"networks": [NETWORK | {"sha256": "cd"}]}, "the network was another"),
+        ({"networks": [NETWORK | {"view": "resize"}]}, "view was crop and is resize"),
+        ({"networks": [NETWORK, NETWORK]}, "networks were 1 and are 2"),
+        ({"tta": "flips"}, "tta was not given and is flips"),
+        ({"overlays": False}, "overlays was true and is false"),
+    ],
+)
+def test_what_was_predicted_otherwise_is_told_in_words(tmp_path, now, told):
+    before = {"networks": [NETWORK], "tta": None, "overlays": True}
+    with prediction_folder(tmp_path, before):
+        pass
+    with (
+        pytest.raises(ConfigError, match=f"were made otherwise: {told}; give the same, or another --out"),
+        prediction_folder(tmp_path, before | now),
+    ):
+        pass

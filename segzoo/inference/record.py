@@ -11,7 +11,7 @@ import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +62,25 @@ def _facts(file: Path) -> Mapping[str, Any]:
 def _differences(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
     for key in {**earlier, **now}:
         then, today = earlier.get(key), now.get(key)
-        if then != today:
-            yield f"{key} was {json.dumps(then)} and is {json.dumps(today)}"
+        if then == today:
+            continue
+        if key == "sha256":
+            yield "the network was another"
+        elif not _mappings(then) or not _mappings(today):
+            yield f"{key} was {_said(then)} and is {_said(today)}"
+        elif len(then) != len(today):
+            yield f"{key} were {len(then)} and are {len(today)}"
+        else:
+            yield from chain.from_iterable(map(_differences, then, today))
+
+
+def _mappings(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, dict) for item in value)
+
+
+def _said(value: Any) -> str:
+    """A value as a user would type it."""
+    return "not given" if value is None else value if isinstance(value, str) else json.dumps(value)
 
 
 class Table:
