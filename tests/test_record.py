@@ -93,7 +93,7 @@ def test_a_folder_keeps_what_was_predicted_with(tmp_path):
 def test_other_networks_or_options_are_named(tmp_path):
     with prediction_folder(tmp_path / "out", FACTS):
         pass
-    message = r'made otherwise: networks was \["abc"\] and is \["abd"\]; overlap was 0.25 and is not given; give the same'
+    message = r'made otherwise: networks was \["abc"\] and is \["abd"\]; overlap was 0.25 and is not given; '
     with (
         pytest.raises(ConfigError, match=message),
         prediction_folder(tmp_path / "out", FACTS | {"networks": ["abd"], "overlap": None}),

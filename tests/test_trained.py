@@ -45,7 +45,7 @@ def test_classes_have_names_of_which_no_two_are_the_same(trained, names, message
 
 
 def test_a_run_is_not_told_what_it_knows(trained):
-    with pytest.raises(ConfigError, match=r"unet-shapes knows how it sees images .*; leave out --image-size, .*-names$"):
+    with pytest.raises(ConfigError, match=r"unet-shapes knows how it sees images .*; leave out --image-size, .*names$"):
         open_trained(trained.folder, Frame((20, 24)))
     with pytest.raises(ConfigError, match="leave out"):
         open_trained(trained, classes=["a"])

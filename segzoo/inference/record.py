@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from segzoo.errors import ConfigError
 from segzoo.files.atomic import atomic_file, leftovers, remove_leftovers, unwritable, write_text
@@ -74,7 +74,7 @@ def _differences(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator
             yield from chain.from_iterable(map(_differences, then, today))
 
 
-def _mappings(value: Any) -> bool:
+def _mappings(value: Any) -> TypeGuard[Sequence[Mapping[str, Any]]]:
     return isinstance(value, list) and all(isinstance(item, dict) for item in value)
 
 
