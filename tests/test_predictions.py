@@ -1,6 +1,7 @@
 """Images predicted by trained networks into folders, from files to files."""
 
 import csv
+import errno
 import json
 import os
 import re
@@ -11,6 +12,7 @@ from functools import cache
 from itertools import count
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import tifffile
@@ -19,7 +21,7 @@ from PIL import Image
 import segzoo
 from segzoo.data.images import read_mask
 from segzoo.data.rows import Rows
-from segzoo.errors import ConfigError
+from segzoo.errors import ConfigError, SegzooError
 from segzoo.networks.frame import Frame
 from segzoo.networks.prediction import classify, predict, predict_rows, softmax
 from segzoo.networks.receptive_field import reach
@@ -144,6 +146,18 @@ def test_a_file_that_gets_another_name_leaves_none_of_its_old_files(trained, pho
     assert (done.predicted, done.skipped) == (2, 1)
     assert {path.name for path in (out / "masks").iterdir()} == {"a.bmp.png", "a.png.png", "d.png"}
     assert {path.name for path in (out / "overlays").iterdir()} == {"a.bmp.png", "a.png.png", "d.png"}
+
+
+def test_a_file_that_has_more_pages_now_leaves_none_of_its_old_files(trained, tmp_path):
+    out, image = tmp_path / "out", tmp_path / "a.tif"
+    pixels = photo(image)
+    segzoo.predict_files(trained, [image], out)
+    tifffile.imwrite(image, np.stack([pixels, pixels]), photometric="rgb")
+    newer = (out / "masks" / "a.png").stat().st_mtime + 10
+    os.utime(image, (newer, newer))
+    segzoo.predict_files(trained, [image], out)
+    assert [path.name for path in (out / "masks").iterdir()] == ["a.tif"]
+    assert {path.name for path in (out / "overlays").rglob("*.png")} == {"000.png", "001.png"}
 
 
 def test_a_file_that_cannot_be_read_is_named_and_the_rest_goes_on(trained, photos, tmp_path, command):
@@ -337,6 +351,29 @@ def test_a_large_file_that_breaks_off_is_named_and_leaves_nothing(trained, photo
     assert list(done.failed) == [str(folder / "broken.tif")]
     assert "cannot read" in done.failed[str(folder / "broken.tif")]
     assert not [path for path in (tmp_path / "out").rglob("*") if "broken" in path.name]
+
+
+def test_a_large_image_is_not_predicted_further_when_its_mask_cannot_be_written(
+    trained, photos, tmp_path, little_memory, monkeypatch
+):
+    image, seen = tmp_path / "large.tif", []
+    tifffile.imwrite(image, np.tile(photos["c"], (20, 1, 1)), photometric="rgb", rowsperstrip=16)
+    predict_tiles = keras.Model.predict_on_batch
+
+    def predict_on_batch(network, tiles):
+        seen.append(len(tiles))
+        return predict_tiles(network, tiles)
+
+    def append(tiff, content):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("segzoo.data.tiled_tiff.TILE", 16)
+    monkeypatch.setattr("segzoo.data.tiled_tiff.TiledTiff.append", append)
+    monkeypatch.setattr("keras.Model.predict_on_batch", predict_on_batch)
+    frame = Frame((20, 24), stride=4, view="crop")
+    with pytest.raises(SegzooError, match="is full: make room"):
+        segzoo.predict_files(trained.folder / "model.keras", [image], tmp_path / "out", frame=frame, overlays=False)
+    assert 0 < sum(seen) < 100  # of 255 tiles
 
 
 def damage(path):

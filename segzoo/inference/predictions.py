@@ -118,7 +118,7 @@ def _todo(sources: Sources, results: Results, tables: Sequence[Table]) -> list[S
     """The files whose predictions are not there; nothing is left in the tables of files that are to be predicted."""
     predictions, names = tables[0], {str(source.path): source.name for source in sources.files}
     outdated = [file for file in predictions if not _is_current(file, names, results, predictions)]
-    _remove(outdated, names, results, tables)
+    _remove(outdated, results, tables)
     taken = {predictions.rows(file)[0]["name"].casefold(): file for file in predictions if file not in names}
     for file, name in names.items():
         if other := taken.get(name.casefold()):
@@ -156,12 +156,10 @@ def _made(rows: Sequence[Mapping[str, str]], results: Results) -> list[Path]:
     return results.files(rows[0]["name"], sizes) if complete else []
 
 
-def _remove(outdated: Iterable[str], names: Mapping[str, str], results: Results, tables: Sequence[Table]) -> None:
-    """Remove the predictions of files that were called otherwise then, so that no other file is taken for them."""
-    used = set(names.values())
+def _remove(outdated: Iterable[str], results: Results, tables: Sequence[Table]) -> None:
+    """Remove predictions, so that none stay that are called otherwise when they are made anew."""
     for file in outdated:
-        rows = tables[0].rows(file)
-        for path in _made(rows, results) if rows[0]["name"] not in used else ():
+        for path in _made(tables[0].rows(file), results):
             path.unlink(missing_ok=True)
         for table in tables:
             table.remove(file)
