@@ -361,8 +361,9 @@ def test_pages_are_told_apart(put):
             np.testing.assert_array_equal(read_mask(path, page), np.array(frame))
         np.testing.assert_array_equal(list(read_masks(path)), [np.array(frame) for frame in FRAMES])
         np.testing.assert_array_equal(list(read_pages(path)), [np.array(frame)[..., None] for frame in FRAMES])
-        with pytest.raises(DataError, match=f"{name} has no page 3, counted from 0"):
-            read_image(path, page=3)
+        for page in (3, -1):
+            with pytest.raises(DataError, match=f"{name} has no page {page}, counted from 0"):
+                read_image(path, page=page)
 
 
 @pytest.mark.parametrize("name", ["animated.gif", "animated.png", "grey.png", "grey.npy"])

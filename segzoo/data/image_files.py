@@ -164,7 +164,7 @@ def _reader(path: Path, stack: Stack | None) -> Iterator[ImageFile]:
 
 def sample_of(file: ImageFile, page: int, path: Path, by_rows: bool = False) -> Stored:
     """A page of a file, if there is one and it, or if `by_rows` what must be decoded at once, is not too large."""
-    if page >= len(file):
+    if not 0 <= page < len(file):
         raise DataError(f"{path} has no page {page}, counted from 0")
     image = file.sample(page)
     height, width = image.size
