@@ -161,7 +161,7 @@ def test_what_cannot_be_evaluated_is_named_and_nothing_is_left(trained, tmp_path
         ("nowhere",): "nowhere is no run",
         (trained.folder, "shapess"): "no dataset 'shapess'; did you mean 'shapes'",
         (trained.folder, "--split", "tests"): "--split tests: there are train, val, test",
-        (trained.folder, "--tta", "turns"): "--tta turns: there are flips, d4",
+        (trained.folder, "--tta", "turns"): "tta turns: there are flips, d4",
         (trained.folder, "--map", "circle"): "--map circle: write OLD=NEW",
         (trained.folder, "--map", "cercle=square"): "dataset 'shapes' has no class 'cercle'; did you mean 'circle'",
         (trained.folder, "--map", "circle=sqare"): "the network has no class 'sqare'; did you mean 'square'",

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from segzoo.networks.symmetries import Symmetries
     from segzoo.runs.finished import Run
 
-TTA = ("flips", "d4")
-"""The symmetries; see `segzoo.networks.symmetries`."""
-
 
 def evaluate(
     first: Annotated[str, typer.Argument(metavar="RUN", help="Folder of a finished run; none with --predictions.")],
@@ -85,8 +82,7 @@ def _of_network(
     from segzoo.inference.evaluations import evaluate as evaluate_network
 
     names = dict(map(_pair, renamed))
-    symmetries = cast("Symmetries | None", _one_of("--tta", tta, TTA))
-    return evaluate_network(Path(run), dataset, **data, renamed=names, tta=symmetries, out=out)
+    return evaluate_network(Path(run), dataset, **data, renamed=names, tta=cast("Symmetries | None", tta), out=out)
 
 
 def _of_masks(

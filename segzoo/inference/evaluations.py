@@ -16,6 +16,7 @@ from segzoo.data.samples import CheckedSamples
 from segzoo.errors import ConfigError, DataError
 from segzoo.files.atomic import atomic_folder
 from segzoo.inference.class_names import Relabelled, matched
+from segzoo.inference.ensemble import Manner
 from segzoo.inference.mask_files import MaskedSamples, find_masks
 from segzoo.inference.target import Target, target_of
 from segzoo.inference.trained import SUFFIX, Trained, open_trained
@@ -96,6 +97,7 @@ def evaluate(
     Raises:
         SegzooError: if a name, an option, the data, the classes or the folder do not do; nothing is written then.
     """
+    Manner(tta)  # refuses symmetries that there are not
     run = model if isinstance(model, Run) else _run_in(model)
     target = target_of(run, dataset, settings or {}, split)
     folder = out or _usual_folder(run, target)
