@@ -174,7 +174,7 @@ class FileReading:
     """Whether values of 8 bits count 257 times beside those of 16 bits, so that white is white."""
     stack: Literal["samples", "channels"] | None = None
     """What the pages of a TIFF are, where its axes do not say so."""
-    spread: tuple[float, float] | None = None
+    spread: tuple[float, float] | None = field(default=None, compare=False)
     """The least and the largest value of the training images, if they are known."""
 
 

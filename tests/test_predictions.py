@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from functools import cache
 from itertools import count
 from pathlib import Path
@@ -20,13 +21,17 @@ from PIL import Image
 
 import segzoo
 from segzoo.data.images import read_mask
+from segzoo.data.pixels import Pixels
 from segzoo.data.rows import Rows
 from segzoo.errors import ConfigError, SegzooError
+from segzoo.inference.ensemble import Ensemble
+from segzoo.inference.trained import open_trained
 from segzoo.networks.frame import Frame
 from segzoo.networks.prediction import classify, predict, predict_rows, softmax
 from segzoo.networks.receptive_field import reach
 from segzoo.networks.symmetries import Symmetric
 from segzoo.networks.tiles import DEFAULT, Tiling
+from segzoo.plugin import FileReading
 
 
 def photo(path, size=(30, 41), seed=0):
@@ -275,6 +280,16 @@ def test_networks_of_other_classes_do_not_predict_together(trained, other, photo
     ended = command("predict", trained.folder, tmp_path, "--also", tmp_path / "other", "--out", tmp_path / "out")
     assert ended.code == 2
     assert "networks that predict together need the same classes: " in ended.err
+
+
+def test_networks_whose_images_were_read_alike_predict_together_whatever_values_they_had(trained):
+    opened = open_trained(trained)
+    dark, bright = (
+        replace(opened, pixels=Pixels(3, None, FileReading("uint16", spread=(0, most)))) for most in (900, 4000)
+    )
+    assert Ensemble([dark, bright]).first is dark
+    with pytest.raises(ConfigError, match="need the same way to read image files"):
+        Ensemble([dark, replace(opened, pixels=Pixels(3, (0, 900), FileReading("uint16")))])
 
 
 @pytest.mark.parametrize("tta", ["flips", pytest.param("d4", marks=pytest.mark.slow)])
