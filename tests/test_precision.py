@@ -336,6 +336,13 @@ def test_a_trained_network_computes_in_bfloat16_and_makes_logits_in_float32(tmp_
     np.testing.assert_allclose(logits, expected, atol=0.05 * np.ptp(expected))
 
 
+def test_logits_that_are_enlarged_at_the_end_are_made_in_float32():
+    convolutions = [layers.Conv2D(4, 3, padding="same", name=name) for name in ("first", "middle", "logits")]
+    network = keras.Sequential([keras.Input((16, 16, 3)), *convolutions, layers.UpSampling2D(2, name="enlarge")])
+    policies = {layer.name: layer.dtype_policy.name for layer in precision.in_bfloat16(network).layers}
+    assert policies == {"first": "float32", "middle": "mixed_bfloat16", "logits": "float32", "enlarge": "float32"}
+
+
 class Threshold:
     """A network that tells apart pixels that are darker than a value, and others."""
 

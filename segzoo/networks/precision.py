@@ -64,14 +64,14 @@ def in_bfloat16(network: keras.Model) -> keras.Model:
 
     Its convolutions normalize too, where that is another layer: two roundings less, and quicker; see `fold`.
     The first layer with weights and what comes before it stay float32, since bfloat16 would merge neighbouring pixel
-    values, and so does the last layer, which makes the logits.
+    values, and so do the last layer with weights, which makes the logits, and what comes behind it.
     """
     import keras
 
     fold(network)
-    *layers, _ = _leaves(network)
-    first = next((place for place, layer in enumerate(layers, start=1) if layer.weights), 0)
-    for layer in layers[first:]:
+    layers = list(_leaves(network))
+    weighted = [place for place, layer in enumerate(layers) if layer.weights] or [0]
+    for layer in layers[weighted[0] + 1 : weighted[-1]]:
         layer.dtype_policy = keras.DTypePolicy("mixed_bfloat16")
     network.predict_function = None  # which Keras keeps as it was compiled
     return network
