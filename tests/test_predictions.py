@@ -239,6 +239,12 @@ def test_logits_that_are_no_numbers_are_named_with_the_image(trained, photos, tm
     assert not list((tmp_path / "out" / "masks").iterdir())
 
 
+def test_one_file_need_not_be_in_a_list(trained, photos, tmp_path):
+    for kind in (str, Path):
+        done = segzoo.predict_files(trained, kind(tmp_path / "photos" / "a.png"), tmp_path / "out", overlays=False)
+        assert done.files == [str(tmp_path / "photos" / "a.png")]
+
+
 def test_probabilities_and_objects_are_written_on_demand(trained, photos, tmp_path):
     out = tmp_path / "out"
     segzoo.predict_files(trained, [tmp_path / "photos"], out, probabilities="uint8", objects=True)

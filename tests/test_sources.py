@@ -1,5 +1,6 @@
 """The files that are predicted, by the paths that are named, and what is made of them is called."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,28 @@ def test_hidden_files_and_the_results_are_no_images(place):
 def test_each_file_is_taken_once(place):
     place("photos/a.png", "photos/b.png")
     assert names(["photos/b.png", "photos", "./photos/a.png"]) == {"photos/b.png": "b", "photos/a.png": "a"}
+
+
+def test_a_link_of_another_name_is_an_image_of_that_name(place):
+    place("photos/a.png")
+    (place() / "photos/first.png").symlink_to("a.png")
+    assert names(["photos"]) == {"photos/a.png": "a", "photos/first.png": "first"}
+
+
+def test_the_folder_of_the_images_is_not_that_of_the_results(place):
+    place("photos/a.png")
+    with pytest.raises(ConfigError, match="photos holds the images, and cannot be that of the results; choose another"):
+        names(["photos"], "photos/../photos")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read anywhere")
+@pytest.mark.parametrize("mode", [0o000, 0o400])
+def test_a_folder_that_may_not_be_read_is_named(place, mode):
+    place("photos/closed/a.png")
+    (place() / "photos/closed").chmod(mode)
+    with pytest.raises(ConfigError, match=r"cannot read the folder photos/closed \(Permission denied\)"):
+        names(["photos"])
+    (place() / "photos/closed").chmod(0o700)
 
 
 def test_links_to_folders_are_followed_but_not_in_circles(place):

@@ -57,7 +57,7 @@ class Predictions:
 
 def predict_files(
     run: Run | Path | str,
-    images: Sequence[Path | str],
+    images: Path | str | Sequence[Path | str],
     out: Path | str,
     *,
     also: Sequence[Run | Path | str] = (),
@@ -74,6 +74,8 @@ def predict_files(
 ) -> Predictions:
     """Predict image files, and those in folders, into the folder `out`; what `segzoo predict` does.
 
+    `images` are paths of files and folders, or a path.
+
     Files whose predictions are there are skipped, unless they have changed since. A file that cannot be read is noted,
     and the rest goes on. The probabilities of `run` and of those in `also` are averaged. For networks in `.keras` files
     `frame` and `classes` say what runs know. Which values the others may have, `segzoo predict --help` and the
@@ -83,10 +85,11 @@ def predict_files(
         SegzooError: if a network cannot be opened, `out` holds other predictions, or files cannot be written.
     """
     manner = Manner(tta, overlap, blend, scale, precision)
+    paths = [images] if isinstance(images, Path | str) else images
     with quiet():
         members = [open_trained(source, frame, classes) for source in (run, *also)]
         results = Results(Path(out), members[0].classes, overlays, probabilities, objects)
-        return _predict(Ensemble(members, manner), results, find_sources([*map(Path, images)], results.out))
+        return _predict(Ensemble(members, manner), results, find_sources([*map(Path, paths)], results.out))
 
 
 def _predict(ensemble: Ensemble, results: Results, sources: Sources) -> Predictions:

@@ -31,7 +31,7 @@ class Sources:
     """What paths of files and folders lead to."""
 
     files: Sequence[Source]
-    """Each image file once, in the order of the paths; those of a folder sorted."""
+    """Each image file once by each of its names, in the order of the paths; those of a folder sorted."""
     passed_over: int
     """Files in folders that are no images, by their suffixes; hidden ones are not counted."""
 
@@ -44,9 +44,9 @@ def find_sources(paths: Sequence[Path], out: Path) -> Sources:
     would have the same.
 
     Raises:
-        ConfigError: if a folder has no images.
+        ConfigError: if a folder has no images, is `out` or cannot be read.
     """
-    found: dict[str, tuple[Path, PurePath]] = {}
+    found: dict[tuple[str, str], tuple[Path, PurePath]] = {}
     passed_over = 0
     for path in paths:
         files = list(_below(path, out)) if path.is_dir() else [path]
@@ -56,7 +56,7 @@ def find_sources(paths: Sequence[Path], out: Path) -> Sources:
         passed_over += len(files) - len(images)
         for file in images:
             short = PurePath(file.name) if file == path else file.relative_to(path)
-            found.setdefault(os.path.realpath(file), (file, short))
+            found.setdefault((os.path.realpath(file), file.name), (file, short))
     names = _names(list(found.values()))
     return Sources([Source(path, name) for (path, _), name in zip(found.values(), names, strict=True)], passed_over)
 
@@ -64,20 +64,30 @@ def find_sources(paths: Sequence[Path], out: Path) -> Sources:
 def _below(folder: Path, out: Path) -> Iterator[Path]:
     """The files below a folder, sorted, with links to folders followed as long as they lead to no folder above."""
     left_out = os.path.realpath(out)
+    if os.path.realpath(folder) == left_out:
+        raise ConfigError(f"{folder} holds the images, and cannot be that of the results; choose another --out")
 
     def search(place: Path, above: frozenset[str]) -> Iterator[Path]:
         real = os.path.realpath(place)
         if real in above or real == left_out:
             return
-        for entry in sorted(place.iterdir()):
-            if entry.name.startswith("."):
-                continue
-            if entry.is_dir():
+        for entry, is_folder in _entries(place):
+            if is_folder:
                 yield from search(entry, above | {real})
             else:
                 yield entry
 
     yield from search(folder, frozenset())
+
+
+def _entries(folder: Path) -> list[tuple[Path, bool]]:
+    """What is in a folder, sorted, but for what is hidden, and whether it is a folder."""
+    try:
+        return [(entry, entry.is_dir()) for entry in sorted(folder.iterdir()) if not entry.name.startswith(".")]
+    except OSError as error:
+        raise ConfigError(
+            f"cannot read the folder {folder} ({error.strerror}); name folders that you may read"
+        ) from error
 
 
 def _endings() -> str:
@@ -90,7 +100,7 @@ def _names(files: Sequence[tuple[Path, PurePath]]) -> list[str]:
         lambda path, short: short.with_suffix("").as_posix(),
         lambda path, short: short.as_posix(),
         lambda path, short: path.as_posix(),
-        lambda path, short: os.path.realpath(path),
+        lambda path, short: os.path.abspath(path),  # noqa: PTH100, since a link is called as itself
     ]
     ids = [texts[0](*file) for file in files]
     for text in texts[1:]:
