@@ -140,7 +140,7 @@ class Run:
             ConfigError: if it is an evaluation, which holds no network.
         """
         if self.evaluation:
-            of_run = f"; name the run: {self.folder / self.evaluation.run}" if self.evaluation.run else ""
+            of_run = f"; name the run: {(self.folder / self.evaluation.run).resolve()}" if self.evaluation.run else ""
             raise ConfigError(f"{self.folder} holds an evaluation and no network{of_run}")
         return self.files.model
 
