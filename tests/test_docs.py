@@ -517,7 +517,7 @@ def test_the_network_of_the_readme_trains(packages, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(packages["README.md"])
     settings = {"model.filters": 2} | {key: size for key, size in SMALL.items() if key.startswith("dataset.")}
     result = segzoo.run("plainnet", "shapes", settings=settings, epochs=1, out=tmp_path / "run")
-    assert result.metrics["images"] == 40
+    assert result.metrics["images"] == SMALL["dataset.test"]
 
 
 @pytest.mark.parametrize("name", [name for kind, name in SHIPPED if kind is plugin.Model])
