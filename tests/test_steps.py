@@ -39,6 +39,18 @@ def test_accumulated_batches_are_the_large_batch_also_at_the_end_of_an_epoch(tmp
         np.testing.assert_allclose(weight, expected, rtol=rounding, atol=rounding)
 
 
+@pytest.mark.parametrize("accumulate", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_compiled_by_xla_it_is_the_same_step_also_at_the_end_of_an_epoch(tmp_path, accumulate):
+    plain, compiled = Recorder(tmp_path, epochs=2), Recorder(tmp_path, epochs=2)
+    options = {"batch_size": 3, "accumulate": accumulate, "optimizer": "sgd", "precision": "float32"}
+    first = plain.fit(penalized_network, **options, train=Blocks(5))
+    second = compiled.fit(penalized_network, **options, train=Blocks(5), jit_compile=True)
+    for row, expected in zip(compiled.rows, plain.rows, strict=True):
+        assert row == pytest.approx(expected, rel=1e-4)
+    for weight, expected in zip(second.get_weights(), first.get_weights(), strict=True):
+        np.testing.assert_allclose(weight, expected, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("accumulate", [1, 2])
 def test_a_strategy_can_run_the_step(tmp_path, accumulate):
     recorder = Recorder(tmp_path)

@@ -78,6 +78,14 @@ class KerasTrainer(Trainer):
         description="What the network computes in. auto: mixed_bfloat16 on a processor with AVX512_BF16 or AMX and on "
         "GPUs of compute capability 8.0 and above, else float32. mixed_float16 trains with loss scaling.",
     )
+    jit_compile: bool = Field(
+        False, description="Whether XLA compiles the network: slow to begin, and then often faster on a GPU."
+    )
+    deterministic: bool = Field(
+        False,
+        description="Whether a GPU is to give the same bits each time, for which it is slower; on a processor they are "
+        "the same in any case.",
+    )
 
     @property
     def depends_on_length(self) -> bool:

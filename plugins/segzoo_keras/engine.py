@@ -15,9 +15,20 @@ import tensorflow as tf
 
 from segzoo.errors import ConfigError, TrainingError
 from segzoo.plugin import Job, Samples
-from segzoo.training import Arrays, ahead, class_weights, clean_state, confusion, mean_iou, prepare, require_finite_loss
+from segzoo.training import (
+    Arrays,
+    ahead,
+    class_weights,
+    clean_state,
+    confusion,
+    grow_memory,
+    mean_iou,
+    prepare,
+    require_finite_loss,
+)
 from segzoo_keras.averaging import Averages
 from segzoo_keras.checkpoint import Keeper, Progress
+from segzoo_keras.devices import determinism, fastest_device, placed
 from segzoo_keras.divergence import check_first_batch, diverged, not_finite
 from segzoo_keras.optimizing import learning_rate, make_optimizer
 from segzoo_keras.precision import build_network, scale_is_used_up
@@ -32,10 +43,11 @@ if TYPE_CHECKING:
 def fit(options: KerasTrainer, build: Callable[[], keras.Model], train: Samples, val: Samples, job: Job) -> keras.Model:
     """See `Trainer.fit`."""
     check_backend()
+    grow_memory()
     train_set = prepare(train, job)
     val_set = prepare(val, job)
     job.events.training_started(train_set.per_epoch)
-    with clean_state(job.seed, options.precision), enough_memory(options):
+    with clean_state(job.seed, options.precision), enough_memory(options), determinism(options.deterministic):
         model = with_pixels(build_network(build, options.precision), options.pixels, train_set)
         best = Loop(options, job, model, train_set, val_set, weights_of_labels(options, train, train_set, job)).run()
         if not best:
@@ -165,13 +177,14 @@ class Loop:
         options, job, progress = self.options, self.job, self.progress
         left = self.train.epoch(job.seed, progress.epoch, options.rare_crops)[progress.step * options.images_per_step :]
         start = perf_counter()
-        for batch in ahead(self.train.batches(options.images_per_step, left)):
+        batches = placed(self.train.batches(options.images_per_step, left), fastest_device())
+        for batch, given in ahead(batches):
             if self.complete:
                 break
             ready = perf_counter()
             if options.depends_on_length:  # the rate is that of the middle of the step
                 self.optimizer.learning_rate = learning_rate(options, progress.share(job, self.steps, 0.5))
-            loss = float(self.step(*batch))
+            loss = float(self.step(*given))
             if not math.isfinite(loss):
                 raise not_finite(loss, batch, options, job, progress)
             progress.end_step(loss, len(batch.images), ready - start, perf_counter() - start)

@@ -69,6 +69,9 @@ def compile_steps(
         check_gradients(slopes, job)
         return total, slopes
 
+    # Not the optimizer, nor the loop over parts, whose sizes XLA would have to know.
+    if options.jit_compile:
+        slopes_of = tf.function(slopes_of, jit_compile=True)
     if options.accumulate > 1:
         slopes_of = in_parts(slopes_of, options.batch_size, model.trainable_variables)
 
@@ -79,7 +82,7 @@ def compile_steps(
         averages.update(optimizer.iterations)
         return total
 
-    @tf.function(input_signature=signature[:1])
+    @tf.function(input_signature=signature[:1], jit_compile=options.jit_compile or None)
     def predict_step(images: Any) -> Any:
         return tf.cast(network(images, training=False), tf.float32)
 

@@ -11,6 +11,7 @@ from zipfile import BadZipFile, ZipFile
 
 from segzoo.errors import DataError, PluginError, SegzooError
 from segzoo.networks.build import clean_state
+from segzoo.networks.gpu_memory import grow_memory
 from segzoo.plugin_errors import summary
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ def load(path: Path, build: Callable[[], keras.Model]) -> keras.Model:
     """
     import keras
 
+    if keras.backend.backend() == "tensorflow":
+        grow_memory()
     config = _config(path)
     with clean_state():
         try:

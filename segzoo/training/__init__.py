@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from segzoo.data.samples import Identity
     from segzoo.networks.build import clean_state
     from segzoo.networks.frame import Frame
+    from segzoo.networks.gpu_memory import grow_memory
     from segzoo.networks.precision import fast_precision
     from segzoo.networks.tiles import tiled
     from segzoo.processes.processors import processor, threads
@@ -37,6 +38,7 @@ __all__ = [
     "confusion",
     "crops_of",
     "fast_precision",
+    "grow_memory",
     "mean_iou",
     "order",
     "prepare",
@@ -52,6 +54,7 @@ _HOMES = {
     "data.samples": ("Identity",),
     "networks.build": ("clean_state",),
     "networks.frame": ("Frame",),
+    "networks.gpu_memory": ("grow_memory",),
     "networks.precision": ("fast_precision",),
     "networks.tiles": ("tiled",),
     "processes.processors": ("processor", "threads"),
