@@ -210,7 +210,7 @@ def test_what_is_no_finished_run_is_named(tmp_path):
     first = write_run(tmp_path / "a", IMAGES)
     with pytest.raises(ConfigError, match="nothing to compare"):
         segzoo.compare([first])
-    with pytest.raises(ConfigError, match=r"nowhere is no run: it holds no config.toml"):
+    with pytest.raises(ConfigError, match=r"nowhere is no run: there is no such folder"):
         segzoo.compare([first, tmp_path / "nowhere"])
     other = write_run(tmp_path / "b", IMAGES, seed=1)
     (other / "manifest.json").unlink()

@@ -173,9 +173,14 @@ def test_a_network_that_is_missing_or_damaged_is_named(trained, tmp_path):
 
 def test_a_folder_that_is_no_run_or_a_run_that_is_not_finished_says_so(tmp_path):
     (tmp_path / "photos").mkdir()
-    for folder in (tmp_path / "photos", tmp_path / "nothing"):
-        with pytest.raises(ConfigError, match=f"{folder} is no run: it holds no config.toml; name the folder of one"):
-            segzoo.open_run(folder)
+    (tmp_path / "model.pt").touch()
+    for name, fault in {
+        "photos": "it holds no config.toml",
+        "nothing": "there is no such folder",
+        "model.pt": "it is a file",
+    }.items():
+        with pytest.raises(ConfigError, match=f"{tmp_path / name} is no run: {fault}; name the folder of one"):
+            segzoo.open_run(tmp_path / name)
     half = write_run(tmp_path / "half", [0.5])
     (half / "manifest.json").unlink()
     message = f"the run in {half} is not finished; `segzoo run --resume --out {half}` goes on with it"

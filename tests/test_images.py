@@ -470,8 +470,9 @@ def test_what_is_no_image_is_named(put, tmp_path, read):
         read(put("text.png", b"this is no image at all"))
     with pytest.raises(DataError, match=r"cannot read .*absent.png: there is no such file"):
         read(tmp_path / "absent.png")
-    with pytest.raises(DataError, match=r"cannot read .*empty.npy"):
-        read(put("empty.npy", b""))
+    for name in ("empty.npy", "empty.png", "empty.tif"):
+        with pytest.raises(DataError, match=rf"cannot read .*{name}: it is empty$"):
+            read(put(name, b""))
 
 
 @pytest.mark.parametrize("read", [read_image, read_mask, header, pages, palette])

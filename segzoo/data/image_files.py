@@ -118,18 +118,20 @@ def guarded(path: Path) -> Iterator[None]:
 
 
 def require_regular(path: Path) -> None:
-    """Raise a DataError unless a path leads to a file: to open a pipe waits for ever, and devices do not end."""
+    """Raise a DataError unless a path leads to a file with content; pipes may wait for ever, devices may not end."""
     try:
-        mode = path.stat().st_mode
+        status = path.stat()
     except OSError as error:
         if path.is_symlink():
             raise DataError(f"cannot read {path}: it is a link to {path.readlink()}, which is not there") from error
         if isinstance(error, FileNotFoundError | NotADirectoryError):
             raise DataError(f"cannot read {path}: there is no such file") from error
         raise
-    if not stat.S_ISREG(mode):
-        what = next((what for is_such, what in UNUSUAL.items() if is_such(mode)), "something else")
+    if not stat.S_ISREG(status.st_mode):
+        what = next((what for is_such, what in UNUSUAL.items() if is_such(status.st_mode)), "something else")
         raise DataError(f"cannot read {path}: it is {what}, not a file")
+    if not status.st_size:
+        raise DataError(f"cannot read {path}: it is empty")
 
 
 class ImageFile(Protocol):

@@ -80,7 +80,7 @@ def whole_pixels(values: NDArray[Any], path: Path) -> NDArray[Any]:
     if (wrong := _first_wrong(values, 0, largest)) is not None:
         raise DataError(
             f"cannot read {path}: its pixels are {values.dtype}, such as {wrong}, and not all whole numbers from 0 to "
-            f"{largest}; convert them to uint8 or uint16, or say which range of values is meant, if the "
+            f"{largest}; convert them to uint8 or uint16, or train with the range of values that is meant, if the "
             "dataset has an option for it, as in `--set 'dataset.range=[LOW, HIGH]'`"
         )
     return values.astype(kept)

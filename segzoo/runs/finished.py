@@ -301,9 +301,9 @@ def open_run(folder: Path | str) -> Run:
     """
     files = RunFolder(Path(folder))
     if not files.begun:
-        raise ConfigError(
-            f"{folder} is no run: it holds no {files.config.name}; name the folder of one, as runs/MODEL-DATASET"
-        )
+        fault = f"it holds no {files.config.name}" if files.path.is_dir() else "there is no such folder"
+        fault = "it is a file" if files.path.is_file() else fault
+        raise ConfigError(f"{folder} is no run: {fault}; name the folder of one, as runs/MODEL-DATASET")
     if not files.finished:
         raise ConfigError(f"the run in {folder} is not finished; `segzoo run --resume --out {folder}` goes on with it")
     config, metrics, manifest = files.read_config(), files.read_metrics(), files.read_manifest()
