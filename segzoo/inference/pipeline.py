@@ -140,10 +140,10 @@ class Pipeline:
     def _write(self, file: Prepared, pages: Iterator[Rows]) -> None:
         """Hand the logits of the pages of a file to the thread that writes it."""
         queue: Queue[Chunks | type[_AbandonedError] | None] = Queue(WAITING)
-        failed = Event()
-        writing = self._writers.submit(self._written, file, queue, failed)
+        failed, writing = Event(), None
         total = sum(height for height, _ in file.sizes)
         try:
+            writing = self._writers.submit(self._written, file, queue, failed)
             for rows in pages:
                 if self._ensemble.at_once:
                     queue.put(rows)  # to be enlarged by the thread that writes
@@ -154,12 +154,13 @@ class Pipeline:
                     self._tell(len(chunk), total)
                     if failed.is_set():
                         break
-        except BaseException:
+            queue.put(None)
+        except BaseException:  # also Ctrl-C while the thread is started: it may be at work, and nobody know it
             queue.put(_AbandonedError)
             with suppress(_AbandonedError, DataError):
-                writing.result()
+                if writing:
+                    writing.result()
             raise
-        queue.put(None)
         self._writing.append((file, writing))
 
     def _written(self, file: Prepared, queue: Queue[Any], failed: Event) -> Measured:
