@@ -40,6 +40,7 @@ def test_each_cell_is_a_run_and_none_is_run_twice(tmp_path, untimed, capsys):
     assert again.row() == results.row()
 
 
+@pytest.mark.slow
 def test_failed_cells_are_tried_again_when_wanted_and_go_on_where_they_were(tmp_path, untimed, monkeypatch, capsys):
     file, out = define(tmp_path, f"{net('crash')}, {net('learn')}", "[0]"), tmp_path / "out"
     segzoo.benchmark(file, out=out)
@@ -140,6 +141,7 @@ def hanging(tmp_path):
     process.communicate()
 
 
+@pytest.mark.slow
 def test_killed_a_benchmark_takes_its_cell_along_and_goes_on_within_it(hanging, untimed):
     process, file, out, cell = hanging
     process.kill()
@@ -155,6 +157,7 @@ def test_killed_a_benchmark_takes_its_cell_along_and_goes_on_within_it(hanging, 
     assert (log.count("training epoch 1"), log.count("training epoch 2")) == (1, 1)
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_the_cell_and_says_how_to_go_on(hanging):
     process, _, out, cell = hanging
     process.send_signal(signal.SIGINT)

@@ -28,6 +28,7 @@ def test_the_command_of_a_cell_repeats_it(tmp_path, command, monkeypatch):
         assert repeated.read_text() == Path("cells/shapes/net/seed-1", name).read_text()
 
 
+@pytest.mark.slow
 def test_a_cell_of_a_network_has_the_bits_of_a_run(tmp_path):
     model = '{name = "unet", filters = 2, depth = 1, batch_norm = false}'
     out = tmp_path / "out"

@@ -270,6 +270,7 @@ def test_only_models_are_drawn(command, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_check_that_fails_says_why_and_is_code_1(command, install):
     install("segzoo-test-sum", {"segzoo.losses": "sum = segzoo_test_sum:Sum"})
     done = command("check", "sum")
@@ -308,6 +309,7 @@ def test_an_import_that_does_not_end_is_ended_too(command, install, line, messag
     assert re.fullmatch(rf"segzoo: cannot import stuck: {message}\n", done.err), done.err
 
 
+@pytest.mark.slow
 def test_check_finds_a_class_in_the_current_folder_and_is_quiet_about_tensorflow(tmp_path):
     (tmp_path / "segzoo_here.py").write_text(
         "from segzoo.plugin import Loss\n\n"

@@ -448,6 +448,7 @@ def test_the_loss_and_the_dataset_of_the_page_train(packages, tmp_path, monkeypa
     assert 0 <= result.metrics["dataset_scores"]["cover_error"] <= 1
 
 
+@pytest.mark.slow
 def test_the_dataset_of_the_page_is_checked_where_its_data_are_not(packages, tmp_path):
     write_files("docs/how-to/check-a-plugin.md", tmp_path)
     paths = [str(packages[PLUGIN_PAGE]), os.environ.get("PYTHONPATH", "")]

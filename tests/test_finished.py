@@ -141,6 +141,7 @@ def subclassed(install):
     return install("segzoo-test-subclassed", {"segzoo.models": "sub = segzoo_test_subclassed:Net"})
 
 
+@pytest.mark.slow
 def test_a_subclassed_network_of_a_third_party_is_built_by_its_plugin_without_the_dataset(install, tmp_path):
     site = subclassed(install)
     run = segzoo.run("sub", "shapes", settings=DATASET, epochs=1, out=tmp_path / "run")

@@ -138,6 +138,7 @@ def test_many_files_are_looked_at_by_several_processes(tmp_path, cache, monkeypa
     assert sum(map(len, ids(tmp_path, cache).values())) == 20
 
 
+@pytest.mark.slow
 def test_a_pair_takes_few_bytes_however_many_there_are(tmp_path, cache, monkeypatch):
     monkeypatch.setattr(pairs, "CHUNK", 32)
     peaks = []

@@ -415,6 +415,7 @@ def test_files_of_other_names_in_one_folder_are_not_called_masks(tmp_path, cache
 # Many
 
 
+@pytest.mark.slow
 def test_images_with_folders_of_their_own_take_few_bytes_however_many_there_are(tmp_path, cache, monkeypatch):
     monkeypatch.setattr(segzoo_pairs, "CHUNK", 32)
     peaks = []

@@ -113,6 +113,7 @@ def test_the_width_is_chosen_and_the_baseline_stays():
     assert all(each == Match(Plain(filters=20), 180, "") for each in matches.values())
 
 
+@pytest.mark.slow
 def test_only_widths_that_the_plugin_accepts_are_chosen():
     assert match(InEights(), 37).model == InEights(filters=40)
     assert match(InEights(), 35).model == InEights(filters=32)

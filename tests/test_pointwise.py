@@ -85,6 +85,7 @@ def test_a_residual_network_trains_without_strides_in_its_projections():
     assert names == {"encoder2_project", "encoder3_project", "bridge_project"}
 
 
+@pytest.mark.slow
 def test_few_channels_do_not_crash_the_process():
     """Without the stand-in the process ends with a segmentation fault, on processors with AVX-512."""
     ended = subprocess.run([sys.executable, "-c", STEPS], capture_output=True, text=True)

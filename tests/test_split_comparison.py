@@ -29,6 +29,7 @@ def test_it_is_a_test_of_means_with_a_common_variance(seed, first, second, dista
     assert differ(one, other) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("counts", [(1000, 1000), (20, 5), (8, 2), (2, 1)])
 def test_random_splits_hardly_ever_differ(counts):
     rng = np.random.default_rng(0)

@@ -262,6 +262,7 @@ def test_a_plugin_that_is_not_importable_is_not_checked_elsewhere():
         testing.run_checks(Local(), limit=60)
 
 
+@pytest.mark.slow
 def test_with_a_limit_the_outcomes_are_the_same():
     told = []
     assert testing.run_checks(wrong.NeverFinite(), told.append, limit=600) == told

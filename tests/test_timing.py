@@ -173,6 +173,7 @@ def test_threads_that_are_fixed_already_are_not_taken_for_others(tmp_path):
         measure({}, 1, 97)
 
 
+@pytest.mark.slow
 def test_the_command_writes_figures_for_each_network(tmp_path):
     for label, filters in {"narrow": 2, "wide": 4}.items():
         cell(tmp_path, "unet", UNET | {"model.filters": filters}, label)
