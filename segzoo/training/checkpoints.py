@@ -20,7 +20,7 @@ from segzoo.files.atomic import unwritable
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-FORMAT = 2
+FORMAT = 3
 """Changes with the layout of the files."""
 KEPT = 2
 """The newest, and the previous one in case the newest is damaged on the disk."""
