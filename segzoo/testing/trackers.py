@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from unittest import SkipTest
@@ -47,25 +48,35 @@ METRICS: dict[str, Any] = {
 }
 
 
+@dataclass(frozen=True)
+class Tables:
+    """What a tracker is told of a run, in copies, so that one that changes them spoils no other check."""
+
+    config: dict[str, Any] = field(default_factory=lambda: deepcopy(CONFIG))
+    figures: list[dict[str, float]] = field(default_factory=lambda: deepcopy(FIGURES))
+    times: list[dict[str, float]] = field(default_factory=lambda: deepcopy(TIMES))
+    metrics: dict[str, Any] = field(default_factory=lambda: deepcopy(METRICS))
+
+
 def check_a_run_is_followed(tracker: Tracker) -> None:
     """All other checks need a tracker that is told of a whole run without an exception, which would end its part."""
     with run_folder() as folder:
-        follow(subscriber_of(tracker), folder)
+        follow(subscriber_of(tracker), folder, Tables())
 
 
 def check_a_run_that_goes_on_is_followed(tracker: Tracker) -> None:
     """A run may be ended in any epoch, and goes on in another process, in the same folder."""
     with run_folder() as folder:
         first = subscriber_of(tracker)
-        first.run_started(CONFIG, folder)
+        first.run_started(Tables().config, folder)
         first.training_started(8)
         first.images_done(8)
         for done in (0, 1, 3):
-            again = subscriber_of(tracker)
-            again.run_started(CONFIG, folder)
+            again, tables = subscriber_of(tracker), Tables()
+            again.run_started(tables.config, folder)
             again.training_started(8)
-            again.resumed(FIGURES[:done], TIMES[:done], 0)
-            finish(again, folder, done)
+            again.resumed(tables.figures[:done], tables.times[:done], 0)
+            finish(again, folder, tables, done)
 
 
 def check_two_runs_can_be_followed_at_once(tracker: Tracker) -> None:
@@ -74,21 +85,17 @@ def check_two_runs_can_be_followed_at_once(tracker: Tracker) -> None:
         subscribers = subscriber_of(tracker), subscriber_of(tracker)
         assert subscribers[0] is not subscribers[1], "`subscriber` returned the same object for two runs"
         for subscriber, folder in zip(subscribers, (one, other), strict=True):
-            subscriber.run_started(CONFIG, folder)
+            subscriber.run_started(Tables().config, folder)
         for subscriber, folder in zip(subscribers, (one, other), strict=True):
-            finish(subscriber, folder, 0)
+            finish(subscriber, folder, Tables())
 
 
 def check_what_it_is_told_stays_as_it_is(tracker: Tracker) -> None:
     """All that listen to a run are given the same tables, the one that writes `history.csv` among them."""
-    told: list[Any] = [CONFIG, FIGURES, TIMES, METRICS]
-    before = deepcopy(told)
+    tables = Tables()
     with run_folder() as folder:
-        follow(subscriber_of(tracker), folder)
-    changed = repr(told) != repr(before)
-    for table, kept in zip(told, before, strict=True):
-        table.clear()
-        table.update(kept) if isinstance(table, dict) else table.extend(kept)
+        follow(subscriber_of(tracker), folder, tables)
+    changed = repr(tables) != repr(Tables())  # as text, since NaN is not equal to itself
     assert not changed, "it has changed the configuration, figures, times or scores that it was given; copy them"
 
 
@@ -96,7 +103,7 @@ def check_files_of_the_run_stay_as_they_are(tracker: Tracker) -> None:
     """What is in the folder of a run is its result; a tracker may add to it, best in a folder of its own."""
     with run_folder() as folder:
         before = contents(folder)
-        follow(subscriber_of(tracker), folder)
+        follow(subscriber_of(tracker), folder, Tables())
         after = contents(folder)
     changed = [str(path) for path, content in before.items() if after.get(path) != content]
     assert not changed, f"it has changed or removed {', '.join(changed)} in the folder of the run"
@@ -106,7 +113,7 @@ def check_random_numbers_stay_as_they_are(tracker: Tracker) -> None:
     """A run that is followed must give the same bits as one that is not."""
     python, numpy = random.getstate(), pickle.dumps(np.random.get_state())
     with run_folder() as folder:
-        follow(subscriber_of(tracker), folder)
+        follow(subscriber_of(tracker), folder, Tables())
     assert random.getstate() == python, "it leaves Python's random in another state"
     assert pickle.dumps(np.random.get_state()) == numpy, "it leaves NumPy's random in another state"
 
@@ -134,21 +141,21 @@ def run_folder() -> Iterator[Path]:
         yield folder
 
 
-def follow(subscriber: Subscriber, folder: Path) -> None:
+def follow(subscriber: Subscriber, folder: Path, tables: Tables) -> None:
     """Tell of a whole run."""
-    subscriber.run_started(CONFIG, folder)
+    subscriber.run_started(tables.config, folder)
     subscriber.training_started(8)
-    finish(subscriber, folder, 0)
+    finish(subscriber, folder, tables)
 
 
-def finish(subscriber: Subscriber, folder: Path, done: int) -> None:
+def finish(subscriber: Subscriber, folder: Path, tables: Tables, done: int = 0) -> None:
     """Tell of what comes after so many epochs."""
-    for figures, times in zip(FIGURES[done:], TIMES[done:], strict=True):
+    for figures, times in zip(tables.figures[done:], tables.times[done:], strict=True):
         subscriber.images_done(8)
         subscriber.epoch_ended(figures, times)
     subscriber.message("a line")
     subscriber.pictures(sorted(RunFolder(folder).samples.iterdir()))
-    subscriber.run_ended(METRICS)
+    subscriber.run_ended(tables.metrics)
 
 
 def contents(folder: Path) -> Mapping[Path, bytes]:
