@@ -58,12 +58,12 @@ def augmented(augmentation: Augmentation, sample: Sample, size: tuple[int, int],
         PluginError: if the augmentation raises an exception, returns something of another form, or invents labels.
     """
     weights = None if sample.weights is None else _read_only(sample.weights)
-    given = _read_only(sample.image), _read_only(sample.mask), weights
+    given = Sample(_read_only(sample.image), _read_only(sample.mask), weights)
     try:
         result: Any = augmentation.augment(*given, size, np.random.default_rng(seed))
     except PluginRaisedError as error:
         raise PluginRaisedError(f"{error}, augmenting sample '{name}'", error.exception) from error.exception
-    if wrong := _fault(result, sample, size):
+    if wrong := _fault(result, given, size):
         raise PluginError(f"{title(type(augmentation))}: of sample '{name}', `augment` returned {wrong}")
     return Sample(*result)
 
@@ -83,6 +83,8 @@ def _fault(result: Any, given: Sample, size: tuple[int, int]) -> str:
         form, wanted = _form(array), "None" if before is None else f"{before.dtype} {(*size, *before.shape[2:])}"
         if form != wanted:
             return f"as {what} {form}, which should be {wanted}"
+    if result[1] is given.mask:  # so that images that stay as they are cost no look at their labels
+        return ""
     invented = sorted(label_counts(result[1]).keys() - label_counts(given.mask).keys() - {IGNORE})
     if invented:
         return f"the labels {', '.join(map(str, invented))}, which its mask does not have"
