@@ -8,18 +8,17 @@ from functools import cached_property
 from itertools import tee
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-import numpy as np
-
 from segzoo.data.rows import Rows
 from segzoo.errors import ConfigError
 from segzoo.inference.trained import Trained
 from segzoo.networks.precision import fast_precision, in_bfloat16
-from segzoo.networks.prediction import Predictor, predict_rows, softmax
+from segzoo.networks.prediction import Predictor, mean_as_logits, predict_rows, softmax
 from segzoo.networks.receptive_field import Reach, reach
-from segzoo.networks.symmetries import LEAST, Symmetric, Symmetries
+from segzoo.networks.symmetries import Symmetric, Symmetries
 from segzoo.networks.tiles import DEFAULT, Tiling
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     Image = Callable[[], Rows]
@@ -177,7 +176,6 @@ def _mean(members: Sequence[Rows]) -> Rows:
 
     def chunks() -> Iterator[NDArray[np.float32]]:
         for logits in zip(*(member.in_chunks(HEIGHT) for member in members), strict=True):
-            total = sum(map(softmax, logits[1:]), softmax(logits[0]))
-            yield np.log(np.maximum(total / np.float32(len(members)), LEAST))
+            yield mean_as_logits(map(softmax, logits))
 
     return Rows(members[0].size, chunks())

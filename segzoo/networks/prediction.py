@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 BATCH = 8
 """Images or tiles that are predicted at once."""
+LEAST = np.finfo(np.float32).tiny
+"""What a probability counts as, at least, so that its logarithm is finite."""
 
 
 class Predictor(Protocol):
@@ -96,3 +98,16 @@ def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     np.exp(planes, out=planes)
     planes /= planes.sum(axis=0)
     return np.moveaxis(planes, 0, -1)
+
+
+def mean_as_logits(probabilities: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """The logarithms of the mean of probabilities (..., C) of the same pixels, one or more.
+
+    They may stand wherever logits do: their softmax is the mean.
+    """
+    coming = iter(probabilities)
+    total, count = next(coming), 1
+    for more in coming:
+        total, count = total + more, count + 1
+    logits: NDArray[np.float32] = np.log(np.maximum(total / np.float32(count), LEAST))
+    return logits

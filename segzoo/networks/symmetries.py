@@ -14,16 +14,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from segzoo.errors import ConfigError
-from segzoo.networks.prediction import Predictor, softmax
+from segzoo.networks.prediction import Predictor, mean_as_logits, softmax
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Symmetries = Literal["flips", "d4"]
 """`flips`: the image, mirrored up and down, left and right, and both. `d4`: these, and these turned by 90 degrees."""
-
-LEAST = np.finfo(np.float32).tiny
-"""What a probability counts as, at least, so that its logarithm is finite."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +43,8 @@ class Symmetric:
             )
 
     def predict_on_batch(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Logarithms of probabilities (B, H', W', num_classes) of pixel values 0..255 (B, H, W, C).
-
-        They may stand wherever logits do: their softmax is the mean of the probabilities.
-        """
-        total = sum(self._probabilities(images))
-        count = 8 if self.symmetries == "d4" else 4
-        logarithms: NDArray[np.float32] = np.log(np.maximum(total / count, LEAST))
-        return logarithms
+        """Logits (B, H', W', num_classes) of pixel values 0..255 (B, H, W, C): see `mean_as_logits`."""
+        return mean_as_logits(self._probabilities(images))
 
     def _probabilities(self, images: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
         """The probabilities in each symmetry, turned back."""
