@@ -8,7 +8,7 @@ import tensorflow as tf
 
 import segzoo
 import segzoo_tensorboard
-from segzoo.testing.trackers import CONFIG, FIGURES, METRICS, TIMES, finish, follow, run_folder
+from segzoo.testing.trackers import CONFIG, FIGURES, METRICS, TIMES, Tables, finish, follow, run_folder
 from segzoo_tensorboard import TensorBoard
 
 installed = pytest.mark.skipif(find_spec("tensorboard") is None, reason="TensorBoard is not installed")
@@ -34,7 +34,7 @@ def read(folder):
 
 @installed
 def test_curves_scores_pictures_and_options_of_a_run(folder):
-    follow(TensorBoard().subscriber(), folder)
+    follow(TensorBoard().subscriber(), folder, Tables())
     found = read(folder)
     assert [step for step, _ in found["epoch/loss"]] == [1, 2, 3]
     np.testing.assert_allclose([value for _, value in found["epoch/val_loss"]], [row["val_loss"] for row in FIGURES])
@@ -57,7 +57,7 @@ def test_a_run_that_goes_on_has_each_epoch_once(folder):
     second = TensorBoard().subscriber()
     second.run_started(CONFIG, folder)
     second.resumed(FIGURES[:1], TIMES[:1])
-    finish(second, folder, 1)
+    finish(second, folder, Tables(), 1)
     assert [step for step, _ in read(folder)["epoch/loss"]] == [1, 2, 3]
 
 
