@@ -20,12 +20,12 @@ RGB, PALETTE = 2, 3
 class PngWriter:
     """A PNG of 8 bits that is being written. Use it as a context manager; it is complete when all rows have come."""
 
-    def __init__(self, path: Path, size: tuple[int, int], level: int, colours: NDArray[np.uint8] | None = None) -> None:
-        """Begin a file of that height and width, compressed at a level from 1 (quick) to 9.
-
-        Its rows are RGB, or indices of `colours` (N, 3).
-        """
-        self._file, self._compressor, self._left = path.open("wb"), zlib.compressobj(level), size[0]
+    def __init__(self, path: Path, size: tuple[int, int], colours: NDArray[np.uint8] | None = None) -> None:
+        """Begin a file of that height and width, whose rows are RGB, or indices of `colours` (N, 3)."""
+        self._file, self._left = path.open("wb"), size[0]
+        # Labels are runs of equal values, for which that strategy is quicker and makes smaller files; of photos higher
+        # levels take much longer, and save little.
+        self._compressor = zlib.compressobj(1) if colours is None else zlib.compressobj(strategy=zlib.Z_RLE)
         self._file.write(SIGNATURE)
         kind = RGB if colours is None else PALETTE
         self._chunk(b"IHDR", struct.pack(">IIBBBBB", size[1], size[0], 8, kind, 0, 0, 0))

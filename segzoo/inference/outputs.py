@@ -32,8 +32,6 @@ Depth = Literal["uint8", "float16"]
 """How probabilities are stored: as 0 to 255, or as they are."""
 SHOWN = 4096
 """The longer side, in pixels, of the overlay of a page that has more than LARGEST pixels."""
-LEVEL = 4
-"""Of the compression of masks as PNG."""
 
 
 def mask_file(folder: Path, name: str, sizes: Sequence[Size]) -> Path:
@@ -59,7 +57,7 @@ def masks(path: Path, sizes: Sequence[Size], num_classes: int) -> Iterator[Outpu
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_file(path) as part:
         if path.suffix == ".png":
-            with PngWriter(part, sizes[0], LEVEL, palette(num_classes)) as png:
+            with PngWriter(part, sizes[0], palette(num_classes)) as png:
                 yield _MaskPng(png)
             return
         with TiledTiff(part) as tiff:

@@ -21,8 +21,6 @@ NARROWEST = 240
 """Width in pixels that a legend needs."""
 MARGIN = 8
 """Pixels around the legend."""
-QUICK = 1
-"""The level of compression: higher ones take much longer, and save little."""
 
 
 class OverlayWriter:
@@ -46,7 +44,7 @@ class OverlayWriter:
         self._labels = np.empty((0, self._width), np.uint8)
         """The rows that are not drawn, and above them as many as outlines reach."""
         self._came = self._drawn = 0
-        self._png = PngWriter(path, (self._height + len(self._legend), self._legend.shape[1]), QUICK)
+        self._png = PngWriter(path, (self._height + len(self._legend), self._legend.shape[1]))
 
     def __enter__(self) -> Self:
         return self
