@@ -28,17 +28,20 @@ def resize_image(image: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
     if image.dtype == np.uint8 and image.shape[2] == 3:
         return np.asarray(Image.fromarray(image).resize(size[::-1], Image.Resampling.BILINEAR))
     resized = resize_channels(image.astype(np.float32), size)
-    return np.rint(resized).astype(image.dtype)
+    return np.rint(resized).astype(image.dtype, order="C")
 
 
 def resize_channels(values: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
-    """(H, W, C) to (*size, C), each channel by itself, bilinear; for logits and for images that are not RGB."""
+    """(H, W, C) to (*size, C), each channel by itself, bilinear; for logits and for images that are not RGB.
+
+    In memory, the channels of the result lie one after another.
+    """
     if values.shape[:2] == size:
         return values
-    resized = np.empty((*size, values.shape[2]), np.float32)  # filled channel by channel, to save memory
-    for index, channel in enumerate(np.ascontiguousarray(values.transpose(2, 0, 1))):
-        resized[..., index] = np.asarray(Image.fromarray(channel).resize(size[::-1], Image.Resampling.BILINEAR))
-    return resized
+    resized = np.empty((values.shape[2], *size), np.float32)
+    for plane, channel in zip(resized, np.ascontiguousarray(np.moveaxis(values, -1, 0)), strict=True):
+        plane[:] = Image.fromarray(channel).resize(size[::-1], Image.Resampling.BILINEAR)
+    return np.moveaxis(resized, 0, -1)
 
 
 def resize_mask(mask: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:

@@ -33,7 +33,7 @@ class Figures:
         """See `Output`."""
         if strip.top == 0:
             self._pixels, self._confidence = np.zeros(len(self._classes), np.int64), 0
-        self._pixels += np.bincount(strip.labels.ravel(), minlength=len(self._classes))
+        self._pixels += [np.count_nonzero(strip.labels == label) for label in range(len(self._classes))]
         values = strip.confidence.ravel()
         for start in range(0, len(values), EXACT):
             self._confidence += int(values[start : start + EXACT].sum(dtype=np.float64) * ONE)

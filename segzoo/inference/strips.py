@@ -39,14 +39,13 @@ class Strip:
     @classmethod
     def of(cls, page: int, size: Size, top: int, image: NDArray[Any], logits: NDArray[np.float32]) -> Self:
         """The strip of these rows of an image and their logits."""
-        planes = np.array(np.moveaxis(logits, -1, 0), order="C")  # NumPy is slow along a short last axis
-        largest, labels = planes[0].copy(), np.zeros(planes.shape[1:], np.uint8)
+        planes = np.ascontiguousarray(np.moveaxis(logits, -1, 0))  # NumPy is slow along a short last axis
+        largest, labels = planes[0], np.zeros(planes.shape[1:], np.uint8)
         for label, plane in enumerate(planes[1:], start=1):
-            np.copyto(labels, np.uint8(label), where=plane > largest)
-            np.maximum(largest, plane, out=largest)
-        planes -= largest
-        np.exp(planes, out=planes)
-        return cls(page, size, top, image, logits, labels, 1 / planes.sum(axis=0))
+            np.maximum(labels, (plane > largest) * np.uint8(label), out=labels)
+            largest = np.maximum(largest, plane)
+        total = sum(np.exp(plane - largest) for plane in planes)
+        return cls(page, size, top, image, logits, labels, 1 / total)
 
     @property
     def rows(self) -> slice:
