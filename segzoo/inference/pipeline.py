@@ -1,7 +1,7 @@
 """From image files to files of predictions: reading, predicting and writing at the same time.
 
-Images are read ahead by threads, and what is made of them is written by others, so that the network seldom waits. Large
-images neither are held as a whole nor share batches with others.
+Images are read ahead and what is made of them is written by threads, so that the network seldom waits. Large images
+neither are held as a whole nor share batches with others.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from segzoo.inference.ensemble import Ensemble
 from segzoo.inference.results import Measured, Results
 from segzoo.inference.sources import Source
 from segzoo.inference.strips import LARGEST, Size
+from segzoo.networks.prediction import BATCH
 from segzoo.processes.processors import threads
 
 if TYPE_CHECKING:
@@ -34,10 +35,10 @@ if TYPE_CHECKING:
 
 SMALL = 2**22
 """Pixels of the largest image that shares batches with others."""
-AHEAD = 2
-"""Files that are read ahead beside those that threads are reading."""
-WRITERS = 8
-"""Threads that write beside those that processors are there for: most of the time they wait for the disk."""
+AHEAD = 2 * BATCH
+"""Files that are read ahead, or wait to be written, if they are small."""
+FIRST = 4
+"""Files that are read before it is known how large they are."""
 WAITING = 2
 """Chunks of logits that wait to be written."""
 
@@ -82,7 +83,8 @@ class Pipeline:
     def __init__(self, ensemble: Ensemble, results: Results, tell: Callable[[int, int], None]) -> None:
         """`tell` is given how many more rows of a file are predicted, and how many the file has."""
         self._ensemble, self._results, self._tell = ensemble, results, tell
-        self._readers, self._writers = ThreadPoolExecutor(threads()), ThreadPoolExecutor(threads() + WRITERS)
+        # At most one of them waits, as it writes, for logits; for these another may have to read the next image.
+        self._threads = ThreadPoolExecutor(max(2, threads()))
         self._writing: deque[tuple[Prepared, Future[Measured]]] = deque()
         self._unreadable: deque[Done] = deque()
 
@@ -90,8 +92,7 @@ class Pipeline:
         return self
 
     def __exit__(self, *error: object) -> None:
-        for pool in (self._readers, self._writers):
-            pool.shutdown(cancel_futures=True)
+        self._threads.shutdown(cancel_futures=True)
 
     def run(self, sources: Iterable[Source]) -> Iterator[Done]:
         """What has become of each file, about in the order of the files.
@@ -104,20 +105,22 @@ class Pipeline:
         yield from self._ended(0)
 
     def _prepared(self, sources: Iterable[Source]) -> Iterator[Prepared]:
-        """The files that can be read, in order, while others are read ahead."""
-        coming, waiting = iter(sources), deque[tuple[Source, Future[Prepared]]]()
+        """The files that can be read, in order, while others are read ahead: LARGEST pixels, if they are all alike."""
+        coming, waiting, ahead = iter(sources), deque[tuple[Source, Future[Prepared]]](), FIRST
         while True:
-            room = threads() + AHEAD - len(waiting) if _pixels(waiting) < LARGEST else not waiting
-            for source in islice(coming, int(room)):
-                waiting.append((source, self._readers.submit(read, source, self._ensemble, self._results)))
+            for source in islice(coming, max(0, ahead - len(waiting))):
+                waiting.append((source, self._threads.submit(read, source, self._ensemble, self._results)))
             if not waiting:
                 return
             source, future = waiting.popleft()
             try:
-                yield future.result()
+                file = future.result()
             except DataError as error:
                 self._tell(1, 1)
                 self._unreadable.append(Done(source, None, str(error)))
+            else:
+                ahead = min(max(1, LARGEST // file.pixels), AHEAD)
+                yield file
 
     def _predict(self, files: Iterator[Prepared]) -> Iterator[Done]:
         begun: deque[Prepared] = deque()
@@ -133,7 +136,7 @@ class Pipeline:
                 pages = chain([first], islice(logits, len(begun[0].pages) - 1))
                 self._write(begun[0], pages)
                 begun.popleft()
-                yield from self._ended(threads() + WRITERS)
+                yield from self._ended(AHEAD)
         except DataError as error:  # of a file that is read as it is predicted, and so is alone
             yield Done(begun[0].source, None, str(error))
 
@@ -143,7 +146,7 @@ class Pipeline:
         failed, writing = Event(), None
         total = sum(height for height, _ in file.sizes)
         try:
-            writing = self._writers.submit(self._written, file, queue, failed)
+            writing = self._threads.submit(self._written, file, queue, failed)
             for rows in pages:
                 if self._ensemble.at_once:
                     queue.put(rows)  # to be enlarged by the thread that writes
@@ -213,11 +216,6 @@ def _rows(path: Path, pixels: Pixels, page: int, size: Size) -> Rows:
             yield from pages.rows(page)
 
     return Rows(size, chunks())
-
-
-def _pixels(waiting: Iterable[tuple[Source, Future[Prepared]]]) -> int:
-    """Of the files that have been read."""
-    return sum(future.result().pixels for _, future in waiting if future.done() and not future.exception())
 
 
 def _received(queue: Queue[Any]) -> Iterator[Chunks]:
