@@ -4,7 +4,8 @@
 
 The photos of a folder go through a U-Net with new weights, by turns: its batches alone, which are in memory; a loader
 that decodes and resizes as the article's does, under `model.predict`; and segzoo, which writes masks at the size of the
-photos and the table. Loading the network and the first batches are left out.
+photos and the table. Loading the network and the first batches are left out. Masks are removed when all is measured:
+where many files were just removed, some file systems take long to make others.
 """
 
 from __future__ import annotations
@@ -47,9 +48,10 @@ def main(words: Sequence[str] | None = None) -> None:
 
     sources = find_sources([options.root / "images"], Path("predictions")).files[: options.images]
     precision = "bfloat16" if fast_precision() == "mixed_bfloat16" else "float32"
-    turns = competitors(sources, options.filters, (options.size, options.size), precision)
-    interleaved(turns, 1)
-    taken = interleaved(turns, options.rounds)
+    with tempfile.TemporaryDirectory() as folder:
+        turns = competitors(sources, options.filters, (options.size, options.size), precision, Path(folder))
+        interleaved(turns, 1)
+        taken = interleaved(turns, options.rounds)
     speeds = {name: [len(sources) / time for time in times] for name, times in taken.items()}
     article, bare, *_ = speeds.values()
     print(
@@ -66,9 +68,9 @@ def main(words: Sequence[str] | None = None) -> None:
 
 
 def competitors(
-    sources: Sequence[Source], filters: int, size: tuple[int, int], precision: str
+    sources: Sequence[Source], filters: int, size: tuple[int, int], precision: str, folder: Path
 ) -> Mapping[str, Callable[[], float]]:
-    """What takes turns, each of which returns its seconds."""
+    """What takes turns, each of which returns its seconds; files are written below the folder."""
     plain = article_unet(size, filters)
     loader = Photos([source.path for source in sources], size)
     network = build(filters)
@@ -79,9 +81,9 @@ def competitors(
     return {
         "article's loader, `model.predict`, float32": partial(seconds, lambda: plain.predict(loader, verbose=0)),
         f"bare network, {precision}": partial(seconds, partial(bare, ready, len(sources), size)),
-        f"segzoo, masks, {precision}": partial(seconds, partial(predict, ensemble, sources, overlays=False)),
+        f"segzoo, masks, {precision}": partial(seconds, partial(predict, ensemble, sources, folder, overlays=False)),
         f"segzoo, masks and overlays, {precision}": partial(
-            seconds, partial(predict, ensemble, sources, overlays=True)
+            seconds, partial(predict, ensemble, sources, folder, overlays=True)
         ),
     }
 
@@ -116,12 +118,11 @@ def bare(network: keras.Model, images: int, size: tuple[int, int]) -> None:
         network.predict_on_batch(batch)
 
 
-def predict(ensemble: Ensemble, sources: Sequence[Source], overlays: bool) -> None:
-    with tempfile.TemporaryDirectory() as out:
-        results = Results(Path(out), CLASSES, overlays)
-        with Pipeline(ensemble, results, lambda rows, total: None) as pipeline:
-            for done in pipeline.run(sources):
-                assert done.measured, done.error
+def predict(ensemble: Ensemble, sources: Sequence[Source], folder: Path, overlays: bool) -> None:
+    results = Results(Path(tempfile.mkdtemp(dir=folder)), CLASSES, overlays)
+    with Pipeline(ensemble, results, lambda rows, total: None) as pipeline:
+        for done in pipeline.run(sources):
+            assert done.measured, done.error
 
 
 if __name__ == "__main__":
