@@ -7,13 +7,13 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from segzoo.errors import PluginError
+from segzoo.errors import ConfigError, PluginError
 from segzoo.networks.frame import Frame, mirrored
 from segzoo.plugin import IGNORE
 from segzoo_unet import UNet
 
 frames = st.builds(
-    Frame,
+    lambda image_size, stride, offset, margin: Frame(image_size, stride, offset % stride, margin),
     image_size=st.tuples(st.integers(1, 70), st.integers(1, 70)),
     stride=st.sampled_from([1, 2, 8, 16, 32]),
     offset=st.sampled_from([0, 3, 12]),
@@ -21,6 +21,28 @@ frames = st.builds(
 )
 sizes = st.tuples(st.integers(1, 90), st.integers(1, 90))
 corners = st.tuples(st.integers(-60, 60), st.integers(-60, 60))
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"image_size": 16}, "image_size 16: give height and width in pixels, such as (160, 224)"),
+        ({"image_size": (16,)}, "image_size (16,): give"),
+        ({"image_size": (16, 0)}, "image_size (16, 0): give"),
+        ({"image_size": (16, 16.0)}, "image_size (16, 16.0): give"),
+        ({"stride": 0}, "stride 0: give an integer from 1 on"),
+        ({"stride": "2"}, "stride '2': give an integer from 1 on"),
+        ({"margin": -1}, "margin -1: give an integer from 0 on"),
+        ({"stride": 4, "offset": 4}, "offset 4: give an integer from 0 to 3, less than the stride"),
+    ],
+)
+def test_numbers_that_cannot_be_are_named(given, expected):
+    with pytest.raises(ConfigError, match=re.escape(expected)):
+        Frame(**{"image_size": (16, 16), **given})
+
+
+def test_a_size_may_be_a_list():
+    assert Frame([16, 24]) == Frame((16, 24))
 
 
 @pytest.mark.parametrize(

@@ -294,8 +294,13 @@ def test_networks_whose_images_were_read_alike_predict_together_whatever_values_
         replace(opened, pixels=Pixels(3, None, FileReading("uint16", spread=(0, most)))) for most in (900, 4000)
     )
     assert Ensemble([dark, bright]).first is dark
-    with pytest.raises(ConfigError, match="need the same way to read image files"):
-        Ensemble([dark, replace(opened, pixels=Pixels(3, (0, 900), FileReading("uint16")))])
+    scaled = replace(opened, pixels=Pixels(3, (0, 900), FileReading("uint16", widened=True, stack="channels")))
+    with pytest.raises(ConfigError, match="need the same way to read image files") as refused:
+        Ensemble([dark, scaled])
+    assert "3 channels, values as they are, as uint16, " in str(refused.value)
+    assert str(refused.value).endswith(
+        "3 channels, values from 0 to 900, as uint16, 8 bits widened to 16, pages that are channels"
+    )
 
 
 @pytest.mark.parametrize("tta", ["flips", pytest.param("d4", marks=pytest.mark.slow)])

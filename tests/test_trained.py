@@ -54,6 +54,7 @@ def test_a_run_is_not_told_what_it_knows(trained):
 def test_a_file_of_a_run_leads_to_the_run(trained, tmp_path):
     with pytest.raises(ConfigError, match=rf"say how .*model.keras sees .*, or name the run that .*: {trained.folder}"):
         open_trained(trained.folder / "model.keras")
+    (tmp_path / "net.keras").touch()
     with pytest.raises(
         ConfigError, match=r"say how the network in .*net.keras sees images, with --image-size .* differ$"
     ):
@@ -107,6 +108,8 @@ def test_names_are_as_many_as_classes(tmp_path):
 def test_what_is_not_there_is_named(tmp_path):
     with pytest.raises(DataError, match=r"cannot read the network .*net.keras: no such file"):
         open_trained(tmp_path / "net.keras", Frame((20, 24)))
+    with pytest.raises(DataError, match=r"cannot read the network .*net.keras: no such file"):
+        open_trained(tmp_path / "net.keras")
     with pytest.raises(ConfigError, match="is no run"):
         open_trained(tmp_path)
     (tmp_path / "net.keras").write_bytes(b"PK")

@@ -39,6 +39,14 @@ class Pixels:
     reading: FileReading | None = None
     """What else there is to it; None if images of 8 and of 16 bits are taken as they are."""
 
+    def __str__(self) -> str:
+        """In words, for messages."""
+        reading = self.reading or FileReading(None)
+        values = f"values from {self.range[0]:g} to {self.range[1]:g}" if self.range else "values as they are"
+        parts = [f"{self.channels} channels", values, f"as {reading.dtype or 'uint8 or uint16'}"]
+        parts += ["8 bits widened to 16"] if reading.widened else []
+        return ", ".join(parts + ([f"pages that are {reading.stack}"] if reading.stack else []))
+
     @classmethod
     def of(cls, info: Info) -> Self:
         """Those of the images of a dataset."""

@@ -40,7 +40,7 @@ def resize_channels(values: NDArray[np.float32], size: tuple[int, int]) -> NDArr
         return values
     resized = np.empty((values.shape[2], *size), np.float32)
     for plane, channel in zip(resized, np.ascontiguousarray(np.moveaxis(values, -1, 0)), strict=True):
-        plane[:] = Image.fromarray(channel).resize(size[::-1], Image.Resampling.BILINEAR)
+        plane[:] = np.asarray(Image.fromarray(channel).resize(size[::-1], Image.Resampling.BILINEAR))
     return np.moveaxis(resized, 0, -1)
 
 

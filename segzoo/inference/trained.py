@@ -91,7 +91,8 @@ def open_trained(
         facts = (run.frame, info.classes, Pixels.of(info), run.manifest["network"].get(AGREEMENT))
         return Trained(run.folder, run.network_file, *facts, network=run.network)
     path = Path(source)
-    _require_frame(frame, path)
+    if path.exists():
+        _require_frame(frame, path)
     return _of_network(load(path, lambda: _unknown(path)), path, path, frame, classes)
 
 

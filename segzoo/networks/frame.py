@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from segzoo.errors import PluginError
+from segzoo.errors import ConfigError, PluginError
 from segzoo.plugin import Model, View
 from segzoo.plugin_errors import title
 
@@ -18,7 +19,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Frame:
-    """The part of an image that a network sees, the border around it, and where its prediction lies."""
+    """The part of an image that a network sees, the border around it, and where its prediction lies.
+
+    Raises:
+        ConfigError: if a size, or another number, cannot be.
+    """
 
     image_size: tuple[int, int]
     """Height and width of the area predicted at once: of the resized image, or of a crop or tile."""
@@ -27,6 +32,17 @@ class Frame:
     margin: int = 0
     view: View = "resize"
     """Whether images are resized to `image_size`, or seen in parts of that size."""
+
+    def __post_init__(self) -> None:
+        size: Any = self.image_size
+        if not isinstance(size, Sequence) or len(size) != 2 or not all(_is_count(side, 1) for side in size):
+            raise ConfigError(f"image_size {size!r}: give height and width in pixels, such as (160, 224)")
+        object.__setattr__(self, "image_size", tuple(size))
+        for name, least in (("stride", 1), ("margin", 0), ("offset", 0)):
+            value, most = getattr(self, name), self.stride - 1 if name == "offset" else None
+            if not _is_count(value, least, most):
+                up_to = "on" if most is None else f"to {most}, less than the stride"
+                raise ConfigError(f"{name} {value!r}: give an integer from {least} {up_to}")
 
     @classmethod
     def around(cls, image_size: tuple[int, int], model: Model, view: View = "resize") -> Frame:
@@ -115,10 +131,14 @@ def mirrored(start: int, count: int, side: int) -> NDArray[np.int64]:
 def _declared(model: Model, name: str, least: int, most: int | None = None) -> int:
     """What the model says of the sizes that it takes, if it is an integer within the bounds."""
     value: Any = getattr(model, name)
-    if not isinstance(value, Integral) or int(value) < least or (most is not None and int(value) > most):
+    if not _is_count(value, least, most):
         bounds = f"from {least} on" if most is None else f"from {least} to {most}, less than `stride`"
         raise PluginError(f"{title(type(model))}: `{name}` is {value!r}; it must be an integer {bounds}")
     return int(value)
+
+
+def _is_count(value: Any, least: int, most: int | None = None) -> bool:
+    return isinstance(value, Integral) and least <= int(value) and (most is None or int(value) <= most)
 
 
 def _split(total: int) -> tuple[int, int]:
