@@ -31,6 +31,8 @@ NETWORKS = {
             "trainer.ema": 0.9,
             "trainer.patience": 12,
         },
+        "--augmentation",
+        "standard",
     ),
     "unet-crops": (
         "unet",
