@@ -65,6 +65,19 @@ def test_on_its_own_split_a_run_has_its_own_scores(trained, evaluated):
         np.testing.assert_array_equal(Image.open(picture), Image.open(other))
 
 
+def test_scores_of_a_network_that_was_trained_on_since_are_called_so(trained, tmp_path):
+    run = shutil.copytree(trained.folder, tmp_path / "run")
+    folder = segzoo.evaluate(run).folder
+    assert not [sentence for sentence in segzoo.open_run(folder).warnings if "earlier network" in sentence]
+    with (run / "model.keras").open("ab") as file:
+        file.write(b"more")
+    assert segzoo.open_run(folder).warnings[-1].startswith("the run was trained longer since, so these are scores of")
+    shutil.move(run / "evaluations", tmp_path)
+    shutil.rmtree(run)
+    moved = segzoo.open_run(tmp_path / "evaluations" / folder.name)
+    assert not [sentence for sentence in moved.warnings if "earlier network" in sentence]
+
+
 def test_a_run_is_scored_on_another_split_into_its_folder(trained, network, tmp_path, command):
     run = shutil.copytree(trained.folder, tmp_path / "run")
     done = command("evaluate", run, "--split", "val", "--json")

@@ -5,7 +5,6 @@ Pooch does not: it deletes its temporary file when a download breaks off, so tha
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import time
@@ -23,6 +22,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from urllib3.exceptions import HTTPError
 
 from segzoo.errors import DataError
+from segzoo.files import stamps
 from segzoo.files.archives import Limit, unpack
 from segzoo.files.atomic import ensure_room, unwritable
 from segzoo.files.locking import holding
@@ -106,10 +106,10 @@ def fetch(urls: Sequence[str], path: Path, sha256: str, size: int, report: Calla
     part = _part(path)
     with holding(path.parent):
         if path.exists():
-            if (digest := _digest(path)) != sha256:
+            if (digest := stamps.sha256(path)) != sha256:
                 raise DataError(f"{path} is not the file wanted: its SHA-256 is {digest}, not {sha256}; delete it")
             return path
-        if _length(part) >= size and _digest(part) != sha256:
+        if _length(part) >= size and stamps.sha256(part) != sha256:
             part.unlink()
         ensure_room(path.parent, _remaining(path, size))
         try:
@@ -270,15 +270,10 @@ def _remaining(path: Path, size: int) -> int:
 
 
 def _verify(part: Path, sha256: str) -> None:
-    digest = _digest(part)
+    digest = stamps.sha256(part)
     if digest != sha256:
         part.unlink()
         raise _RefusedError(f"the SHA-256 of what came is {digest}, not {sha256}")
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _file_name(url: str, folder: Path) -> str:

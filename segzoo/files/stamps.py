@@ -7,6 +7,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file's content, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def stamp_of(paths: Iterable[Path]) -> str:
     """A text that changes whenever one of these files does: from their names, sizes and times, without reading them."""
     total = hashlib.sha256()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from segzoo.data.pixels import Pixels
 from segzoo.errors import ConfigError
+from segzoo.files.stamps import sha256
 from segzoo.networks.frame import Frame
 from segzoo.networks.saved import load, unreadable
 from segzoo.plugin_errors import summary
@@ -62,8 +63,7 @@ class Trained:
                 digest.update(weight.tobytes())
             return digest.hexdigest()
         try:
-            with self.file.open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()
+            return sha256(self.file)
         except OSError as error:
             raise unreadable(self.file, error) from error
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from segzoo import registry
 from segzoo.errors import DISTRIBUTION, ConfigError, suggestion
+from segzoo.files.stamps import sha256
 from segzoo.plugin import Info, Model
 from segzoo.runs.config import RunConfig
 from segzoo.runs.evaluation import Evaluation
@@ -233,10 +234,18 @@ class Run:
         chosen = ", on which the best epoch was chosen too" if self.metrics["selected_on_this_split"] else ""
         return f"{self.metrics['split']} split, {self.metrics['images']:,} images{chosen}"
 
-    @property
+    @cached_property
     def warnings(self) -> tuple[str, ...]:
         """What should be known of the scores, a sentence each; a run of an earlier version of segzoo has none."""
-        return tuple(self.metrics.get("warnings", ()))
+        outdated = ["the run was trained longer since, so these are scores of an earlier network"] * self._outdated()
+        return (*self.metrics.get("warnings", ()), *outdated)
+
+    def _outdated(self) -> bool:
+        """Whether it is an evaluation of a run that has another network now."""
+        if not self.evaluation or not self.evaluation.run:
+            return False
+        network = RunFolder(self.folder / self.evaluation.run).model
+        return network.exists() and sha256(network) != self.evaluation.network
 
     @property
     def overall(self) -> dict[str, float | None]:
