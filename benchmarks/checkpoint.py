@@ -20,7 +20,7 @@ from typing import Any
 from unittest.mock import patch
 
 from generated import write_pets
-from measure import origin, spread, table
+from measure import ARTICLE, origin, spread, table
 
 import segzoo
 from segzoo.training.checkpoints import Checkpoints
@@ -83,17 +83,15 @@ def train(filters: int, size: tuple[int, int], options: argparse.Namespace, fold
     settings = {
         "model.filters": filters,
         "dataset.root": str(folder / "pets"),
-        "dataset.split": "article",
         "dataset.val_size": options.images // 5,
         "dataset.allow_missing": True,
-        "trainer.optimizer": "rmsprop",
     }
     with (
         timed(KerasTrainer, "fit") as fits,
         timed(Checkpoints, "save", lambda store: sizes.append(bytes_in(store.folder))) as saves,
     ):
         out = folder / f"run-{filters}"
-        segzoo.run("unet", "oxford_pets", settings=settings, epochs=options.epochs, image_size=size, out=out)
+        segzoo.run(config=ARTICLE, settings=settings, epochs=options.epochs, image_size=size, out=out)
     return Cost(fits[0], saves, sizes)
 
 

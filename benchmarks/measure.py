@@ -17,6 +17,9 @@ from typing import TypeVar
 from segzoo.errors import DISTRIBUTION
 from segzoo.runs.manifest import environment
 
+ARTICLE = Path(__file__).parent / "recipes" / "article.toml"
+"""The recipe that segzoo is measured with, where nothing is said of its defaults."""
+
 Figure = TypeVar("Figure")
 
 

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from turns import BATCH_SIZE, Pace, Training, main
+from measure import ARTICLE
+from turns import Pace, Training, main
 
 from segzoo.plugin import Subscriber
 from segzoo.runs.config import compose
@@ -34,18 +35,13 @@ class Turns(Subscriber):
 def train(training: Training, pace: Pace) -> None:
     settings = {
         "model.filters": training.filters,
-        "model.bn_momentum": 0.99,
         "dataset.root": training.root,
-        "dataset.split": "article",
         "dataset.val_size": training.val_size,
         "dataset.allow_missing": True,
-        "trainer.optimizer": "rmsprop",
-        "trainer.batch_size": BATCH_SIZE,
-        "trainer.pixels": "0..255",
         **training.options,
     }
     numbers = {"epochs": training.epochs, "image_size": (training.image_size, training.image_size)}
-    experiment = resolve(compose(None, {"model": "unet", "dataset": "oxford_pets"} | numbers, settings))
+    experiment = resolve(compose(ARTICLE, numbers, settings))
     with tempfile.TemporaryDirectory() as folder:
         os.environ["SEGZOO_CACHE"] = f"{folder}/cache"  # the first epoch prepares the images, as in a first run
         turns = Turns(pace, experiment.trainer.model_dump(include={"precision"}))

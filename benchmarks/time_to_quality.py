@@ -38,7 +38,7 @@ from typing import Any
 
 import numpy as np
 from article import Pets, split
-from measure import origin
+from measure import ARTICLE, origin
 from quality_report import Record, pages
 from train_throughput import torch_version
 from turns import BATCH_SIZE, Competitor, Round, Training
@@ -49,7 +49,6 @@ from segzoo.registry import load
 from segzoo.runs.config import compose, parse_setting, read_table
 from segzoo.runs.planning import resolve
 
-ARTICLE = Path(__file__).parent / "recipes" / "article.toml"
 PYTORCH = "PyTorch"
 
 

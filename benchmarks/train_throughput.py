@@ -35,6 +35,10 @@ COMPETITORS: dict[str, tuple[str, dict[str, Any]]] = {
         f"segzoo augmented, {level}": ("segzoo", {"augmentation.name": "standard", "augmentation.level": level})
         for level in ("light", "medium", "strong")
     },
+    "segzoo averaged, clipped": (
+        "segzoo",
+        {"trainer.ema": 0.99, "trainer.clip_norm": 1.0, "trainer.schedule": "cosine", "trainer.warmup": 0.05},
+    ),
     ARTICLE: ("article", {}),
     "PyTorch float32": ("torch", {"bfloat16": False, "compile": False}),
     "PyTorch float32 compiled": ("torch", {"bfloat16": False, "compile": True}),

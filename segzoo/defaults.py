@@ -3,7 +3,7 @@
 They come in by the registry like all others.
 """
 
-DEFAULTS = {"augmentation": "none", "trainer": "keras", "loss": "cross_entropy"}
+DEFAULTS = {"augmentation": "standard", "trainer": "keras", "loss": "cross_entropy"}
 """Taken for a run that names none, by kind."""
 
 EARLIER = {"augmentation": "none"}

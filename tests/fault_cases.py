@@ -85,8 +85,9 @@ def net(fault: str, what: str, *others: str) -> Case:
 
 
 def mean(gives: str, what: str) -> Case:
-    """A loss that breaks a promise."""
-    return Case(what, (f"segzoo run planted planted --loss mean --set {shlex.quote(f'loss.gives={gives}')}",))
+    """A loss that breaks a promise, of which it depends on the masks whether it does."""
+    setting = shlex.quote(f"loss.gives={gives}")
+    return Case(what, (f"segzoo run planted planted --loss mean --set {setting} --augmentation none",))
 
 
 def untyped(setting: str, what: str, *others: str) -> Case:

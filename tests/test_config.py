@@ -21,7 +21,7 @@ def write(tmp_path, text):
 def test_names_alone_suffice():
     config = compose(words=WORDS)
     assert (config.model.name, config.dataset.name) == ("unet", "shapes")
-    assert (config.augmentation.name, config.trainer.name, config.loss.name) == ("none", "keras", "cross_entropy")
+    assert (config.augmentation.name, config.trainer.name, config.loss.name) == ("standard", "keras", "cross_entropy")
     assert (config.epochs, config.image_size, config.seed) == (None, None, 0)
 
 

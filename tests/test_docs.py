@@ -104,7 +104,8 @@ def pages_with(language):
 @pytest.fixture(scope="module")
 def finished_run(tmp_path_factory):
     out = tmp_path_factory.mktemp("run") / "run"
-    return segzoo.run("unet", "shapes", settings=SMALL, epochs=2, keep_checkpoint=True, out=out).folder
+    settings = SMALL | {"trainer.schedule": "constant", "trainer.warmup": 0, "trainer.half_size": 0}
+    return segzoo.run("unet", "shapes", settings=settings, epochs=2, keep_checkpoint=True, out=out).folder
 
 
 @pytest.fixture(scope="module")

@@ -74,7 +74,7 @@ def test_a_run_writes_down_its_splits(done):
 def test_history_has_a_row_an_epoch_and_no_times(done):
     found = rows(done.folder / "history.csv")
     assert [row["epoch"] for row in found] == ["1", "2", "3"]
-    assert set(found[0]) == {"epoch", "loss", "val_loss", "val_mean_iou"}
+    assert set(found[0]) == {"epoch", "loss", "val_loss", "val_mean_iou", "learning_rate"}
     assert [float(row["loss"]) for row in found] == [row["loss"] for row in done.history]
     assert [row["images"] for row in rows(done.folder / "timings.csv")] == ["8", "8", "8"]
 

@@ -16,6 +16,7 @@ from segzoo.scoring.overlap import confusion, mean_iou
 from segzoo.training.batches import order
 from segzoo.training.pipeline import decode
 from segzoo_keras import KerasTrainer, engine
+from segzoo_keras.steps import Steps
 from segzoo_losses import CrossEntropy
 from segzoo_shapes import Shapes
 from segzoo_unet import UNet
@@ -45,6 +46,20 @@ def linear_network():
     """One 1x1 convolution: quick to train, and simple to reason about."""
     inputs = keras.Input((None, None, 3))
     return keras.Model(inputs, keras.layers.Conv2D(CLASSES, 1, kernel_initializer="glorot_uniform")(inputs))
+
+
+PLAIN = {
+    "optimizer": "adam",
+    "learning_rate": 1e-3,
+    "schedule": "constant",
+    "warmup": 0,
+    "weight_decay": 0,
+    "clip_norm": 0,
+    "ema": 0,
+    "half_size": 0,
+    "precision": "float32",
+}
+"""Options of a training that is as simple as can be, and the same on any machine."""
 
 
 class Recorder(Events):
@@ -83,8 +98,7 @@ class Recorder(Events):
         self.said.append(text)
 
     def fit(self, build=linear_network, train=None, val=None, **options):
-        options = {"precision": "float32"} | options  # the same on any machine
-        return KerasTrainer(**options).fit(build, train or Blocks(), val or Blocks(3), self.job)
+        return KerasTrainer(**PLAIN | options).fit(build, train or Blocks(), val or Blocks(3), self.job)
 
 
 def val_loss(model, recorder, samples):
@@ -167,7 +181,11 @@ def test_seconds_of_training_end_it_and_seconds_of_anything_else_do_not(tmp_path
 
     compiled = engine.compile_steps
     monkeypatch.setattr(
-        engine, "compile_steps", lambda *words: [later(s, t) for s, t in zip(compiled(*words), (10, 99), strict=True)]
+        engine,
+        "compile_steps",
+        lambda *words: Steps(
+            *(later(step, seconds) for step, seconds in zip(compiled(*words), (10, 10, 99), strict=True))
+        ),
     )
     recorder.job = replace(recorder.job, seconds=45)
     recorder.fit(batch_size=2)

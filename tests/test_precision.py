@@ -289,7 +289,7 @@ def test_gradients_that_overflow_for_good_end_with_advice(tmp_path):
 
     advice = r"the gradients overflow float16 at any loss scale; .*=0.0001, or take --set trainer.precision=float32"
     with pytest.raises(TrainingError, match=advice):
-        Training(tmp_path, build, images=20, batch_size=1, precision="mixed_float16")
+        Training(tmp_path, build, images=20, batch_size=1, learning_rate=1e-3, precision="mixed_float16")
 
 
 def test_logits_that_float16_cannot_hold_name_the_precision_too(tmp_path):

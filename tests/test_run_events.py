@@ -241,6 +241,8 @@ def test_an_interrupt_in_a_subscriber_is_one_of_the_run():
 
 TINY = {"model.filters": 2, "model.depth": 1, "model.batch_norm": False}
 TINY |= {"dataset.size": 16, "dataset.train": 8, "dataset.val": 4, "dataset.test": 4}
+TINY |= {"trainer.schedule": "constant", "trainer.warmup": 0, "trainer.half_size": 0}
+"""A small run that may be trained longer."""
 
 
 class AtTheEnd(Everything):

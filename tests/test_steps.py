@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from test_keras_trainer import CLASSES, Blocks, Recorder
+from test_keras_trainer import CLASSES, PLAIN, Blocks, Recorder
 
 from segzoo.training import clean_state, prepare
 from segzoo_keras import KerasTrainer
@@ -56,7 +56,7 @@ def test_a_strategy_can_run_the_step(tmp_path, accumulate):
     recorder = Recorder(tmp_path)
     data = prepare(Blocks(), recorder.job)
     options = KerasTrainer(
-        batch_size=3, accumulate=accumulate, ema=0.9, clip_norm=0.1, weight_decay=0.1, precision="float32"
+        **PLAIN | {"accumulate": accumulate, "ema": 0.9, "clip_norm": 0.1, "weight_decay": 0.1, "batch_size": 3}
     )
     batch = data.batch(data.epoch(0, 0))
     results = []
@@ -64,7 +64,7 @@ def test_a_strategy_can_run_the_step(tmp_path, accumulate):
         with clean_state(3), strategy.scope() if strategy else tf.init_scope():
             model = with_pixels(penalized_network(), options.pixels, data)
             parts = model, make_optimizer(options, model), Averages(model, options.ema)
-            step, _ = compile_steps(*parts, data, options, recorder.job)
+            step = compile_steps(*parts, data, options, recorder.job).train
         losses = [float(strategy.run(step, batch) if strategy else step(*batch)) for _ in range(2)]
         results.append([losses, *model.get_weights(), *(average.numpy() for average in parts[2].variables)])
     for values, expected in zip(*results, strict=True):

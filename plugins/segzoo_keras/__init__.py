@@ -21,32 +21,38 @@ class KerasTrainer(Trainer):
     """
 
     optimizer: Literal["adam", "adamw", "rmsprop", "sgd"] = Field(
-        "adam", description="Keras optimizer; sgd has Nesterov momentum 0.9."
+        "adamw", description="Keras optimizer; sgd has Nesterov momentum 0.9."
     )
-    learning_rate: float = Field(1e-3, gt=0, description="Step size of the optimizer.")
+    learning_rate: float = Field(2e-3, gt=0, description="Step size of the optimizer.")
     schedule: Literal["constant", "cosine", "polynomial"] = Field(
-        "constant",
+        "cosine",
         description="Whether the learning rate stays, or falls to 0 by the end of epochs, steps or seconds, whichever "
         "ends first: as half a cosine wave, or as the power 0.9 of what is left.",
     )
     warmup: float = Field(
-        0.0, ge=0, lt=1, description="Share of the training in which the learning rate first rises from 0."
+        0.05, ge=0, lt=1, description="Share of the training in which the learning rate first rises from 0."
     )
-    weight_decay: float | None = Field(
-        None,
+    weight_decay: float = Field(
+        0.05,
         ge=0,
         description="Share of each kernel that a step takes away, times the learning rate; biases and scales do not "
-        "decay. Unset: 0.004 for adamw, as in Keras, else none.",
+        "decay. 0: none.",
     )
-    clip_norm: float | None = Field(
-        None, gt=0, description="Largest norm of the gradient of all variables together; unset: any."
+    clip_norm: float = Field(1.0, ge=0, description="Largest norm of the gradient of all variables together; 0: any.")
+    half_size: float = Field(
+        0.4,
+        ge=0,
+        lt=1,
+        description="Share of the training, from its beginning, in which the network sees images at half their height "
+        "and width, which takes about a third of the time; in the view resize, from 128 pixels a side on, and if the "
+        "network takes such sizes.",
     )
     batch_size: int = Field(8, ge=1, description="Images that the network sees at once.")
     accumulate: int = Field(
         1, ge=1, description="Batches in a training step, which takes the mean of their gradients and no more memory."
     )
     ema: float = Field(
-        0.0,
+        0.99,
         ge=0,
         lt=1,
         description="Momentum of a moving average of the weights, such as 0.999, which is validated and saved in their "
@@ -89,8 +95,8 @@ class KerasTrainer(Trainer):
 
     @property
     def depends_on_length(self) -> bool:
-        """See `Trainer.depends_on_length`: whether the learning rate does."""
-        return self.schedule != "constant" or self.warmup > 0
+        """See `Trainer.depends_on_length`: whether learning rate or size of images do."""
+        return self.schedule != "constant" or self.warmup > 0 or self.half_size > 0
 
     @property
     def images_per_step(self) -> int:

@@ -51,9 +51,9 @@ def not_finite(loss: float, batch: Batch, options: KerasTrainer, job: Job, progr
     return TrainingError(diverged(f"the loss became {loss} in epoch {progress.epoch + 1}", options))
 
 
-def check_logits_in_training(logits: Any, data: Arrays, job: Job) -> None:
-    """Refuse a network that makes in training what it does not make in inference, by the shape that a graph knows."""
-    promised = (None, *data.frame.output_size, job.num_classes)
+def check_logits_in_training(logits: Any, labels: Any, job: Job) -> None:
+    """Refuse a network that makes in training what it does not make in inference, by the shapes that a graph knows."""
+    promised = (None, *labels.shape[1:], job.num_classes)
     is_tensor = tf.is_tensor(logits)
     if not (is_tensor and logits.dtype.is_floating and logits.shape.is_compatible_with(promised)):
         made = f"{logits.dtype.name} {tuple(logits.shape)[1:]}" if is_tensor else f"a {type(logits).__name__}"

@@ -30,9 +30,10 @@ from segzoo_keras.averaging import Averages
 from segzoo_keras.checkpoint import Keeper, Progress
 from segzoo_keras.devices import determinism, fastest_device, placed
 from segzoo_keras.divergence import check_first_batch, diverged, not_finite
+from segzoo_keras.halving import can_be_halved
 from segzoo_keras.optimizing import learning_rate, make_optimizer
 from segzoo_keras.precision import build_network, scale_is_used_up
-from segzoo_keras.steps import Step, compile_steps, with_pixels
+from segzoo_keras.steps import Steps, compile_steps, with_pixels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -118,19 +119,21 @@ class Loop:
     """What a pixel weighs in training, by its label."""
     optimizer: keras.optimizers.Optimizer = field(init=False)
     averages: Averages = field(init=False)
-    step: Step = field(init=False)
-    predict: Step = field(init=False)
+    compiled: Steps = field(init=False)
+    halved: float = field(init=False)
+    """Share of the training in which images are halved."""
     keeper: Keeper = field(init=False)
     progress: Progress = field(init=False)
     steps: int = field(init=False)
     """Those of an epoch."""
 
     def __post_init__(self) -> None:
+        self.halved = self.options.half_size if can_be_halved(self.train, self.model) else 0.0
         self.steps = math.ceil(self.train.per_epoch / self.options.images_per_step)
         self.optimizer = make_optimizer(self.options, self.model)
         self.averages = Averages(self.model, self.options.ema)
         parts = self.model, self.optimizer, self.averages
-        self.step, self.predict = compile_steps(*parts, self.train, self.options, self.job, self.weights)
+        self.compiled = compile_steps(*parts, self.train, self.options, self.job, self.weights)
         self.keeper = Keeper(*parts, self.job, f"{self.train.fingerprint} {self.val.fingerprint}")
         self.progress = self.keeper.begin()
 
@@ -140,7 +143,7 @@ class Loop:
         if progress.epoch or progress.step:
             self.job.events.resumed(tuple(progress.figures), tuple(progress.times), progress.images)
         else:
-            check_first_batch(self.predict, self.train, self.options, self.job)
+            check_first_batch(self.compiled.predict, self.train, self.options, self.job)
         # An epoch that has begun is validated.
         while progress.step or not (self.complete or progress.impatient(patience)):
             self.epoch()
@@ -164,7 +167,7 @@ class Loop:
             raise TrainingError(diverged("the gradients overflow float16 at any loss scale", options))
         start = perf_counter()
         with self.averages.in_place():
-            figures |= validate(self.predict, self.val, options, self.job)
+            figures |= validate(self.compiled.predict, self.val, options, self.job)
             self.keeper.judge(progress, lower_is_better(figures, options))
         if options.depends_on_length:
             figures["learning_rate"] = float(f"{self.optimizer.learning_rate.numpy():.6g}")
@@ -182,9 +185,11 @@ class Loop:
             if self.complete:
                 break
             ready = perf_counter()
-            if options.depends_on_length:  # the rate is that of the middle of the step
-                self.optimizer.learning_rate = learning_rate(options, progress.share(job, self.steps, 0.5))
-            loss = float(self.step(*given))
+            done = progress.share(job, self.steps, 0.5)  # in the middle of the step
+            if options.depends_on_length:
+                self.optimizer.learning_rate = learning_rate(options, done)
+            train = self.compiled.train_halved if done < self.halved else self.compiled.train
+            loss = float(train(*given))
             if not math.isfinite(loss):
                 raise not_finite(loss, batch, options, job, progress)
             progress.end_step(loss, len(batch.images), ready - start, perf_counter() - start)

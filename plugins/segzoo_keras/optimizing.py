@@ -16,10 +16,10 @@ POWER = 0.9
 
 def make_optimizer(options: KerasTrainer, model: keras.Model) -> keras.optimizers.Optimizer:
     """The Keras optimizer that the options name, built for a network."""
-    config: dict[str, Any] = {"learning_rate": options.learning_rate, "global_clipnorm": options.clip_norm}
+    config: dict[str, Any] = {"learning_rate": options.learning_rate, "global_clipnorm": options.clip_norm or None}
     if options.optimizer == "sgd":
         config |= {"momentum": 0.9, "nesterov": True}
-    if options.weight_decay is not None:
+    if options.weight_decay or options.optimizer == "adamw":  # which needs a number
         config["weight_decay"] = options.weight_decay
     optimizer = keras.optimizers.get({"class_name": options.optimizer, "config": config})
     optimizer.exclude_from_weight_decay([v for v in model.trainable_variables if not v.name.endswith("kernel")])

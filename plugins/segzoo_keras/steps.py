@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -12,6 +12,7 @@ from segzoo.plugin import Job
 from segzoo.training import Arrays
 from segzoo_keras.averaging import Averages
 from segzoo_keras.divergence import check_gradients, check_logits_in_training
+from segzoo_keras.halving import halved
 from segzoo_keras.normalization import with_stand_ins
 
 if TYPE_CHECKING:
@@ -21,6 +22,17 @@ if TYPE_CHECKING:
     from segzoo_keras import KerasTrainer
 
 Step = Callable[..., Any]
+
+
+class Steps(NamedTuple):
+    """What is compiled, each with its first call."""
+
+    train: Step
+    """Images, labels and weights of a step to their mean loss."""
+    train_halved: Step
+    """The same of images that are halved first."""
+    predict: Step
+    """Images to logits."""
 
 
 def with_pixels(network: keras.Model, pixels: str, data: Arrays) -> keras.Model:
@@ -41,8 +53,8 @@ def compile_steps(
     options: KerasTrainer,
     job: Job,
     weights_of_labels: NDArray[np.float32] | None = None,
-) -> tuple[Step, Step]:
-    """A training step (images, labels and weights of a step to mean loss), and the way from images to logits.
+) -> Steps:
+    """The steps of a training, with its network and optimizer.
 
     The number of images is left open, so that a smaller last batch is not compiled again. In the training step, the
     weights are multiplied with those of the labels (256,).
@@ -60,7 +72,7 @@ def compile_steps(
             weights *= tf.gather(weights_of_labels, labels)
         with tf.GradientTape() as tape:
             logits = network(images, training=True)
-            check_logits_in_training(logits, data, job)
+            check_logits_in_training(logits, labels, job)
             loss = tf.reduce_mean(job.loss(labels, tf.cast(logits, tf.float32), weights))
             # A network's own penalties, such as weight decay; those of activities may be of 16 bits.
             total = tf.add_n([loss, *(tf.cast(penalty, tf.float32) for penalty in network.losses)])
@@ -75,18 +87,25 @@ def compile_steps(
     if options.accumulate > 1:
         slopes_of = in_parts(slopes_of, options.batch_size, model.trainable_variables)
 
-    @tf.function(input_signature=signature)
-    def train_step(images: Any, labels: Any, weights: Any) -> Any:
-        total, slopes = slopes_of(images, labels, weights)
+    def trained(*batch: Any) -> Any:
+        total, slopes = slopes_of(*batch)
         optimizer.apply(slopes, model.trainable_variables)
         averages.update(optimizer.iterations)
         return total
+
+    @tf.function(input_signature=signature)
+    def train_step(images: Any, labels: Any, weights: Any) -> Any:
+        return trained(images, labels, weights)
+
+    @tf.function(input_signature=signature)
+    def train_halved_step(images: Any, labels: Any, weights: Any) -> Any:
+        return trained(*halved(images, labels, weights))
 
     @tf.function(input_signature=signature[:1], jit_compile=options.jit_compile or None)
     def predict_step(images: Any) -> Any:
         return tf.cast(network(images, training=False), tf.float32)
 
-    return train_step, predict_step
+    return Steps(train_step, train_halved_step, predict_step)
 
 
 def in_parts(slopes_of: Step, size: int, variables: list[keras.Variable]) -> Step:

@@ -247,7 +247,7 @@ def check_crops_are_heeded(trainer: Trainer) -> None:
 def check_augmentation_is_for_training_alone(trainer: Trainer) -> None:
     """Who asks for augmentation must get it; and what is validated changed by chance says little of real images."""
     strong = registry.create(Augmentation, AUGMENTED_BY, {"level": "strong", "brightness": 1.0})
-    plain, changed = Training(epochs=1), Training(epochs=3, augmentation=strong)
+    plain, changed = Training(epochs=3), Training(epochs=3, augmentation=strong)
     plain.fit(trainer)
     left = changed.val_loss(changed.fit(trainer))
     losses = [training.reported("loss")[0] for training in (plain, changed)]

@@ -20,8 +20,8 @@ from segzoo.files.atomic import unwritable
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-FORMAT = 3
-"""Changes with the layout of the files."""
+FORMAT = 4
+"""Changes with the layout of the files, and where options mean something else or have other defaults."""
 KEPT = 2
 """The newest, and the previous one in case the newest is damaged on the disk."""
 
