@@ -56,11 +56,17 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+def without_folders(word: str) -> str:
+    """A word of the command line, or the value in `KEY=VALUE`, with `...` for the folders of an absolute path."""
+    key, equals, value = word.rpartition("=")
+    return f"{key}{equals}.../{Path(value).name}" if Path(value).is_absolute() else word
+
+
 def origin(packages: Sequence[str], *more: str) -> str:
     """Command, commit, date, machine and versions: what must stand beside every number."""
     facts = environment()
     machine, versions = facts["machine"], facts["versions"]
-    words = [f".../{Path(word).name}" if Path(word).is_absolute() else word for word in sys.argv[1:]]
+    words = map(without_folders, sys.argv[1:])
     command = shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *words])
     parts = [
         f"{datetime.now(UTC):%Y-%m-%d}",

@@ -38,7 +38,7 @@ from typing import Any
 
 import numpy as np
 from article import Pets, split
-from measure import ARTICLE, origin
+from measure import ARTICLE, origin, without_folders
 from quality_report import Record, pages
 from train_throughput import torch_version
 from turns import BATCH_SIZE, Competitor, Round, Training
@@ -147,7 +147,9 @@ def any_task(options: argparse.Namespace, folder: Path) -> tuple[str, dict[str, 
     names = {section: article[section]["name"] for section in ("augmentation", "trainer", "loss")}
     first = Side("the article's settings", "segzoo_curve", recipe(None, words | names, given | settings))
     size = "x".join(map(str, options.image_size or ()))
-    name = ", ".join(filter(None, [options.dataset, options.model, size, options.view, *options.set]))
+    name = ", ".join(
+        filter(None, [options.dataset, options.model, size, options.view, *map(without_folders, options.set)])
+    )
     return name, {"filters": 0, "image_size": 0, "epochs": options.epochs}, [first, *recipes(options, words, settings)]
 
 
