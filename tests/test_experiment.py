@@ -271,7 +271,7 @@ def test_any_image_size_and_the_unpadded_network_predict_every_pixel(tmp_path):
 def test_the_dataset_suggests_and_the_user_decides():
     words = {"model": "unet", "dataset": "shapes"}
     suggested = resolve(compose(words=words))
-    assert (suggested.epochs, suggested.frame.image_size, suggested.frame.view) == (6, (64, 64), "resize")
+    assert (suggested.epochs, suggested.frame.image_size, suggested.frame.view) == (12, (64, 64), "resize")
     decided = resolve(compose(words=words | {"epochs": 2, "image_size": (32, 48), "view": "crop"}))
     assert (decided.epochs, decided.frame.image_size, decided.frame.view) == (2, (32, 48), "crop")
 

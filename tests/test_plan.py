@@ -23,7 +23,7 @@ def test_models_and_datasets_suffice(definition):
     assert [entry.label for entry in decided.models] == ["unet", "resunet"]
     config = plan.config(Cell("shapes", "resunet", 2))
     assert (config.model.name, config.dataset.name, config.trainer.name) == ("resunet", "shapes", "keras")
-    assert (config.seed, config.epochs, config.image_size) == (2, 6, (64, 64))
+    assert (config.seed, config.epochs, config.image_size) == (2, 12, (64, 64))
 
 
 def test_the_benchmark_that_ships_is_of_three_small_models_and_three_seeds():
@@ -87,10 +87,10 @@ def test_models_datasets_and_seeds_may_be_added(definition):
         ('models = ["unet"]\ndatasets = ["shapes"]', "model 'resunet' is there, but not here"),
         ('models = ["unet", "resunet"]\ndatasets = [{name = "shapes", label = "x"}]', "dataset 'shapes' is there, but"),
         (SHORT + "seeds = [0, 1]", "model 'unet', seed 2 is there, but not here; model 'resunet', seed 2"),
-        (SHORT + "epochs = 7", "dataset 'shapes', epochs is 6 there, 7 here"),
+        (SHORT + "epochs = 7", "dataset 'shapes', epochs is 12 there, 7 here"),
         (
             SHORT + "steps = 7",
-            "dataset 'shapes', epochs is 6 there, unset here; dataset 'shapes', steps is unset there",
+            "dataset 'shapes', epochs is 12 there, unset here; dataset 'shapes', steps is unset there",
         ),
         (SHORT + 'loss = "dice"', "loss.name is cross_entropy there, dice here"),
         (SHORT + 'match = "parameters"', "match is none there, parameters here"),

@@ -35,7 +35,7 @@ def test_says_what_it_holds():
     info = Shapes().describe(Path("unused"))
 
     assert info.classes == ("background", "circle", "square", "triangle")
-    assert (info.channels, info.splits, info.image_size, info.epochs) == (3, SPLITS, (64, 64), 6)
+    assert (info.channels, info.splits, info.image_size, info.epochs) == (3, SPLITS, (64, 64), 12)
     assert Shapes(size=96).describe(Path("unused")).image_size == (96, 96)
 
 

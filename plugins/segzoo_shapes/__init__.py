@@ -36,7 +36,7 @@ class Shapes(Dataset):
             channels=3,
             splits=("train", "val", "test"),
             image_size=(self.size, self.size),
-            epochs=6,
+            epochs=12,
             licence="Apache-2.0",  # that of the program that draws them
         )
 
