@@ -41,7 +41,7 @@ def test_options_labels_and_seeds_of_entries(definition):
 @pytest.mark.parametrize(
     ("common", "own", "expected"),
     [
-        ("", "", (6, None, None)),
+        ("", "", (12, None, None)),
         ("epochs = 3", "", (3, None, None)),
         ("steps = 30", "", (None, 30, None)),
         ("epochs = 3\nsteps = 30", "", (3, 30, None)),

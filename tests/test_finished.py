@@ -95,7 +95,7 @@ def test_what_a_run_gives_is_what_its_folder_holds(trained):
         3,
         ("train", "val", "test"),
         (16, 16),
-        6,
+        12,
         "resize",
         licence="Apache-2.0",
     )
