@@ -9,13 +9,13 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from segzoo_keras.normalization import with_stand_ins
 from segzoo_keras.pointwise import SubsampledConvolution
+from segzoo_keras.stand_ins import with_stand_ins
 from segzoo_resunet import ResUNet
 
 STEPS = """
 import numpy as np, keras, tensorflow as tf
-from segzoo_keras.normalization import with_stand_ins
+from segzoo_keras.stand_ins import with_stand_ins
 inputs = keras.Input((96, 96, 8))
 network = with_stand_ins(keras.Model(inputs, keras.layers.Conv2D(16, 1, strides=2)(inputs)))
 maps = tf.constant(np.random.default_rng(0).normal(size=(8, 96, 96, 8)).astype("float32"))

@@ -13,7 +13,7 @@ from segzoo.training import Arrays
 from segzoo_keras.averaging import Averages
 from segzoo_keras.divergence import check_gradients, check_logits_in_training
 from segzoo_keras.halving import halved
-from segzoo_keras.normalization import with_stand_ins
+from segzoo_keras.stand_ins import with_stand_ins
 
 if TYPE_CHECKING:
     import numpy as np
