@@ -15,7 +15,7 @@ from segzoo_keras import KerasTrainer, checkpoint, engine, halving
 from segzoo_keras.averaging import Averages
 from segzoo_keras.halving import can_be_halved, halved
 from segzoo_keras.optimizing import make_optimizer
-from segzoo_keras.steps import compile_steps, with_pixels
+from segzoo_keras.steps import Phase, compile_steps, with_pixels
 
 
 def test_a_pixel_of_the_half_is_the_mean_of_four_and_has_the_label_of_one():
@@ -68,7 +68,8 @@ def test_its_step_is_that_of_images_which_are_small_already(tmp_path, more):
             model = with_pixels(linear_network(), options.pixels, data)
             parts = model, make_optimizer(options, model), Averages(model, options.ema)
             steps = compile_steps(*parts, prepare(Blocks(4), recorder.job), options, recorder.job)
-        loss = steps.train_halved(*batch) if recorder is large else steps.train(*halved(*batch))
+        given = batch if recorder is large else halved(*batch)
+        loss = steps.train[Phase(halved=recorder is large)](*given)
         results.append([float(loss), *model.get_weights()])
     for value, expected in zip(*results, strict=True):
         np.testing.assert_allclose(value, expected, rtol=1e-5)
@@ -76,31 +77,31 @@ def test_its_step_is_that_of_images_which_are_small_already(tmp_path, more):
 
 @pytest.fixture
 def seen(monkeypatch):
-    """Which steps are made: those of halved images, and others."""
-    names, compiled = [], engine.compile_steps
+    """The phases of the steps that are made."""
+    phases, compiled = [], engine.compile_steps
 
     def noted(*words):
         steps = compiled(*words)
 
-        def noting(name):
-            return lambda *batch: names.append(name) or getattr(steps, name)(*batch)
+        def noting(phase, step):
+            return lambda *batch: phases.append(phase) or step(*batch)
 
-        return steps._replace(train=noting("train"), train_halved=noting("train_halved"))
+        return steps._replace(train={phase: noting(phase, step) for phase, step in steps.train.items()})
 
     monkeypatch.setattr(engine, "compile_steps", noted)
-    return names
+    return phases
 
 
 def test_images_are_halved_in_the_first_part_of_a_training(tmp_path, small, seen):
     recorder = Recorder(tmp_path, epochs=5)
     recorder.fit(batch_size=3, half_size=0.4)
-    assert seen == ["train_halved"] * 4 + ["train"] * 6
+    assert seen == [Phase(halved=True)] * 4 + [Phase()] * 6
     assert len(recorder.rows) == 5
 
 
 def test_in_crops_none_is(tmp_path, small, seen):
     Recorder(tmp_path, epochs=2, frame=Frame((16, 16), view="crop")).fit(batch_size=3, half_size=0.4)
-    assert set(seen) == {"train"}
+    assert set(seen) == {Phase()}
 
 
 @pytest.mark.parametrize("steps", [2, 5])

@@ -9,6 +9,7 @@ from test_keras_trainer import CLASSES, Recorder
 
 from segzoo_keras import KerasTrainer, engine
 from segzoo_keras.optimizing import learning_rate
+from segzoo_keras.steps import Phase
 
 RATE = 0.01
 
@@ -95,9 +96,9 @@ def test_in_a_budget_of_seconds_the_rate_follows_the_clock(tmp_path, monkeypatch
 
         def call(*batch):
             now[0] += 10
-            return steps.train(*batch)
+            return steps.train[Phase()](*batch)
 
-        return steps._replace(train=call)
+        return steps._replace(train={Phase(): call})
 
     monkeypatch.setattr(engine, "compile_steps", slow)
     recorder = Recorder(tmp_path)

@@ -10,7 +10,7 @@ from segzoo.training import clean_state, prepare
 from segzoo_keras import KerasTrainer
 from segzoo_keras.averaging import Averages
 from segzoo_keras.optimizing import make_optimizer
-from segzoo_keras.steps import compile_steps, with_pixels
+from segzoo_keras.steps import Phase, compile_steps, with_pixels
 
 pytestmark = pytest.mark.filterwarnings("ignore:Gradients do not exist for variables")
 
@@ -64,7 +64,7 @@ def test_a_strategy_can_run_the_step(tmp_path, accumulate):
         with clean_state(3), strategy.scope() if strategy else tf.init_scope():
             model = with_pixels(penalized_network(), options.pixels, data)
             parts = model, make_optimizer(options, model), Averages(model, options.ema)
-            step = compile_steps(*parts, data, options, recorder.job).train
+            step = compile_steps(*parts, data, options, recorder.job).train[Phase()]
         losses = [float(strategy.run(step, batch) if strategy else step(*batch)) for _ in range(2)]
         results.append([losses, *model.get_weights(), *(average.numpy() for average in parts[2].variables)])
     for values, expected in zip(*results, strict=True):

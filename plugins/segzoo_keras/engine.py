@@ -33,7 +33,7 @@ from segzoo_keras.divergence import check_first_batch, diverged, not_finite
 from segzoo_keras.halving import can_be_halved
 from segzoo_keras.optimizing import learning_rate, make_optimizer
 from segzoo_keras.precision import build_network, scale_is_used_up
-from segzoo_keras.steps import Steps, compile_steps, with_pixels
+from segzoo_keras.steps import Phase, Steps, compile_steps, with_pixels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -188,8 +188,7 @@ class Loop:
             done = progress.share(job, self.steps, 0.5)  # in the middle of the step
             if options.depends_on_length:
                 self.optimizer.learning_rate = learning_rate(options, done)
-            train = self.compiled.train_halved if done < self.halved else self.compiled.train
-            loss = float(train(*given))
+            loss = float(self.compiled.train[Phase(done < self.halved)](*given))
             if not math.isfinite(loss):
                 raise not_finite(loss, batch, options, job, progress)
             progress.end_step(loss, len(batch.images), ready - start, perf_counter() - start)

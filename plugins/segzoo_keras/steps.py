@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import keras
@@ -24,13 +24,18 @@ if TYPE_CHECKING:
 Step = Callable[..., Any]
 
 
+class Phase(NamedTuple):
+    """What the training steps of a part of a training do that others do not."""
+
+    halved: bool = False
+    """Whether images are halved first."""
+
+
 class Steps(NamedTuple):
     """What is compiled, each with its first call."""
 
-    train: Step
-    """Images, labels and weights of a step to their mean loss."""
-    train_halved: Step
-    """The same of images that are halved first."""
+    train: Mapping[Phase, Step]
+    """Images, labels and weights of a step to their mean loss, in each phase."""
     predict: Step
     """Images to logits."""
 
@@ -56,16 +61,52 @@ def compile_steps(
 ) -> Steps:
     """The steps of a training, with its network and optimizer.
 
-    The number of images is left open, so that a smaller last batch is not compiled again. In the training step, the
-    weights are multiplied with those of the labels (256,).
+    In training steps, the weights are multiplied with those of the labels (256,).
     """
-    network = with_stand_ins(model)
+    network, signature = with_stand_ins(model), signature_of(data)
+    variables = model.trainable_variables
+    slopes_of = gradients(network, variables, optimizer, options, job, weights_of_labels)
+
+    def train_step(phase: Phase) -> Any:
+        @tf.function(input_signature=signature)
+        def step(images: Any, labels: Any, weights: Any) -> Any:
+            batch = images, labels, weights
+            total, slopes = slopes_of(*(halved(*batch) if phase.halved else batch))
+            optimizer.apply(slopes, variables)
+            averages.update(optimizer.iterations)
+            return total
+
+        return step
+
+    @tf.function(input_signature=signature[:1], jit_compile=options.jit_compile or None)
+    def predict_step(images: Any) -> Any:
+        return tf.cast(network(images, training=False), tf.float32)
+
+    return Steps({phase: train_step(phase) for phase in map(Phase, (False, True))}, predict_step)
+
+
+def signature_of(data: Arrays) -> list[tf.TensorSpec]:
+    """What a batch is: images, labels and weights.
+
+    The number of images is left open, so that a smaller last batch is not compiled again.
+    """
     (height, width), (out_height, out_width) = data.frame.input_size, data.frame.output_size
-    signature = [
+    return [
         tf.TensorSpec((None, height, width, data.channels), tf.float32),
         tf.TensorSpec((None, out_height, out_width), tf.int32),
         tf.TensorSpec((None, out_height, out_width), tf.float32),
     ]
+
+
+def gradients(
+    network: keras.Model,
+    variables: list[keras.Variable],
+    optimizer: keras.optimizers.Optimizer,
+    options: KerasTrainer,
+    job: Job,
+    weights_of_labels: NDArray[np.float32] | None,
+) -> Step:
+    """A function of a batch to its mean loss, with the network's penalties, and the gradients of the variables."""
 
     def slopes_of(images: Any, labels: Any, weights: Any) -> tuple[Any, list[Any]]:
         if weights_of_labels is not None:
@@ -77,35 +118,14 @@ def compile_steps(
             # A network's own penalties, such as weight decay; those of activities may be of 16 bits.
             total = tf.add_n([loss, *(tf.cast(penalty, tf.float32) for penalty in network.losses)])
             scaled = optimizer.scale_loss(total)
-        slopes = tape.gradient(scaled, model.trainable_variables)
+        slopes = tape.gradient(scaled, variables)
         check_gradients(slopes, job)
         return total, slopes
 
     # Not the optimizer, nor the loop over parts, whose sizes XLA would have to know.
     if options.jit_compile:
         slopes_of = tf.function(slopes_of, jit_compile=True)
-    if options.accumulate > 1:
-        slopes_of = in_parts(slopes_of, options.batch_size, model.trainable_variables)
-
-    def trained(*batch: Any) -> Any:
-        total, slopes = slopes_of(*batch)
-        optimizer.apply(slopes, model.trainable_variables)
-        averages.update(optimizer.iterations)
-        return total
-
-    @tf.function(input_signature=signature)
-    def train_step(images: Any, labels: Any, weights: Any) -> Any:
-        return trained(images, labels, weights)
-
-    @tf.function(input_signature=signature)
-    def train_halved_step(images: Any, labels: Any, weights: Any) -> Any:
-        return trained(*halved(images, labels, weights))
-
-    @tf.function(input_signature=signature[:1], jit_compile=options.jit_compile or None)
-    def predict_step(images: Any) -> Any:
-        return tf.cast(network(images, training=False), tf.float32)
-
-    return Steps(train_step, train_halved_step, predict_step)
+    return in_parts(slopes_of, options.batch_size, variables) if options.accumulate > 1 else slopes_of
 
 
 def in_parts(slopes_of: Step, size: int, variables: list[keras.Variable]) -> Step:
