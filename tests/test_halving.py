@@ -13,6 +13,7 @@ from segzoo.plugin import IGNORE
 from segzoo.training import clean_state, prepare
 from segzoo_keras import KerasTrainer, checkpoint, engine, halving
 from segzoo_keras.averaging import Averages
+from segzoo_keras.freezing import Trainable
 from segzoo_keras.halving import can_be_halved, halved
 from segzoo_keras.optimizing import make_optimizer
 from segzoo_keras.steps import Phase, compile_steps, with_pixels
@@ -66,7 +67,8 @@ def test_its_step_is_that_of_images_which_are_small_already(tmp_path, more):
     for recorder in (large, half):
         with clean_state(3):
             model = with_pixels(linear_network(), options.pixels, data)
-            parts = model, make_optimizer(options, model), Averages(model, options.ema)
+            trainable = Trainable(options, model)
+            parts = trainable, make_optimizer(options, trainable), Averages(model, options.ema)
             steps = compile_steps(*parts, prepare(Blocks(4), recorder.job), options, recorder.job)
         given = batch if recorder is large else halved(*batch)
         loss = steps.train[Phase(halved=recorder is large)](*given)
@@ -75,9 +77,8 @@ def test_its_step_is_that_of_images_which_are_small_already(tmp_path, more):
         np.testing.assert_allclose(value, expected, rtol=1e-5)
 
 
-@pytest.fixture
-def seen(monkeypatch):
-    """The phases of the steps that are made."""
+def phases_of_steps(monkeypatch):
+    """A list that the phase of each step is added to that is made."""
     phases, compiled = [], engine.compile_steps
 
     def noted(*words):
@@ -90,6 +91,12 @@ def seen(monkeypatch):
 
     monkeypatch.setattr(engine, "compile_steps", noted)
     return phases
+
+
+@pytest.fixture
+def seen(monkeypatch):
+    """The phases of the steps that are made."""
+    return phases_of_steps(monkeypatch)
 
 
 def test_images_are_halved_in_the_first_part_of_a_training(tmp_path, small, seen):

@@ -9,6 +9,7 @@ from test_keras_trainer import CLASSES, PLAIN, Blocks, Recorder
 from segzoo.training import clean_state, prepare
 from segzoo_keras import KerasTrainer
 from segzoo_keras.averaging import Averages
+from segzoo_keras.freezing import Trainable
 from segzoo_keras.optimizing import make_optimizer
 from segzoo_keras.steps import Phase, compile_steps, with_pixels
 
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Gradients do not exist for varia
 def penalized_network():
     """A network whose loss has penalties of its own, of weights and of activities, and a layer without a gradient."""
     inputs = keras.Input((None, None, 3))
-    x = keras.layers.Conv2D(4, 3, padding="same", activation="relu", activity_regularizer="l2")(inputs)
+    x = keras.layers.Conv2D(4, 3, padding="same", activation="relu", activity_regularizer="l2", name="body")(inputs)
     unused = keras.layers.Dense(2, kernel_initializer="ones")(x)
     x = x + keras.ops.stop_gradient(keras.ops.mean(unused, axis=-1, keepdims=True))
     return keras.Model(inputs, keras.layers.Conv2D(CLASSES, 1, kernel_regularizer=keras.regularizers.L1(0.01))(x))
@@ -51,21 +52,28 @@ def test_compiled_by_xla_it_is_the_same_step_also_at_the_end_of_an_epoch(tmp_pat
         np.testing.assert_allclose(weight, expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("accumulate", [1, 2])
-def test_a_strategy_can_run_the_step(tmp_path, accumulate):
+@pytest.mark.parametrize(
+    ("more", "phases"),
+    [
+        ({}, [Phase()] * 2),
+        ({"accumulate": 2}, [Phase()] * 2),
+        ({"freeze": ("body",), "unfreeze_after": 0.5, "optimizer": "adamw"}, [Phase(frozen=True), Phase(), Phase()]),
+    ],
+)
+def test_a_strategy_can_run_the_step(tmp_path, more, phases):
     recorder = Recorder(tmp_path)
     data = prepare(Blocks(), recorder.job)
-    options = KerasTrainer(
-        **PLAIN | {"accumulate": accumulate, "ema": 0.9, "clip_norm": 0.1, "weight_decay": 0.1, "batch_size": 3}
-    )
+    options = KerasTrainer(**PLAIN | {"ema": 0.9, "clip_norm": 0.1, "weight_decay": 0.1, "batch_size": 3} | more)
     batch = data.batch(data.epoch(0, 0))
     results = []
     for strategy in (None, tf.distribute.MirroredStrategy(["/cpu:0"])):
         with clean_state(3), strategy.scope() if strategy else tf.init_scope():
             model = with_pixels(penalized_network(), options.pixels, data)
-            parts = model, make_optimizer(options, model), Averages(model, options.ema)
-            step = compile_steps(*parts, data, options, recorder.job).train[Phase()]
-        losses = [float(strategy.run(step, batch) if strategy else step(*batch)) for _ in range(2)]
+            trainable = Trainable(options, model)
+            parts = trainable, make_optimizer(options, trainable), Averages(model, options.ema)
+            train = compile_steps(*parts, data, options, recorder.job).train
+        steps = [train[phase] for phase in phases]
+        losses = [float(strategy.run(step, batch) if strategy else step(*batch)) for step in steps]
         results.append([losses, *model.get_weights(), *(average.numpy() for average in parts[2].variables)])
     for values, expected in zip(*results, strict=True):
         np.testing.assert_allclose(values, expected, rtol=1e-5, atol=1e-6)

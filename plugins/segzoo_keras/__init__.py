@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from segzoo.plugin import Job, Samples, Trainer
 
@@ -46,6 +46,14 @@ class KerasTrainer(Trainer):
         description="Share of the training, from its beginning, in which the network sees images at half their height "
         "and width, which takes about a third of the time; in the view resize, from 128 pixels a side on, and if the "
         "network takes such sizes.",
+    )
+    freeze: tuple[str, ...] = Field(
+        (),
+        description="Layers that are not trained, and whose batch normalizations keep their statistics: names or paths "
+        "such as encoder/stem_conv, with the wildcards of a shell; a network with such a name is all its layers.",
+    )
+    unfreeze_after: float | None = Field(
+        None, gt=0, lt=1, description="Share of the training after which frozen layers are trained too; unset: never."
     )
     batch_size: int = Field(8, ge=1, description="Images that the network sees at once.")
     accumulate: int = Field(
@@ -93,10 +101,17 @@ class KerasTrainer(Trainer):
         "the same in any case.",
     )
 
+    @model_validator(mode="after")
+    def _freezing_agrees(self) -> Self:
+        if self.unfreeze_after is not None and not self.freeze:
+            raise ValueError("unfreeze_after needs frozen layers, as of --set 'trainer.freeze=[\"encoder\"]'")
+        return self
+
     @property
     def depends_on_length(self) -> bool:
-        """See `Trainer.depends_on_length`: whether learning rate or size of images do."""
-        return self.schedule != "constant" or self.warmup > 0 or self.half_size > 0
+        """See `Trainer.depends_on_length`: whether learning rate, size of images or frozen layers do."""
+        follows_plan = self.schedule != "constant" or self.warmup > 0
+        return follows_plan or self.half_size > 0 or self.unfreeze_after is not None
 
     @property
     def images_per_step(self) -> int:

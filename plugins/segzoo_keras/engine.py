@@ -30,6 +30,7 @@ from segzoo_keras.averaging import Averages
 from segzoo_keras.checkpoint import Keeper, Progress
 from segzoo_keras.devices import determinism, fastest_device, placed
 from segzoo_keras.divergence import check_first_batch, diverged, not_finite
+from segzoo_keras.freezing import Trainable
 from segzoo_keras.halving import can_be_halved
 from segzoo_keras.optimizing import learning_rate, make_optimizer
 from segzoo_keras.precision import build_network, scale_is_used_up
@@ -117,6 +118,7 @@ class Loop:
     val: Arrays
     weights: NDArray[np.float32] | None
     """What a pixel weighs in training, by its label."""
+    trainable: Trainable = field(init=False)
     optimizer: keras.optimizers.Optimizer = field(init=False)
     averages: Averages = field(init=False)
     compiled: Steps = field(init=False)
@@ -130,11 +132,12 @@ class Loop:
     def __post_init__(self) -> None:
         self.halved = self.options.half_size if can_be_halved(self.train, self.model) else 0.0
         self.steps = math.ceil(self.train.per_epoch / self.options.images_per_step)
-        self.optimizer = make_optimizer(self.options, self.model)
+        self.trainable = Trainable(self.options, self.model)
+        self.optimizer = make_optimizer(self.options, self.trainable)
         self.averages = Averages(self.model, self.options.ema)
-        parts = self.model, self.optimizer, self.averages
-        self.compiled = compile_steps(*parts, self.train, self.options, self.job, self.weights)
-        self.keeper = Keeper(*parts, self.job, f"{self.train.fingerprint} {self.val.fingerprint}")
+        parts = self.optimizer, self.averages
+        self.compiled = compile_steps(self.trainable, *parts, self.train, self.options, self.job, self.weights)
+        self.keeper = Keeper(self.model, *parts, self.job, f"{self.train.fingerprint} {self.val.fingerprint}")
         self.progress = self.keeper.begin()
 
     def run(self) -> list[Any]:
@@ -188,7 +191,8 @@ class Loop:
             done = progress.share(job, self.steps, 0.5)  # in the middle of the step
             if options.depends_on_length:
                 self.optimizer.learning_rate = learning_rate(options, done)
-            loss = float(self.compiled.train[Phase(done < self.halved)](*given))
+            phase = Phase(done < self.halved, done < self.trainable.frozen_until)
+            loss = float(self.compiled.train[phase](*given))
             if not math.isfinite(loss):
                 raise not_finite(loss, batch, options, job, progress)
             progress.end_step(loss, len(batch.images), ready - start, perf_counter() - start)

@@ -9,24 +9,58 @@ import keras
 
 if TYPE_CHECKING:
     from segzoo_keras import KerasTrainer
+    from segzoo_keras.freezing import Trainable
 
 POWER = 0.9
 """Of the polynomial schedule, as in DeepLab (arXiv:1606.00915)."""
 
 
-def make_optimizer(options: KerasTrainer, model: keras.Model) -> keras.optimizers.Optimizer:
-    """The Keras optimizer that the options name, built for a network."""
+class LateStart(keras.optimizers.Optimizer):
+    """What is mixed into a Keras optimizer some of whose variables are trained only from a later step on.
+
+    Adam corrects its averages, which begin at 0, by the number of steps. For variables that join later these are the
+    steps since then: with the number of all steps, their first ones would be up to six times too large.
+    """
+
+    def __init__(self, late: frozenset[int], **config: Any) -> None:
+        super().__init__(**config)
+        self._late, self._counts_late = late, False
+        self._before = self.add_variable((), dtype="int", aggregation="only_first_replica", name="before")
+
+    @property
+    def iterations(self) -> Any:
+        """The steps that are done; while a variable is changed that has joined later, those since then."""
+        return super().iterations - self._before if self._counts_late else super().iterations
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """See `keras.optimizers.Optimizer.update_step`."""
+        self._counts_late = self._get_variable_index(variable) in self._late
+        super().update_step(gradient, variable, learning_rate)
+        self._counts_late = False
+
+    def apply(self, grads: list[Any], trainable_variables: list[keras.Variable]) -> None:
+        """See `keras.optimizers.Optimizer.apply`."""
+        super().apply(grads, trainable_variables)
+        if self._late.isdisjoint(map(self._get_variable_index, trainable_variables)):
+            self._before.assign(self._iterations)
+
+
+def make_optimizer(options: KerasTrainer, trainable: Trainable) -> keras.optimizers.Optimizer:
+    """The Keras optimizer that the options name, built for all variables that are ever trained."""
     config: dict[str, Any] = {"learning_rate": options.learning_rate, "global_clipnorm": options.clip_norm or None}
     if options.optimizer == "sgd":
         config |= {"momentum": 0.9, "nesterov": True}
     if options.weight_decay or options.optimizer == "adamw":  # which needs a number
         config["weight_decay"] = options.weight_decay
-    optimizer = keras.optimizers.get({"class_name": options.optimizer, "config": config})
-    optimizer.exclude_from_weight_decay([v for v in model.trainable_variables if not v.name.endswith("kernel")])
+    kind = type(keras.optimizers.get(options.optimizer))
+    if trainable.late:
+        kind, config["late"] = type(kind.__name__, (LateStart, kind), {}), trainable.late
+    optimizer = kind(**config)
+    optimizer.exclude_from_weight_decay([v for v in trainable.variables if not v.name.endswith("kernel")])
     if options.precision == "mixed_float16":
         # Float16 has no numbers for the small gradients of a loss that is not scaled up.
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-    optimizer.build(model.trainable_variables)
+    optimizer.build(trainable.variables)
     return optimizer
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from segzoo_keras import KerasTrainer
+    from segzoo_keras.freezing import Trainable
 
 Step = Callable[..., Any]
 
@@ -29,6 +30,11 @@ class Phase(NamedTuple):
 
     halved: bool = False
     """Whether images are halved first."""
+    frozen: bool = False
+    """Whether the layers that `freeze` names are left as they are."""
+
+
+PHASES = [Phase(halved, frozen) for halved in (False, True) for frozen in (False, True)]
 
 
 class Steps(NamedTuple):
@@ -50,8 +56,13 @@ def with_pixels(network: keras.Model, pixels: str, data: Arrays) -> keras.Model:
     return keras.Model(inputs, network(scale(inputs) if pixels == "-1..1" else inputs), name="segzoo")
 
 
+def without_pixels(model: keras.Model) -> keras.Model:
+    """The network that `with_pixels` was given."""
+    return model.layers[-1]
+
+
 def compile_steps(
-    model: keras.Model,
+    trainable: Trainable,
     optimizer: keras.optimizers.Optimizer,
     averages: Averages,
     data: Arrays,
@@ -63,15 +74,17 @@ def compile_steps(
 
     In training steps, the weights are multiplied with those of the labels (256,).
     """
-    network, signature = with_stand_ins(model), signature_of(data)
-    variables = model.trainable_variables
-    slopes_of = gradients(network, variables, optimizer, options, job, weights_of_labels)
+    network, signature = with_stand_ins(trainable.model), signature_of(data)
 
     def train_step(phase: Phase) -> Any:
+        variables = trainable.at(phase.frozen)
+        slopes_of = gradients(network, variables, optimizer, options, job, weights_of_labels)
+
         @tf.function(input_signature=signature)
         def step(images: Any, labels: Any, weights: Any) -> Any:
             batch = images, labels, weights
-            total, slopes = slopes_of(*(halved(*batch) if phase.halved else batch))
+            with trainable.freezing(phase.frozen):
+                total, slopes = slopes_of(*(halved(*batch) if phase.halved else batch))
             optimizer.apply(slopes, variables)
             averages.update(optimizer.iterations)
             return total
@@ -82,7 +95,7 @@ def compile_steps(
     def predict_step(images: Any) -> Any:
         return tf.cast(network(images, training=False), tf.float32)
 
-    return Steps({phase: train_step(phase) for phase in map(Phase, (False, True))}, predict_step)
+    return Steps({phase: train_step(phase) for phase in PHASES}, predict_step)
 
 
 def signature_of(data: Arrays) -> list[tf.TensorSpec]:
@@ -106,12 +119,16 @@ def gradients(
     job: Job,
     weights_of_labels: NDArray[np.float32] | None,
 ) -> Step:
-    """A function of a batch to its mean loss, with the network's penalties, and the gradients of the variables."""
+    """A function of a batch to its mean loss, with the network's penalties, and the gradients of the variables.
+
+    There is no backward pass, and nothing kept for one, below the first layer that has one of the variables.
+    """
 
     def slopes_of(images: Any, labels: Any, weights: Any) -> tuple[Any, list[Any]]:
         if weights_of_labels is not None:
             weights *= tf.gather(weights_of_labels, labels)
-        with tf.GradientTape() as tape:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch([variable.value for variable in variables])
             logits = network(images, training=True)
             check_logits_in_training(logits, labels, job)
             loss = tf.reduce_mean(job.loss(labels, tf.cast(logits, tf.float32), weights))
