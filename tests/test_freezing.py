@@ -1,4 +1,4 @@
-"""Layers that are frozen: by which patterns, what they keep, what a step leaves out, and how they are trained later."""
+"""Layers that patterns name: what is frozen of them, what a step leaves out, and how they are trained otherwise."""
 
 from dataclasses import replace
 from itertools import count
@@ -32,11 +32,11 @@ DECODER = {"decoder_conv", "decoder_norm", "head"}
 def network():
     """An encoder, a network that is a layer; and a decoder, of layers."""
     image = keras.Input((None, None, 3))
-    x = layers.Conv2D(4, 3, padding="same", kernel_regularizer="l2", name="stem_conv")(image)
+    x = layers.Conv2D(4, 3, padding="same", use_bias=False, kernel_regularizer="l2", name="stem_conv")(image)
     x = layers.ReLU()(layers.BatchNormalization(name="stem_norm")(x))
     encoder = keras.Model(image, layers.Conv2D(4, 3, padding="same", name="last_conv")(x), name="encoder")
     inputs = keras.Input((None, None, 3))
-    x = layers.Conv2D(4, 3, padding="same", name="decoder_conv")(encoder(inputs))
+    x = layers.Conv2D(4, 3, padding="same", use_bias=False, name="decoder_conv")(encoder(inputs))
     x = layers.Dropout(0.2)(layers.ReLU()(layers.BatchNormalization(name="decoder_norm")(x)))
     return keras.Model(inputs, layers.Conv2D(CLASSES, 1, name="head")(x))
 
@@ -92,12 +92,14 @@ def test_a_pattern_is_for_names_and_paths_and_a_network_is_all_of_its_layers(bui
     assert trained(behind_pixels(build, freeze=patterns)) == expected
 
 
-def test_layers_that_are_frozen_at_first_are_among_what_is_ever_trained():
+def test_layers_that_are_frozen_at_first_are_among_what_is_ever_trained(caplog):
+    caplog.set_level("INFO")
     always, later = (behind_pixels(network, freeze=("encoder",), unfreeze_after=after) for after in (None, 0.5))
     assert (always.frozen_until, later.frozen_until) == (float("inf"), 0.5)
     assert trained(always, frozen=False) == DECODER
     assert trained(later, frozen=False) == ENCODER | DECODER
     assert trained(later, frozen=True) == DECODER
+    assert caplog.messages == ["frozen parameters: 264 of 436"] * 2
 
 
 def test_the_flags_of_layers_differ_in_the_block_only_and_so_do_penalties():
@@ -117,6 +119,22 @@ def test_the_flags_of_layers_differ_in_the_block_only_and_so_do_penalties():
         assert flags() == before
 
 
+def test_of_several_patterns_the_first_that_fits_has_the_factor():
+    multipliers = {"stem_norm": 3.0, "encoder": 0.5, "*conv": 0.0}
+    trainable = behind_pixels(network, freeze=("head",), lr_multipliers=multipliers)
+    found = {variable.path: factor for variable, factor in zip(trainable.variables, trainable.factors, strict=True)}
+    assert found == {
+        "stem_conv/kernel": 0.5,
+        "stem_norm/gamma": 3.0,
+        "stem_norm/beta": 3.0,
+        "last_conv/kernel": 0.5,
+        "last_conv/bias": 0.5,
+        "decoder_conv/kernel": 0.0,
+        "decoder_norm/gamma": 1.0,
+        "decoder_norm/beta": 1.0,
+    }
+
+
 @pytest.mark.parametrize(
     ("patterns", "expected"),
     [
@@ -133,6 +151,11 @@ def test_patterns_that_cannot_be_meant_are_told(patterns, expected):
     with pytest.raises(ConfigError) as caught:
         behind_pixels(network, freeze=patterns)
     assert str(caught.value) == f"trainer 'keras', option 'freeze': {expected}"
+
+
+def test_so_are_those_of_factors():
+    with pytest.raises(ConfigError, match=r"option 'lr_multipliers': no layer with weights is called 'hed'; did you"):
+        behind_pixels(network, lr_multipliers={"encoder": 0.1, "hed": 2.0})
 
 
 def test_of_many_layers_a_message_names_some():
@@ -156,7 +179,9 @@ def test_what_is_to_be_trained_later_must_be_frozen():
 
 
 def test_the_options_survive_and_what_is_trained_later_depends_on_the_length():
-    frozen = KerasTrainer(**PLAIN | {"freeze": ("encoder/*", "stem")})
+    frozen = KerasTrainer(
+        **PLAIN | {"freeze": ("encoder/*", "stem"), "lr_multipliers": {"body[0-9].*": 0.1, "head": 2}}
+    )
     later = frozen.model_copy(update={"unfreeze_after": 0.25})
     assert (frozen.depends_on_length, later.depends_on_length) == (False, True)
     for check in (check_options_survive_json, check_options_survive_toml):
@@ -284,3 +309,40 @@ def test_the_first_step_of_layers_that_are_trained_later_is_as_large_as_any(tmp_
     steps.train[Phase()](*batch)
     assert np.median(np.abs(kernel.numpy() - before)) == pytest.approx(RATE, rel=0.01)
     assert int(optimizer.iterations) == 21
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"optimizer": "adamw", "clip_norm": 0.5, "ema": 0.9},
+        {"optimizer": "sgd"},
+        {"optimizer": "adam", "accumulate": 2, "batch_size": 2},
+        {"optimizer": "rmsprop", "jit_compile": True},
+        {"optimizer": "adamw", "precision": "mixed_float16"},
+    ],
+)
+def test_a_factor_for_all_layers_is_that_of_the_learning_rate(tmp_path, more):
+    """Weight decay, which is a share of the learning rate, included."""
+    results = []
+    for options in ({"learning_rate": RATE, "lr_multipliers": {"*": 0.25}}, {"learning_rate": RATE / 4}):
+        recorder = Recorder(tmp_path, epochs=2)
+        results.append(recorder.fit(network, **{"batch_size": 3, "weight_decay": 0.5} | options | more).get_weights())
+    for value, expected in zip(*results, strict=True):
+        np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_factor_changes_the_steps_of_its_layers_only(tmp_path):
+    """And where it is 0, all that changes of them is the statistics of batches."""
+    after = []
+    for multipliers in ({}, {"stem_*": 0.0, "decoder_conv": 2.0}):
+        steps, model, _, batch = compiled(tmp_path, learning_rate=RATE, weight_decay=0.1, lr_multipliers=multipliers)
+        before = model.get_weights()
+        steps.train[Phase()](*batch)
+        changes = [value - start for value, start in zip(model.get_weights(), before, strict=True)]
+        after.append({weight.path: change for weight, change in zip(model.weights, changes, strict=True)})
+    plain, other = after
+    for path, change in plain.items():
+        factor = {"stem_conv": 0, "stem_norm": 0, "decoder_conv": 2}.get(path.partition("/")[0], 1)
+        expected = change if "moving" in path else factor * change
+        np.testing.assert_allclose(other[path], expected, rtol=1e-4, atol=1e-6, err_msg=path)

@@ -57,7 +57,10 @@ def test_compiled_by_xla_it_is_the_same_step_also_at_the_end_of_an_epoch(tmp_pat
     [
         ({}, [Phase()] * 2),
         ({"accumulate": 2}, [Phase()] * 2),
-        ({"freeze": ("body",), "unfreeze_after": 0.5, "optimizer": "adamw"}, [Phase(frozen=True), Phase(), Phase()]),
+        (
+            {"freeze": ("body",), "unfreeze_after": 0.5, "lr_multipliers": {"body": 0.5}, "optimizer": "adamw"},
+            [Phase(frozen=True), Phase(), Phase()],
+        ),
     ],
 )
 def test_a_strategy_can_run_the_step(tmp_path, more, phases):

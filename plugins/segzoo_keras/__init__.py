@@ -55,6 +55,11 @@ class KerasTrainer(Trainer):
     unfreeze_after: float | None = Field(
         None, gt=0, lt=1, description="Share of the training after which frozen layers are trained too; unset: never."
     )
+    lr_multipliers: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(
+        {},
+        description='Factors of the learning rate for layers with such names, as in {"encoder" = 0.1}; of several '
+        "patterns that fit, the first counts.",
+    )
     batch_size: int = Field(8, ge=1, description="Images that the network sees at once.")
     accumulate: int = Field(
         1, ge=1, description="Batches in a training step, which takes the mean of their gradients and no more memory."

@@ -1,10 +1,10 @@
-"""Layers of a network that are not trained, or only later: which they are, and a block in which they are frozen."""
+"""Layers of a network, by patterns of their names, that are not trained, or only later, or at another learning rate."""
 
 from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -28,7 +28,7 @@ Place = tuple[str, keras.layers.Layer]
 
 
 class Trainable:
-    """What of a network is trained, and from when on.
+    """What of a network is trained, from when on, and how fast.
 
     Layers are frozen only while a step is traced. Between steps the flags `trainable` are as the network was built, so
     there is nothing to restore in a training that goes on, nor in the network that is saved.
@@ -46,6 +46,8 @@ class Trainable:
         """Share of the training in which layers are frozen; infinite if they are until its end."""
         self.variables = self._first if self.frozen_until == math.inf else variables
         """All that are ever trained."""
+        self.factors = factors(places, options.lr_multipliers, self.variables)
+        """What the learning rate of each of them is multiplied by."""
         if self._layers:
             logger.info("frozen parameters: %d of %d", size(variables) - size(self._first), size(variables))
 
@@ -58,6 +60,11 @@ class Trainable:
         """The places in `variables` of those that are not trained from the first step on."""
         first = {id(variable) for variable in self._first}
         return frozenset(place for place, variable in enumerate(self.variables) if id(variable) not in first)
+
+    @property
+    def alike(self) -> bool:
+        """Whether all variables are trained from the first step on, at the same learning rate."""
+        return not self.late and set(self.factors) <= {1.0}
 
     @contextmanager
     def freezing(self, wanted: bool) -> Iterator[None]:
@@ -103,6 +110,22 @@ def matching(places: Sequence[Place], pattern: str, option: str) -> list[keras.l
             f"{suggestion(pattern, near)}"
         )
     return found
+
+
+def factors(
+    places: Sequence[Place], multipliers: Mapping[str, float], variables: Sequence[keras.Variable]
+) -> tuple[float, ...]:
+    """The factor of each variable: that of the first pattern which its layer, or one around it, matches; else 1.
+
+    Raises:
+        ConfigError: if a pattern matches no layer.
+    """
+    given: dict[int, float] = {}
+    for pattern, factor in multipliers.items():
+        for layer in matching(places, pattern, "lr_multipliers"):
+            for variable in layer.weights:
+                given.setdefault(id(variable), factor)
+    return tuple(given.get(id(variable), 1.0) for variable in variables)
 
 
 def size(variables: Sequence[keras.Variable]) -> int:

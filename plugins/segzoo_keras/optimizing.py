@@ -15,16 +15,18 @@ POWER = 0.9
 """Of the polynomial schedule, as in DeepLab (arXiv:1606.00915)."""
 
 
-class LateStart(keras.optimizers.Optimizer):
-    """What is mixed into a Keras optimizer some of whose variables are trained only from a later step on.
+class ByVariable(keras.optimizers.Optimizer):
+    """What is mixed into a Keras optimizer whose variables differ in their learning rates, or in when they are trained.
 
-    Adam corrects its averages, which begin at 0, by the number of steps. For variables that join later these are the
-    steps since then: with the number of all steps, their first ones would be up to six times too large.
+    Weight decay is by the rate of the variable. Adam corrects its averages, which begin at 0, by the number of steps;
+    for variables that join later these are the steps since then. With the number of all steps, the first ones of such
+    variables would be up to six times too large.
     """
 
-    def __init__(self, late: frozenset[int], **config: Any) -> None:
+    def __init__(self, factors: tuple[float, ...], late: frozenset[int], **config: Any) -> None:
         super().__init__(**config)
-        self._late, self._counts_late = late, False
+        self._decay, self.weight_decay = config.get("weight_decay"), None  # Keras' would be at the same rate for all
+        self._factors, self._late, self._counts_late = factors, late, False
         self._before = self.add_variable((), dtype="int", aggregation="only_first_replica", name="before")
 
     @property
@@ -34,8 +36,12 @@ class LateStart(keras.optimizers.Optimizer):
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """See `keras.optimizers.Optimizer.update_step`."""
-        self._counts_late = self._get_variable_index(variable) in self._late
-        super().update_step(gradient, variable, learning_rate)
+        place = self._get_variable_index(variable)
+        rate = learning_rate * self._factors[place]
+        if self._decay and self._use_weight_decay(variable):
+            self.assign_sub(variable, variable * self._decay * rate)
+        self._counts_late = place in self._late
+        super().update_step(gradient, variable, rate)
         self._counts_late = False
 
     def apply(self, grads: list[Any], trainable_variables: list[keras.Variable]) -> None:
@@ -53,8 +59,9 @@ def make_optimizer(options: KerasTrainer, trainable: Trainable) -> keras.optimiz
     if options.weight_decay or options.optimizer == "adamw":  # which needs a number
         config["weight_decay"] = options.weight_decay
     kind = type(keras.optimizers.get(options.optimizer))
-    if trainable.late:
-        kind, config["late"] = type(kind.__name__, (LateStart, kind), {}), trainable.late
+    if not trainable.alike:
+        kind = type(kind.__name__, (ByVariable, kind), {})
+        config |= {"factors": trainable.factors, "late": trainable.late}
     optimizer = kind(**config)
     optimizer.exclude_from_weight_decay([v for v in trainable.variables if not v.name.endswith("kernel")])
     if options.precision == "mixed_float16":
