@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any
 
 import keras
 
+from segzoo_keras.depthwise import DepthwiseConvolution, has_slow_gradient
+from segzoo_keras.devices import fastest_device
 from segzoo_keras.normalization import FusedBatchNormalization, replaceable
 from segzoo_keras.pointwise import SubsampledConvolution, strided_pointwise
 
@@ -44,10 +46,12 @@ def stand_in(layer: keras.layers.Layer) -> keras.layers.Layer | None:
         return FusedBatchNormalization(layer)
     if strided_pointwise(layer):
         return SubsampledConvolution(layer)
+    if has_slow_gradient(layer) and fastest_device() is None:
+        return DepthwiseConvolution(layer)
     return None
 
 
-def report(network: keras.Model, stand_ins: Iterable[keras.layers.Layer]) -> None:
+def report(network: keras.Model, stand_ins: Collection[keras.layers.Layer]) -> None:
     """Say in the log what was done; batch normalizations inside of other layers show by their moving variance."""
     fused = [layer.plain for layer in stand_ins if isinstance(layer, FusedBatchNormalization)]
     done = {id(plain.moving_variance) for plain in fused}
@@ -56,3 +60,5 @@ def report(network: keras.Model, stand_ins: Iterable[keras.layers.Layer]) -> Non
         logger.info("batch normalizations through TensorFlow's fused kernel: %d", len(done))
     if left:
         logger.info("batch normalizations left to Keras' own operations: %d (%s)", len(left), ", ".join(left))
+    if depthwise := sum(isinstance(layer, DepthwiseConvolution) for layer in stand_ins):
+        logger.info("depthwise convolutions with quicker gradients: %d", depthwise)
