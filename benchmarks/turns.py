@@ -30,10 +30,10 @@ CONVOLUTION = "convolution"
 
 @dataclass(frozen=True)
 class Training:
-    """What is to be trained; all competitors train the U-Net of the article."""
+    """What is to be trained; all competitors train the U-Net of the article, but for `stand_ins`."""
 
     worker: str
-    """The script that trains: `article`, `segzoo`, `torch` or `convolutions`."""
+    """The script that trains: `article`, `segzoo`, `torch`, `convolutions` or `stand_ins`."""
     filters: int
     image_size: int
     """Height and width that images are resized to."""

@@ -208,6 +208,16 @@ def test_training_steps_are_measured(printed_by, monkeypatch):
 
 
 @pytest.mark.slow
+def test_a_step_with_stand_ins_is_compared_with_that_of_keras(printed_by):
+    words = ("unet", "--set", "model.filters=1", "model.depth=1", "--precision", "float32", "--size", 16)
+    table = rows(printed_by("stand_ins", *words, "--rounds", 2, "--steps", 2, "--threads", 1))
+    assert list(table)[1:] == ["Keras' layers, float32", "batch normalization, float32", "all stand-ins, float32"]
+    for middle, least, most, *_, peak in list(table.values())[1:]:
+        assert 0 < least <= middle <= most
+        assert peak > 100
+
+
+@pytest.mark.slow
 def test_whole_epochs_are_measured(pets, printed_by):
     words = ("--filters", 1, "--size", 32, "--rounds", 2, "--threads", 1, "--root", pets, "--val-size", 8)
     table = rows(printed_by("train_throughput", "epochs", *words))
