@@ -178,6 +178,10 @@ def test_what_is_to_be_trained_later_must_be_frozen():
         registry.create(Trainer, "keras", {"unfreeze_after": 0.5})
 
 
+def test_a_single_pattern_needs_no_list():
+    assert registry.create(Trainer, "keras", {"freeze": "encoder*"}).freeze == ("encoder*",)
+
+
 def test_the_options_survive_and_what_is_trained_later_depends_on_the_length():
     frozen = KerasTrainer(
         **PLAIN | {"freeze": ("encoder/*", "stem"), "lr_multipliers": {"body[0-9].*": 0.1, "head": 2}}

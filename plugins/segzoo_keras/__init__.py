@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from segzoo.plugin import Job, Samples, Trainer
 
@@ -106,10 +106,15 @@ class KerasTrainer(Trainer):
         "the same in any case.",
     )
 
+    @field_validator("freeze", mode="before")
+    @classmethod
+    def _one_pattern(cls, patterns: Any) -> Any:
+        return [patterns] if isinstance(patterns, str) else patterns
+
     @model_validator(mode="after")
     def _freezing_agrees(self) -> Self:
         if self.unfreeze_after is not None and not self.freeze:
-            raise ValueError("unfreeze_after needs frozen layers, as of --set 'trainer.freeze=[\"encoder\"]'")
+            raise ValueError("unfreeze_after needs frozen layers, as of --set trainer.freeze=encoder")
         return self
 
     @property
