@@ -1,5 +1,9 @@
 """GPUs, as far as that can be seen without one: copies of batches, and operations that give the same bits."""
 
+import os
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -9,7 +13,9 @@ from test_keras_trainer import CLASSES, Blocks, Recorder, linear_network
 
 from segzoo.errors import TrainingError
 from segzoo.training import ahead, prepare
-from segzoo_keras.devices import fastest_device, placed
+from segzoo_keras.devices import computes_with_onednn, fastest_device, placed
+
+ASK = "from segzoo_keras.devices import computes_with_onednn; print(computes_with_onednn())"
 
 
 @pytest.fixture
@@ -34,6 +40,19 @@ def test_without_a_gpu_batches_stay_the_arrays_that_they_are(batches, monkeypatc
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [])
     assert fastest_device() is None
     assert all(given is batch for batch, given in placed(iter(batches), fastest_device()))
+
+
+def test_a_gpu_does_not_compute_with_onednn(monkeypatch):
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [kind])
+    assert not computes_with_onednn()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("told", "answer"), [("0", "False"), ("1", "True")])
+def test_tensorflow_can_be_told_whether_to_compute_with_onednn(told, answer):
+    settings = os.environ | {"TF_ENABLE_ONEDNN_OPTS": told, "CUDA_VISIBLE_DEVICES": ""}
+    asked = subprocess.run([sys.executable, "-c", ASK], env=settings, capture_output=True, text=True, check=True)
+    assert asked.stdout == f"{answer}\n"
 
 
 def test_with_one_a_batch_is_copied_to_it_while_another_is_trained_on(batches, monkeypatch):

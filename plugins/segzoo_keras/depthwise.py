@@ -1,6 +1,6 @@
-"""Depthwise convolutions whose gradients are quick on a processor.
+"""Depthwise convolutions whose gradients are quick with oneDNN, by which TensorFlow computes on processors.
 
-oneDNN, by which TensorFlow computes there, has a quick way to the gradient of a depthwise kernel that is three columns
+It has a quick way to the gradient of a depthwise kernel that is three columns
 wide at most; that of a wider kernel is put together of narrow ones here. And in 16 bits it has none to the gradient of
 maps that are seen in strides, which is computed in float32 here.
 """
@@ -42,7 +42,7 @@ class DepthwiseConvolution(keras.layers.Layer):
 
 
 def has_slow_gradient(layer: keras.layers.Layer) -> bool:
-    """Whether a layer is a depthwise convolution whose gradient takes long, and nothing else."""
+    """Whether a layer is a depthwise convolution whose gradient takes oneDNN long, and nothing else."""
     return (
         type(layer) is keras.layers.DepthwiseConv2D
         and (layer.kernel_size[1] > COLUMNS or (layer.strides != (1, 1) and layer.compute_dtype != "float32"))

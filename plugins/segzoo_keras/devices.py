@@ -1,4 +1,4 @@
-"""Batches on a GPU before they are needed, and operations that give the same bits there each time."""
+"""What TensorFlow computes on: batches on a GPU before they are needed, and operations of the same bits each time."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 from tensorflow.python.framework.config import disable_op_determinism, is_op_determinism_enabled
+from tensorflow.python.util import _pywrap_util_port as build
 
 from segzoo.errors import TrainingError
 from segzoo.training import Batch
@@ -16,6 +17,11 @@ from segzoo.training import Batch
 def fastest_device() -> str | None:
     """The GPU that TensorFlow computes on; None if that is the processor."""
     return "GPU:0" if tf.config.list_logical_devices("GPU") else None
+
+
+def computes_with_onednn() -> bool:
+    """Whether TensorFlow computes by oneDNN, as on most processors with AVX-512; it has no public way to ask."""
+    return fastest_device() is None and bool(build.IsMklEnabled())
 
 
 def placed(batches: Iterator[Batch], device: str | None) -> Iterator[tuple[Batch, tuple[Any, ...]]]:

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from segzoo_keras.depthwise import DepthwiseConvolution, has_slow_gradient
-from segzoo_keras.devices import fastest_device
+from segzoo_keras.devices import computes_with_onednn
 from segzoo_keras.normalization import FusedBatchNormalization, replaceable
 from segzoo_keras.pointwise import SubsampledConvolution, strided_pointwise
 
@@ -46,7 +46,7 @@ def stand_in(layer: keras.layers.Layer) -> keras.layers.Layer | None:
         return FusedBatchNormalization(layer)
     if strided_pointwise(layer):
         return SubsampledConvolution(layer)
-    if has_slow_gradient(layer) and fastest_device() is None:
+    if has_slow_gradient(layer) and computes_with_onednn():
         return DepthwiseConvolution(layer)
     return None
 
