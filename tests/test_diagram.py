@@ -218,6 +218,17 @@ def test_network_that_ends_with_a_network_is_drawn():
     assert len(blocks(svg, "conv")) == 1
 
 
+def test_network_with_several_outputs_within_a_network_is_drawn_layer_by_layer():
+    inner = image()
+    first = convolve(inner)
+    encoder = keras.Model(inner, [first, layers.MaxPooling2D()(first)], name="encoder")
+    inputs = image()
+    fine, coarse = encoder(inputs)
+    svg = diagram(keras.Model(inputs, layers.Concatenate()([fine, layers.UpSampling2D()(coarse)])))
+    assert len(blocks(svg, "conv")) == 1
+    assert len(blocks(svg, "down")) == 1
+
+
 def test_each_output_is_drawn():
     inputs = image()
     x = convolve(inputs)

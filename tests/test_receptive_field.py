@@ -167,3 +167,21 @@ def test_a_network_that_was_called_before_reaches_as_far(tmp_path):
     network = keras.saving.load_model(tmp_path / "network.keras")
     once = keras.Model(inputs, layers.Conv2D(2, 3, padding="same")(inputs))
     assert reach(network, Frame((16, 16))) == reach(once, Frame((16, 16)))
+
+
+def test_a_network_within_may_have_several_outputs():
+    def maps(x):
+        first = layers.Conv2D(4, 3, strides=2, padding="same")(x)
+        return [x, first, layers.Conv2D(4, 5, strides=2, padding="same")(first)]
+
+    def decoded(x, first, second):
+        second = layers.Concatenate()([first, layers.UpSampling2D(2)(second)])
+        return layers.Conv2D(2, 3, padding="same")(layers.Concatenate()([x, layers.UpSampling2D(2)(second)]))
+
+    inputs, inner = keras.Input((None, None, 3)), keras.Input((None, None, 3))
+    encoder = keras.Model(inner, maps(inner), name="encoder")
+    flat, nested = keras.Model(inputs, decoded(*maps(inputs))), keras.Model(inputs, decoded(*encoder(inputs)))
+    frame = Frame((32, 32), stride=4)
+    assert reach(nested, frame) == reach(flat, frame)
+    deeper = keras.Model(inputs, nested(inputs))
+    assert reach(deeper, frame) == reach(flat, frame)

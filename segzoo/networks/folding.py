@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from segzoo.errors import ConfigError
-from segzoo.networks.graph import read_graph
+from segzoo.networks.graph import operations_of, read_graph
 
 if TYPE_CHECKING:
     import keras
@@ -20,20 +21,27 @@ def fold(network: keras.Model) -> None:
     It gives the same logits but for rounding, and can no longer be trained. Of networks that are not functional, those
     that they consist of are changed.
     """
-    for layer in network.layers:
-        if getattr(layer, "layers", None):
-            fold(layer)
     try:
         graph = read_graph(network, "its layers are not known")
     except ConfigError:
+        _fold_all(network.layers)
         return
     read = Counter(source for sources in graph.sources.values() for source in sources) + Counter(graph.outputs)
-    called, operations = Counter(name for name, _ in graph.sources), {part.name: part for part in network.operations}
+    called, operations = Counter(name for name, _ in graph.sources), operations_of(network)
+    _fold_all(operations.values())
     for (name, _), sources in graph.sources.items():
-        layers = [operations[part] for part in (*(source for source, _ in sources), name)]
-        once = all(called[layer.name] == 1 for layer in layers) and all(read[source] == 1 for source in sources)
+        names = [*(source for source, _ in sources), name]
+        layers = [operations[part] for part in names]
+        once = all(called[part] == 1 for part in names) and all(read[source] == 1 for source in sources)
         if once and _fit(layers):
             _normalize(*layers)
+
+
+def _fold_all(layers: Iterable[Any]) -> None:
+    """Fold the networks among some layers."""
+    for layer in layers:
+        if getattr(layer, "layers", None):
+            fold(layer)
 
 
 def _fit(layers: list[Any]) -> bool:

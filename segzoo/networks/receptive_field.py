@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from segzoo.errors import ConfigError
 from segzoo.networks.frame import Frame
-from segzoo.networks.graph import read_graph
+from segzoo.networks.graph import operations_of, read_graph
 
 if TYPE_CHECKING:
     import keras
@@ -107,7 +107,7 @@ def _through(network: Any, span: Span, axis: int) -> Span:
             span = _made(layer, [span], axis)
         return span
     graph = read_graph(network, f"it does not tell how far it sees around a pixel: {INSTEAD}")
-    layers = {operation.name: operation for operation in network.operations}
+    layers = operations_of(network)
     spans: dict[Any, Span] = {}
     for call in graph.calls():
         spans[call] = _made(layers[call[0]], [spans[source] for source in graph.sources[call]] or [span], axis)
