@@ -18,6 +18,7 @@ PLANTED = {
         "segzoo.augmentations": "planted = segzoo_test_planted:Noise",
         "segzoo.losses": "planted = segzoo_test_planted:Sum",
         "segzoo.trainers": "planted = segzoo_test_planted:Fit",
+        "segzoo.trackers": "planted = segzoo_test_planted:Follow",
     },
     "segzoo-test-faulty-net": {"segzoo.models": "faulty = segzoo_test_faulty_net:Faulty"},
     "segzoo-test-not-finite": {
@@ -77,6 +78,17 @@ def raising(kind: str, method: str, *others: str) -> Case:
     titles = {"call": "The network that `build` returned", "__getitem__": "A sample of a dataset"}
     words = f"segzoo run planted planted {choice}--set {kind}.fails={method}"
     return Case(f"{titles.get(method, f'`{method}` of {with_article(kind)}')} raises an exception", (words, *others))
+
+
+def untracked(method: str, what: str) -> Case:
+    """A tracker that raises an exception in a run that ends well."""
+    return Case(
+        what,
+        (
+            "segzoo run planted planted --trainer planted --tracker planted "
+            f"--set tracker.planted.fails={method} --set trainer.tells=true",
+        ),
+    )
 
 
 def net(fault: str, what: str, *others: str) -> Case:
@@ -230,6 +242,14 @@ SECTIONS = [
             warned("Nothing is learned from the images", "--set trainer.val_losses=[1.5,1.3,1.4]"),
             warned("One class is predicted everywhere", "--set trainer.sees=nothing"),
             warned("The best epoch is the last one", "--set trainer.val_losses=[0.3,0.2,0.1]"),
+        ],
+    ),
+    Section(
+        "Trackers",
+        "What fails in a tracker is a warning, with the traceback in the log: the run goes on without it.",
+        [
+            untracked("subscriber", "`subscriber` of a tracker raises an exception"),
+            untracked("epoch_ended", "A tracker raises an exception when it is told of an epoch"),
         ],
     ),
     Section(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from segzoo.plugin import Augmentation, Dataset, Info, Loss, Model, Trainer
+from segzoo.plugin import Augmentation, Dataset, Info, Loss, Model, Subscriber, Tracker, Trainer
 
 
 def fail(plugin, method):
@@ -127,8 +127,35 @@ class Fit(Trainer):
     """Trains nothing."""
 
     fails: str = Field("", description="The method that fails.")
+    tells: bool = Field(False, description="Whether it tells of an epoch.")
 
     def fit(self, build, train, val, job):
-        network = build()
+        from segzoo.training import clean_state
+
+        with clean_state(job.seed):
+            network = build()
         fail(self, "fit")
+        if self.tells:
+            job.events.images_done(len(train))
+            job.events.epoch_ended({"loss": 0.5, "val_loss": 0.4})
         return network
+
+
+class Follow(Tracker):
+    """Writes nothing down."""
+
+    fails: str = Field("", description="The method that fails.")
+
+    def subscriber(self):
+        fail(self, "subscriber")
+        return Following(self)
+
+
+class Following(Subscriber):
+    """Follows a run, until it fails."""
+
+    def __init__(self, tracker):
+        self.tracker = tracker
+
+    def epoch_ended(self, figures, times=()):
+        fail(self.tracker, "epoch_ended")
