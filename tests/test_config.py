@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segzoo.errors import ConfigError
+from segzoo.plugin import StartingWeights
 from segzoo.runs.config import RunConfig, compose, dataset_of, parse_setting
 
 WORDS = {"model": "unet", "dataset": "shapes"}
@@ -145,3 +146,30 @@ def test_no_model_no_file_and_no_equals_sign(tmp_path):
         compose(tmp_path / "gone.toml")
     with pytest.raises(ConfigError, match="write KEY=VALUE"):
         parse_setting("model.filters")
+
+
+def test_an_option_that_is_no_table_has_no_options():
+    with pytest.raises(ConfigError, match="'filters' is 16, and has no options"):
+        compose(words=WORDS, settings={"model.filters": 16, "model.filters.x": 1})
+
+
+def test_starting_weights_are_compared_once_they_are_known():
+    plain = compose(words=WORDS | {"init": "net.keras"})
+    known, other = (
+        plain.model_copy(update={"starting_weights": {"init": StartingWeights("net.keras", sha)}}) for sha in "ab"
+    )
+    assert plain.differences(known) == known.differences(plain) == []
+    assert known.differences(other) == ["starting_weights.init.sha256 is a there, b here"]
+
+
+@pytest.mark.parametrize(
+    ("words", "settings", "kept"),
+    [({}, {}, True), ({"init": "b.keras"}, {}, False), ({}, {"model.filters": 3}, False), ({"seed": 3}, {}, True)],
+)
+def test_starting_weights_of_a_file_go_when_the_network_may_begin_with_others(tmp_path, words, settings, kept):
+    file = tmp_path / "config.toml"
+    config = compose(words=WORDS | {"init": "a.keras"})
+    known = config.model_copy(update={"starting_weights": {"init": StartingWeights("a.keras", "c0")}})
+    file.write_text(known.to_toml())
+    assert compose(file) == known
+    assert (compose(file, words, settings).starting_weights is not None) == kept

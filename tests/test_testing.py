@@ -12,7 +12,7 @@ import pytest
 import wrong_plugins as wrong
 
 from segzoo import registry, testing
-from segzoo.errors import ConfigError, PluginError
+from segzoo.errors import ConfigError, DataError, PluginError
 from segzoo.plugin import Model, Plugin
 from segzoo.testing import checks
 from segzoo.testing.bounded import bounded_outcomes
@@ -27,6 +27,7 @@ SLOW = {
     "check_overfits_one_batch",
     "check_saved_network_loads_without_segzoo",
     "check_savedmodel_agrees",
+    "check_saved_encoder_loads_without_segzoo",
     "check_loss_falls",
     "check_best_weights_are_left",
     "check_seed_decides_the_training",
@@ -66,6 +67,19 @@ FOUND = {
     wrong.OneSeed: {"check_seed_decides_the_weights"},
     wrong.CannotBeLoaded: {"check_saved_network_loads_without_segzoo"},
     wrong.CannotBeTraced: {"check_saved_network_loads_without_segzoo", "check_savedmodel_agrees"},
+    wrong.TakesItsEncoderApart: {"check_encoder_is_a_layer"},
+    wrong.CoarsestFirst: {"check_strides_rise"},
+    wrong.LosesBorders: {"check_maps_have_the_promised_sizes"},
+    wrong.EncodesColours: {"check_maps_of_any_channels", "check_starting_weights_are_loaded"},
+    wrong.SeedsItsMaps: {"check_seed_decides_the_encoder"},
+    wrong.MapsOfTheBatch: {"check_maps_are_those_of_their_image"},
+    wrong.HasADeadEnd: {"check_gradient_reaches_the_encoder"},
+    wrong.TooFineMaps: {"check_maps_are_finite_in_mixed_bfloat16"},
+    wrong.CannotBeReadBack: {"check_saved_encoder_loads_without_segzoo"},
+    wrong.OtherWeightsEachTime: {"check_starting_weights_are_known"},
+    wrong.Abridges: {"check_starting_weights_are_known"},
+    wrong.LoadsNothing: {"check_starting_weights_are_loaded"},
+    wrong.LoadsColours: {"check_starting_weights_are_loaded"},
     wrong.WideMasks: {"check_images_and_masks_fit"},
     wrong.FlatImages: {"check_images_and_masks_fit"},
     wrong.MixedDepths: {"check_bit_depth_is_the_same"},
@@ -135,6 +149,12 @@ LACKING = {
     ),
     wrong.GivesAllMaps: ("check_network_is_built", "its network makes a list, not a tensor"),
     wrong.NotFinite: ("check_network_is_built", "1,536 of 1,536 logits are not finite"),
+    wrong.Nameless: ("check_encoder_is_built", "its network is called 'backbone', not 'encoder'"),
+    wrong.LacksAMap: ("check_encoder_is_built", "it makes 1 maps, but declares 2 strides"),
+    wrong.NotFiniteMaps: (
+        "check_encoder_is_built",
+        r"\d+ of \d+ values of the map of stride 4 are not finite",
+    ),
     wrong.Missing: ("check_samples_are_there", "dataset Missing: `open` raised FileNotFoundError: no folder"),
     wrong.Empty: ("check_samples_are_there", "dataset Empty: the split 'val' has no images"),
     wrong.NoMasks: (
@@ -190,7 +210,7 @@ LACKING = {
 }
 """Plugins that lack what all checks of their kind need, the check that finds it out, and what it says."""
 
-SLOWLY_FOUND = (wrong.CannotBeLoaded, wrong.Hashed, wrong.Lucky)
+SLOWLY_FOUND = (wrong.CannotBeLoaded, wrong.CannotBeReadBack, wrong.Hashed, wrong.Lucky)
 """Plugins that take seconds to check, and with which a check fails in the way in which it fails with another."""
 
 SHARED = 7
@@ -292,6 +312,7 @@ def untouched():
 
 RIGHT = [
     wrong.RightNet,
+    pytest.param(wrong.RightEncoder, marks=pytest.mark.slow),
     wrong.RightData,
     wrong.WithMetric,
     wrong.RightAugmentation,
@@ -359,6 +380,7 @@ def test_a_check_that_does_not_apply_is_skipped_with_the_reason():
         "check_stride_is_needed": "its stride is 1",
         "check_parameter_count": "it declares no parameters",
         "check_prediction_moves_with_the_image": "it declares global_context",
+        "check_encoder_is_a_layer": "it has no encoder",
         "check_every_skip_matters": "no layer joins two branches",
     }
 
@@ -368,6 +390,33 @@ def test_a_subclassed_network_can_be_checked():
     assert set(results.values()) == {"passed", "skipped"}
     assert results["check_every_skip_matters"] == "skipped"
     assert results["check_gradient_reaches_every_weight"] == results["check_overfits_one_batch"] == "passed"
+
+
+def test_weights_that_cannot_be_had_here_are_a_reason_to_skip():
+    class Offline(wrong.RightEncoder):
+        """Downloads its weights."""
+
+        def prepare(self, cache):
+            raise DataError("cannot download them")
+
+    class Random(wrong.RightEncoder):
+        """Has no weights."""
+
+        def prepare(self, cache):
+            return None
+
+    class Raises(wrong.RightEncoder):
+        """Has a fault."""
+
+        def prepare(self, cache):
+            raise KeyError("weights")
+
+    check = EVERY_CHECK["check_starting_weights_are_known"]
+    done = [check.outcome(encoder) for encoder in (Offline(), Random(), Raises())]
+    assert [outcome.result for outcome in done] == ["skipped", "skipped", "failed"]
+    assert done[0].message == "its weights are not here: cannot download them"
+    assert done[1].message == "it begins with random weights"
+    assert "`prepare` raised KeyError: 'weights'" in done[2].message
 
 
 def test_the_unet_fails_where_its_skips_are_cut():
@@ -464,7 +513,7 @@ def test_finding_a_plugin_by_name_and_by_class():
             "segzoo.plugin:Model",
             {},
             PluginError,
-            "is no complete subclass of Model, Dataset, Augmentation, Trainer, Loss or Tracker",
+            "is no complete subclass of Model, Encoder, Dataset, Augmentation, Trainer, Loss or Tracker",
         ),
         ("pathlib:Path", {}, PluginError, "is no complete subclass"),
     ],

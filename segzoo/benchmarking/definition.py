@@ -30,9 +30,9 @@ from pydantic import (
 from segzoo.defaults import DEFAULTS
 from segzoo.errors import ConfigError, suggestion
 from segzoo.registry import explain
-from segzoo.runs.config import SECTIONS, WITHOUT_EFFECT, Choice, RunConfig, read_table
+from segzoo.runs.config import SECTIONS, STARTING, WITHOUT_EFFECT, Choice, RunConfig, read_table
 
-OF_A_RUN = tuple(key for key in RunConfig.model_fields if key not in (*SECTIONS, *WITHOUT_EFFECT, "seed"))
+OF_A_RUN = tuple(key for key in RunConfig.model_fields if key not in (*SECTIONS, *WITHOUT_EFFECT, STARTING, "seed"))
 """Keys of a run's configuration that the table of a dataset may have, beside the options of the plugin."""
 BUDGET = ("epochs", "steps", "seconds")
 COMMON = ("augmentation", "trainer", "loss")

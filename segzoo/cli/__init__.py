@@ -100,7 +100,9 @@ def _refuse_other_program() -> None:
 
 @app.command("list")
 def list_plugins(
-    kind: Annotated[str, typer.Argument(metavar="[models|datasets|augmentations|trainers|losses|trackers]")] = "",
+    kind: Annotated[
+        str, typer.Argument(metavar="[models|encoders|datasets|augmentations|trainers|losses|trackers]")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Show what is installed, and what is broken and why; imports none of it."""
@@ -171,6 +173,10 @@ def run(
     view: Annotated[
         str | None, typer.Option(metavar="resize|crop", help="Whether the network sees images resized, or in crops.")
     ] = None,
+    init: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN|FILE.keras", help="Begin with its weights of equal name and shape, not random ones."),
+    ] = None,
     leave_out: Annotated[
         Path | None, typer.Option(metavar="FILE.csv", help="Leave out the samples of a list; see `data verify`.")
     ] = None,
@@ -197,7 +203,7 @@ def run(
 
     names = {"model": model, "dataset": dataset, "augmentation": augmentation, "trainer": trainer, "loss": loss}
     budget = {"epochs": epochs, "steps": steps, "seconds": seconds}
-    numbers = budget | {"image_size": size_of(image_size), "view": view, "seed": seed}
+    numbers = budget | {"image_size": size_of(image_size), "view": view, "seed": seed, "init": init}
     others = {"leave_out": read_list(leave_out) if leave_out else None, "keep_checkpoint": keep_checkpoint}
     followed = {"tracker": trackers or None}
     words = names | numbers | others | followed

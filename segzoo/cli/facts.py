@@ -14,7 +14,7 @@ from segzoo.networks import cost
 from segzoo.networks.build import build_network
 from segzoo.networks.diagram import diagram
 from segzoo.networks.frame import Frame
-from segzoo.plugin import Dataset, Model, Plugin
+from segzoo.plugin import Dataset, Encoder, Model, Plugin
 from segzoo.processes.terminal import quiet
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ def show(
     }
     if isinstance(plugin, Model):
         facts |= _network(plugin, short, image_size, classes)
+    if isinstance(plugin, Encoder):
+        facts |= _maps(plugin)
     if isinstance(plugin, Dataset):
         facts |= _data(plugin)
     return facts
@@ -112,6 +114,17 @@ def _network(model: Model, name: str, image_size: tuple[int, int], classes: int)
         "stride": model.stride,
         "offset": model.offset,
         "margin": model.margin,
+    }
+
+
+def _maps(encoder: Encoder) -> dict[str, Any]:
+    with quiet():
+        network = encoder.build((None, None, CHANNELS))
+    return {
+        "parameters": network.count_params(),
+        "trainable_parameters": cost.parameters(network),
+        "strides": ", ".join(map(str, encoder.strides)),
+        "filters": ", ".join(str(feature_map.shape[-1]) for feature_map in network.outputs),
     }
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from segzoo.errors import ConfigError, with_article
+from segzoo.errors import ConfigError
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Definitions = Annotated[bool, typer.Option("--definitions", help="Print what the figures mean, too.")]
@@ -21,14 +21,9 @@ Settings = Annotated[
 
 def options_of(name: str, kind: str, settings: list[str]) -> dict[str, Any]:
     """The options that `--set` names of one plugin, whose kind begins each key."""
-    from segzoo.runs.config import parse_setting
+    from segzoo.runs.config import parse_setting, with_settings
 
-    options = {}
-    for key, value in map(parse_setting, settings):
-        if not key.startswith(f"{kind}."):
-            raise ConfigError(f"--set {key}: '{name}' is {with_article(kind)}, so keys begin with {kind}.")
-        options[key.removeprefix(f"{kind}.")] = value
-    return options
+    return with_settings({}, kind, name, dict(map(parse_setting, settings)))
 
 
 def size_of(text: str | None) -> tuple[int, int] | None:

@@ -18,12 +18,12 @@ from pydantic import ValidationError
 from stevedore import DriverManager
 
 from segzoo.errors import ConfigError, PluginError, suggestion, with_article
-from segzoo.plugin import Augmentation, Dataset, Loss, Model, Plugin, Tracker, Trainer
+from segzoo.plugin import Augmentation, Dataset, Encoder, Loss, Model, Plugin, Tracker, Trainer
 from segzoo.plugin_errors import Calling, line_in, summary
 from segzoo.registry.installed import Installed, Provider
 from segzoo.registry.source import first_line
 
-KINDS: tuple[type[Plugin], ...] = (Model, Dataset, Augmentation, Trainer, Loss, Tracker)
+KINDS: tuple[type[Plugin], ...] = (Model, Encoder, Dataset, Augmentation, Trainer, Loss, Tracker)
 """The interfaces, in the order in which they are listed."""
 
 P = TypeVar("P", bound=Plugin)
@@ -120,6 +120,12 @@ def load(kind: type[P], name: str) -> type[P]:
     cls: type[P] = loaded
     cls.registered = title
     return cls
+
+
+def name_of(cls: type[Plugin]) -> str:
+    """The name under which a class is registered, else that of the class."""
+    target = f"{cls.__module__}:{cls.__qualname__}"
+    return next((entry.name for entry in entries(cls) if entry.target == target), cls.__name__)
 
 
 def incompleteness(loaded: object, *kinds: type[Plugin]) -> str:

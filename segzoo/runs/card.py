@@ -96,6 +96,7 @@ def _training(run: Run) -> list[list[str]]:
     config = run.config
     rows = [[kind, _choice(getattr(config, kind))] for kind in ("model", "augmentation", "trainer", "loss")]
     numbers = {"epochs": len(run.history) or None, "steps": config.steps, "seconds": config.seconds, "seed": run.seed}
+    rows += [[f"{name} begins with", weights.name] for name, weights in (config.starting_weights or {}).items()]
     return [["what", "value"], *rows, *([key, f"{value}"] for key, value in numbers.items() if value is not None)]
 
 

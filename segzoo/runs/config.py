@@ -19,6 +19,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping
+from copy import deepcopy
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
@@ -27,8 +28,8 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from segzoo.defaults import DEFAULTS, EARLIER, EXAMPLES
-from segzoo.errors import ConfigError, suggestion
-from segzoo.plugin import Plugin, View
+from segzoo.errors import ConfigError, suggestion, with_article
+from segzoo.plugin import Folder, Plugin, StartingWeights, View
 from segzoo.registry import explain
 
 SECTIONS = ("model", "dataset", "augmentation", "trainer", "loss")
@@ -36,6 +37,8 @@ TABLES = (*SECTIONS, "tracker")
 """Keys of what has options; there may be several trackers, by their names, and one plugin of each other kind."""
 WITHOUT_EFFECT = ("keep_checkpoint", "tracker")
 """Keys that the result of a run does not depend on."""
+STARTING = "starting_weights"
+"""The key that a run fills in when it begins."""
 
 
 class Choice(BaseModel):
@@ -90,6 +93,14 @@ class RunConfig(BaseModel):
     leave_out: tuple[str, ...] | None = Field(
         None, description="Ids of samples that are neither trained on nor scored; else all are taken."
     )
+    init: Folder | None = Field(
+        None,
+        description="The folder of a run, or a .keras file, whose weights of equal name and shape the network begins "
+        "with; else with random ones, and those of its encoder.",
+    )
+    starting_weights: dict[str, StartingWeights] | None = Field(
+        None, description="What the weights to begin with are, by what they are of; the run fills it in."
+    )
     keep_checkpoint: bool | None = Field(
         None, description="Whether the checkpoint is kept when the run is finished, to train it longer; else it is not."
     )
@@ -124,7 +135,10 @@ class RunConfig(BaseModel):
 
     def differences(self, later: RunConfig) -> list[str]:
         """Each value that matters and differs in another configuration, as in `model.filters is 4 there, 8 here`."""
-        return table_differences(self.deciding(), later.deciding())
+        then, now = self.deciding(), later.deciding()
+        if STARTING not in then or STARTING not in now:  # they are known only once a run has begun
+            then, now = ({key: value for key, value in table.items() if key != STARTING} for table in (then, now))
+        return table_differences(then, now)
 
 
 def compose(file: Path | None = None, words: Mapping[str, Any] = {}, settings: Mapping[str, Any] = {}) -> RunConfig:
@@ -136,6 +150,8 @@ def compose(file: Path | None = None, words: Mapping[str, Any] = {}, settings: M
         ConfigError: if the file cannot be read, or a key or value does not fit.
     """
     table = read_table(file) if file else {}
+    if words.get("init") or words.get("model") or any(key.startswith("model.") for key in settings):
+        table.pop(STARTING, None)  # the network may begin with others
     for key, value in words.items():
         if value is None:
             continue
@@ -240,11 +256,43 @@ def _assign(table: dict[str, Any], key: str, value: Any) -> None:
         raise ConfigError(
             f"--set {key}: keys begin with {', '.join(f'{s}.' for s in TABLES)}{suggestion(section, TABLES)}"
         )
+    _set(_section(table, section), path, value)
+
+
+def with_settings(options: Mapping[str, Any], kind: str, name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of the plugin called `name`, changed by settings such as `model.filters`, which begin with its kind.
+
+    Raises:
+        ConfigError: if a setting does not.
+    """
+    changed = deepcopy(dict(options))
+    for key, value in settings.items():
+        section, _, path = key.partition(".")
+        if section != kind or not path:
+            raise ConfigError(f"--set {key}: '{name}' is {with_article(kind)}, so keys begin with {kind}.")
+        _set(changed, path, value)
+    return changed
+
+
+def _set(table: dict[str, Any], path: str, value: Any) -> None:
+    """Set the option of a path such as `encoder.weights`, or the name of a table that is there."""
     *parents, last = path.split(".")
-    target = _section(table, section)
     for parent in parents:
-        target = target.setdefault(parent, {})
-    target[last] = value
+        table = _below(table, parent)
+    if isinstance(value, str) and isinstance(table.get(last), dict):
+        table[last]["name"] = value
+    else:
+        table[last] = value
+
+
+def _below(table: dict[str, Any], key: str) -> dict[str, Any]:
+    """The table of a key; a bare name, as in `encoder = "resnet50"`, becomes one."""
+    value = table.setdefault(key, {})
+    if isinstance(value, str):
+        value = table[key] = {"name": value}
+    if not isinstance(value, dict):
+        raise ConfigError(f"'{key}' is {value!r}, and has no options")
+    return value
 
 
 def table_differences(earlier: Mapping[str, Any], later: Mapping[str, Any], prefix: str = "") -> list[str]:

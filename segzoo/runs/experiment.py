@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import chdir, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from segzoo.data.samples import CheckedSamples, spread
 from segzoo.errors import PluginError, SegzooError
 from segzoo.files.atomic import atomic_file
 from segzoo.files.cache import cache_folder
-from segzoo.networks.build import TrainedNetwork, build_network
+from segzoo.networks.build import TrainedNetwork
 from segzoo.networks.precision import bfloat16_agreement
 from segzoo.networks.prediction import predicted
 from segzoo.networks.saved import load, save
@@ -25,6 +26,7 @@ from segzoo.plugin_errors import title
 from segzoo.processes.terminal import Bar, chatter_to, messages_to, note
 from segzoo.runs import warnings
 from segzoo.runs.card import card
+from segzoo.runs.config import STARTING
 from segzoo.runs.events import RunEvents
 from segzoo.runs.finished import Run, open_run
 from segzoo.runs.folder import RunFolder, run_folder
@@ -33,6 +35,7 @@ from segzoo.runs.opening import open_splits
 from segzoo.runs.planning import Experiment, plan
 from segzoo.runs.progress import RunProgress
 from segzoo.runs.results import PICTURES, pictures_of, score_split
+from segzoo.runs.starting import Start, building, fetched
 from segzoo.runs.tables import History
 from segzoo.scoring.scores import Scoring
 from segzoo.training.frequencies import loss_of_frequencies
@@ -64,6 +67,7 @@ def run(
     image_size: tuple[int, int] | None = None,
     view: View | None = None,
     seed: int | None = None,
+    init: Path | None = None,
     leave_out: Sequence[str] | None = None,
     keep_checkpoint: bool | None = None,
     out: Path | None = None,
@@ -73,8 +77,9 @@ def run(
     """Train a network on a dataset and score it; what `segzoo run` does.
 
     Options come from the TOML file `config`, then from the names and numbers given here and from `settings` such as
-    `{"model.filters": 16}`. Samples whose ids are in `leave_out` are neither trained on nor scored. The results go to
-    the new folder `out`, by default below `runs/`.
+    `{"model.filters": 16}`. Samples whose ids are in `leave_out` are neither trained on nor scored. The network begins
+    with the weights of `init`, the folder of a run or a `.keras` file, that have the same names and shapes as its own.
+    The results go to the new folder `out`, by default below `runs/`.
 
     Training ends at whichever of `epochs`, `steps` and `seconds` of training comes first; if none is given, after as
     many epochs as the dataset suggests.
@@ -93,8 +98,9 @@ def run(
     budget = {"epochs": epochs, "steps": steps, "seconds": seconds}
     numbers = budget | {"image_size": image_size, "view": view, "seed": seed, "leave_out": leave_out}
     numbers |= {"keep_checkpoint": keep_checkpoint, "tracker": trackers or None}
+    words: dict[str, Any] = numbers | {"init": init}
     names = {"model": model, "dataset": dataset, "augmentation": augmentation, "trainer": trainer, "loss": loss}
-    return conduct(plan(config, names | numbers, settings or {}, out, resume), out, resume, subscribers)
+    return conduct(plan(config, names | words, settings or {}, out, resume), out, resume, subscribers)
 
 
 def conduct(
@@ -131,6 +137,7 @@ def _finished(experiment: Experiment, folder: RunFolder) -> Run:
 
 def _conduct(experiment: Experiment, folder: RunFolder, resume: bool, subscribers: Sequence[Subscriber]) -> None:
     splits = _open(experiment)
+    experiment, build = _begin(experiment, folder, resume)
     if folder.finished:  # and to be longer; not before, so that it stays finished if its data are gone
         folder.manifest.unlink()
         folder.write_config(experiment.config)
@@ -141,7 +148,7 @@ def _conduct(experiment: Experiment, folder: RunFolder, resume: bool, subscriber
         pairs = _to_score(experiment, scored)
         events = RunEvents((History(), RunProgress(bar, len(scored))), subscribers, resume, experiment.trackers)
         events.run_started(experiment.config.table(), folder.path)
-        model = _train(experiment, splits, folder, events, resume)
+        model = _train(experiment, build, splits, folder, events, resume)
         with atomic_file(folder.model) as path:
             save(model.network, path)
         prints: dict[str, str] = {split: samples.fingerprint() for split, samples in splits.items()}
@@ -151,8 +158,9 @@ def _conduct(experiment: Experiment, folder: RunFolder, resume: bool, subscriber
         folder.write_metrics(scores)
     events.pictures([*pictures_of(scored.ids, folder).values()])
     images = (pairs[index][0] for index in spread(len(pairs), COMPARED))
-    alike = bfloat16_agreement(model, partial(load, folder.model, _building(experiment)), experiment.frame, images)
-    facts = manifest(experiment.config.seed, prints, experiment.info, experiment.frame, alike)
+    alike = bfloat16_agreement(model, partial(load, folder.model, building(experiment)), experiment.frame, images)
+    began = experiment.config.starting_weights
+    facts = manifest(experiment.config.seed, prints, experiment.info, experiment.frame, alike, began)
     folder.write_card(card(Run(folder.path, experiment.config, scores, facts)))
     folder.write_manifest(facts)
     if not experiment.config.keep_checkpoint:
@@ -167,6 +175,23 @@ def _open(experiment: Experiment) -> dict[Split, CheckedSamples]:
     return open_splits(experiment.dataset, config.dataset, info, config.leave_out)
 
 
+def _begin(experiment: Experiment, folder: RunFolder, resume: bool) -> tuple[Experiment, Callable[[], keras.Model]]:
+    """The experiment with the weights that its network begins with filled in, and what builds the network with them.
+
+    Where a checkpoint has the weights, those to begin with need not be there any more.
+    """
+    try:
+        weights = fetched(experiment)
+    except SegzooError:
+        if not (resume and folder.has_checkpoint):
+            raise
+        return experiment, building(experiment)
+    if weights:
+        experiment = replace(experiment, config=experiment.config.model_copy(update={STARTING: weights}))
+        folder.write_config(experiment.config)
+    return experiment, Start(experiment, weights)
+
+
 def _to_score(experiment: Experiment, samples: CheckedSamples) -> Sequence[tuple[NDArray[Any], NDArray[np.uint8]]]:
     """Images as the network sees them and masks at their original size, to be predicted and scored after training."""
     if samples.split == "val":  # which the trainer reads, and keeps in a form of its choice
@@ -176,7 +201,12 @@ def _to_score(experiment: Experiment, samples: CheckedSamples) -> Sequence[tuple
 
 
 def _train(
-    experiment: Experiment, splits: Mapping[Split, CheckedSamples], folder: RunFolder, events: Events, resume: bool
+    experiment: Experiment,
+    build: Callable[[], keras.Model],
+    splits: Mapping[Split, CheckedSamples],
+    folder: RunFolder,
+    events: Events,
+    resume: bool,
 ) -> TrainedNetwork:
     config, classes = experiment.config, len(experiment.info.classes)
     job = Job(
@@ -196,7 +226,7 @@ def _train(
         augmentation=experiment.augmentation,
     )
     with _there_after_training(folder, experiment.trainer):
-        network = experiment.trainer.fit(_building(experiment), splits["train"], splits["val"], job)
+        network = experiment.trainer.fit(build, splits["train"], splits["val"], job)
     return TrainedNetwork(network, experiment.trainer, experiment.frame, classes)
 
 
@@ -213,12 +243,6 @@ def _there_after_training(folder: RunFolder, trainer: Trainer) -> Iterator[None]
         raise PluginError(f"{folder.path} is gone: `fit` of {name} has removed it, or somebody else has") from error
     if error:
         raise error
-
-
-def _building(experiment: Experiment) -> Callable[[], keras.Model]:
-    """Builds the network of the model, untrained."""
-    facts = (experiment.frame, experiment.info.channels, len(experiment.info.classes))
-    return partial(build_network, experiment.model, experiment.config.model.name, *facts)
 
 
 def _warnings(

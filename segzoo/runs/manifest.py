@@ -15,9 +15,10 @@ from typing import Any
 import psutil
 
 from segzoo.networks.frame import Frame
-from segzoo.plugin import Info
+from segzoo.plugin import Info, StartingWeights
 from segzoo.processes.processors import processor, threads
 from segzoo.registry.installed import versions
+from segzoo.runs.config import STARTING
 
 SIZES = (
     "Legal heights and widths of the network's input are stride * k + offset for k >= 1; the output has margin pixels "
@@ -47,12 +48,22 @@ PIXELS = "float32, 0 to 255; values of 16 bits times 255 / 65535"
 
 
 def manifest(
-    seed: int, fingerprints: Mapping[str, str], info: Info, frame: Frame | None, agreement: float | None = None
+    seed: int,
+    fingerprints: Mapping[str, str],
+    info: Info,
+    frame: Frame | None,
+    agreement: float | None = None,
+    starting_weights: Mapping[str, StartingWeights] | None = None,
 ) -> dict[str, Any]:
-    """The content of `manifest.json`; the fingerprints are those of the dataset, by split.
+    """The content of `manifest.json`.
 
-    There is no frame where masks are scored that another tool has made. The agreement is the share of pixels that get
-    the same class in bfloat16, if it was measured.
+    Args:
+        seed: that of the run.
+        fingerprints: those of the dataset, by split.
+        info: what the dataset says of itself.
+        frame: what the network sees; None where masks are scored that another tool has made.
+        agreement: the share of pixels that get the same class in bfloat16, if it was measured.
+        starting_weights: what the network began with, by what they are of.
     """
     return {
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
@@ -61,6 +72,7 @@ def manifest(
         "dataset_fingerprint": dict(fingerprints),
         "dataset": asdict(info),
         **({"network": _use(frame) | {AGREEMENT: agreement}} if frame else {}),
+        **({STARTING: {name: asdict(known) for name, known in starting_weights.items()}} if starting_weights else {}),
         **environment(),
     }
 

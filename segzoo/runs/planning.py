@@ -13,11 +13,13 @@ from segzoo.errors import ConfigError
 from segzoo.files.cache import cache_folder
 from segzoo.networks.frame import Frame
 from segzoo.plugin import Augmentation, Dataset, Info, Loss, Model, Tracker, Trainer
-from segzoo.runs.config import RunConfig, compose
+from segzoo.runs.config import STARTING, RunConfig, compose
 from segzoo.runs.folder import RunFolder
 
 MAY_CHANGE = ("epochs", "keep_checkpoint", "tracker")
 """Keys whose values may be others when a run goes on."""
+KEPT = (*MAY_CHANGE, STARTING)
+"""Keys that a run keeps where it is not told otherwise when it goes on."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def plan(
     earlier = resolve(folder.read_config())
     named = file or words.get("model") or words.get("dataset")
     config = compose(file if named else folder.config, words, settings)
-    kept = {key: getattr(earlier.config, key) for key in MAY_CHANGE if getattr(config, key) is None}
+    kept = {key: getattr(earlier.config, key) for key in KEPT if getattr(config, key) is None}
     experiment = resolve(config.model_copy(update=kept))
     _require_same(folder, earlier, experiment)
     return experiment

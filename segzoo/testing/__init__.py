@@ -22,9 +22,10 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from segzoo import registry
-from segzoo.errors import ConfigError, PluginError, with_article
+from segzoo.errors import ConfigError, PluginError
 from segzoo.plugin import Plugin
 from segzoo.plugin_errors import line_in, summary
+from segzoo.runs.config import with_settings
 from segzoo.testing.checks import Check, Outcome, checks_for, dependent, outcomes
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def parametrize_with_checks(
     import pytest
 
     instances = [plugin.example() if isinstance(plugin, type) else plugin for plugin in candidates]
-    named = [(_name(instance), instance) for instance in instances]
+    named = [(registry.name_of(type(instance)), instance) for instance in instances]
     cases = [(name, instance, check) for name, instance in named for check in dependent(checks_for(instance))]
     unknown = set(expected_failures) - {check.name for *_, check in cases}
     if unknown:
@@ -107,21 +108,11 @@ def find(target: str, settings: Mapping[str, Any] = {}, limit: float | None = No
     if limit is not None:
         require_import(target, limit)
     cls = registry.load(*registered) if registered else _import(target)
-    for key in settings:
-        if not key.startswith(f"{cls.kind}."):
-            raise ConfigError(f"--set {key}: '{target}' is {with_article(cls.kind)}, so keys begin with {cls.kind}.")
-    options = {key.removeprefix(f"{cls.kind}."): value for key, value in settings.items()}
+    options = with_settings(cls.example().model_dump(), cls.kind, target, settings)
     try:
-        return cls.model_validate(cls.example().model_dump() | options)
+        return cls.model_validate(options)
     except ValidationError as error:
         raise ConfigError(registry.explain(error, f"{cls.kind} '{target}', option", cls.model_fields)) from error
-
-
-def _name(plugin: Plugin) -> str:
-    """The name under which the plugin's class is registered, else that of the class."""
-    cls = type(plugin)
-    target = f"{cls.__module__}:{cls.__qualname__}"
-    return next((entry.name for entry in registry.entries(cls) if entry.target == target), cls.__name__)
 
 
 def _import(target: str) -> type[Plugin]:

@@ -9,12 +9,13 @@ from typing import Any, Literal
 from unittest import SkipTest
 
 from segzoo.errors import SegzooError
-from segzoo.plugin import Augmentation, Dataset, Loss, Model, Plugin, Tracker, Trainer
+from segzoo.plugin import Augmentation, Dataset, Encoder, Loss, Model, Plugin, Tracker, Trainer
 from segzoo.plugin_errors import with_line
-from segzoo.testing import augmentations, datasets, losses, models, plugins, trackers, trainers, training
+from segzoo.testing import augmentations, datasets, encoders, losses, models, plugins, trackers, trainers, training
 
 MODULES = {
     Model: (models, training),
+    Encoder: (encoders,),
     Dataset: (datasets,),
     Augmentation: (augmentations,),
     Trainer: (trainers,),
@@ -25,6 +26,7 @@ MODULES = {
 
 NEEDED = {
     "check_network_is_built": "`build`",
+    "check_encoder_is_built": "maps",
     "check_samples_are_there": "samples",
     "check_samples_are_augmented": "`augment`",
     "check_network_is_fitted": "`fit`",

@@ -8,6 +8,7 @@ from unittest import SkipTest
 import numpy as np
 
 from segzoo.networks.build import no_logits
+from segzoo.networks.encoders import encoders_of
 from segzoo.networks.frame import Frame
 from segzoo.plugin import Model
 from segzoo.plugin_errors import Calling
@@ -141,6 +142,23 @@ def check_prediction_moves_with_the_image(model: Model) -> None:
     nearest = min(errors, key=lambda move: errors[move])
     assert exact < errors[nearest], f"for an image shifted by {step} pixels, the prediction is shifted {nearest} more"
     assert exact < 0.1 * errors[nearest], f"for an image shifted by {step} pixels, the prediction is another one"
+
+
+def check_encoder_is_a_layer(model: Model) -> None:
+    """The weights of an encoder get into the layer that is called like the option, so that layer is what predicts."""
+    names = encoders_of(model)
+    if not names:
+        raise SkipTest("it has no encoder")
+    frame = frame_of(model)
+    network, images = stirred(build(model, frame)), noise(frame)
+    for name in names:
+        layer = next((layer for layer in network.layers if layer.name == name), None)
+        assert layer is not None, f"its network has no layer called '{name}', which is what `build` of the encoder made"
+        before = run(network, images)
+        stirred(layer, seed=1)
+        assert not np.array_equal(run(network, images), before), (
+            f"with other weights in the layer '{name}', it predicts the same"
+        )
 
 
 def takes(model: Model, step: int, factor: int) -> bool:

@@ -1,0 +1,108 @@
+"""Weights of networks of `keras.applications`, in files as Keras downloads and saves them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import keras
+
+from segzoo.errors import DataError
+from segzoo.files.stamps import sha256
+from segzoo.networks.encoders import first_kernel
+from segzoo.plugin import StartingWeights
+from segzoo.plugin_errors import summary
+from segzoo_keras_applications import Application
+from segzoo_keras_applications.network import classifier
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+ADDRESS = "https://storage.googleapis.com/tensorflow/keras-applications"
+"""Where Keras downloads weights from."""
+RANDOM = "take random ones with --set model.encoder.weights=none"
+
+
+def prepared(application: Application, weights: str | Path) -> StartingWeights:
+    """What the weights are, once their file is there; those from ImageNet are as they were published.
+
+    Raises:
+        DataError: if the file cannot be had or read, or is damaged.
+    """
+    path = weights if isinstance(weights, Path) else fetched(application)
+    name = path.name if isinstance(weights, Path) else "ImageNet, by keras.applications"
+    try:
+        return StartingWeights(name, sha256(path))
+    except OSError as error:
+        raise DataError(f"cannot read the weights {path}: {(error.strerror or str(error)).lower()}") from error
+
+
+def fetched(application: Application) -> Path:
+    """The file of the weights from ImageNet, in the cache of Keras; downloaded if it is not there.
+
+    Raises:
+        DataError: if it cannot be downloaded, or what is there is another file.
+    """
+    home, name = keras_home(), Path(application.file).name
+    path, address = home / "models" / name, f"{ADDRESS}/{application.file}"
+    if path.is_file():
+        if application.digest and (found := digest(path, application.digest)) != application.digest:
+            raise DataError(
+                f"{path} is damaged, or another file: its digest is {found}, not {application.digest}; remove it, and "
+                "it is downloaded again"
+            )
+        return path
+    try:
+        with redirect_stdout(sys.stderr):  # the progress of the download
+            got = keras.utils.get_file(
+                name, address, cache_dir=str(home), cache_subdir="models", file_hash=application.digest or None
+            )
+    except Exception as error:  # Keras raises exceptions of no particular type
+        reason = summary(error).rpartition(" -- ")[2]  # after the address
+        raise DataError(
+            f"cannot download {address}, the weights of {application.function} from ImageNet ({reason}): put that file "
+            f"into {path.parent}, or {RANDOM}"
+        ) from error
+    return Path(got)
+
+
+def keras_home() -> Path:
+    """The folder of Keras: `$KERAS_HOME`, else `~/.keras`."""
+    return Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser()
+
+
+def digest(path: Path, like: str) -> str:
+    """The digest of a file, by the algorithm of one that is as long."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256" if len(like) == 64 else "md5").hexdigest()
+
+
+def load(network: keras.Model, application: Application, weights: str | Path) -> None:
+    """Put the weights into an encoder, of any depth and for images of any channels.
+
+    Raises:
+        DataError: if the file cannot be had, or holds other weights.
+    """
+    path = weights if isinstance(weights, Path) else fetched(application)
+    try:
+        source = classifier(application, path)
+    except (ValueError, OSError, KeyError) as error:
+        raise DataError(
+            f"{path} holds other weights than those of keras.applications.{application.function}(include_top=False) "
+            f"({summary(error)}); give a file of these, or {RANDOM}"
+        ) from error
+    for number, layer in enumerate(layer for layer in network.layers if layer.weights):
+        values = source.get_layer(layer.name).get_weights()
+        if number == 0:
+            values[0] = for_images(values[0], application, network.inputs[0].shape[-1])
+        layer.set_weights(values)
+
+
+def for_images(kernel: NDArray[np.float32], application: Application, channels: int) -> NDArray[np.float32]:
+    """The first kernel for images of so many channels, red first."""
+    return first_kernel(kernel[:, :, ::-1] if application.reversed else kernel, channels)
