@@ -16,7 +16,8 @@ whether the machine is as fast as it was.
 flips and crops, bfloat16, images in memory, compiled if that is quicker. PyTorch is left out unless it is in the
 environment of `--torch-python`, made by `python -m venv OTHER && OTHER/bin/pip install torch numpy`.
 `any` measures segzoo alone, with the settings of `recipes/article.toml` first, for any network and dataset.
-A recipe is a name with a TOML file of `segzoo run`, settings, or neither: segzoo's defaults.
+A recipe is a name with a TOML file of `segzoo run`, settings, or neither: segzoo's defaults. A setting may name another
+model, as in `--recipe pretrained model.name=encoder_unet`.
 Each seed adds lines to a file, so that seeds may be measured at other times; `report` makes tables and curves of it.
 """
 
@@ -154,14 +155,18 @@ def any_task(options: argparse.Namespace, folder: Path) -> tuple[str, dict[str, 
 
 
 def recipes(options: argparse.Namespace, words: Mapping[str, Any], settings: Mapping[str, Any]) -> list[Side]:
-    """A side for each `--recipe`, else for segzoo's defaults; settings of the task go before those of a file."""
+    """A side for each `--recipe`, else for segzoo's defaults; settings of the task go before those of a file.
+
+    A recipe that names another model, as by `model.name=encoder_unet`, has none of the task's options of the model.
+    """
     sides = []
     for name, *parts in options.recipe or [["segzoo"]]:
         files = [part for part in parts if "=" not in part]
         if len(files) > 1:
             raise SystemExit(f"--recipe {name}: {files[0]} and {files[1]} are two files; give one, and KEY=VALUE")
         own = dict(parse_setting(part) for part in parts if "=" in part)
-        sides.append(Side(name, "segzoo_curve", recipe(files[0] if files else None, words, settings | own)))
+        common = {key: value for key, value in settings.items() if not (own.get("model.name") and key[:6] == "model.")}
+        sides.append(Side(name, "segzoo_curve", recipe(files[0] if files else None, words, common | own)))
     return sides
 
 

@@ -54,7 +54,7 @@ def rows(printed):
 
 @pytest.mark.parametrize("name", MODULES)
 def test_a_module_imports(name):
-    if name in ("torch_unet", "torch_curve_worker"):
+    if name in ("torch_unet", "torch_encoder_unet", "torch_curve_worker"):
         pytest.importorskip("torch")
     import_module(name)
 
@@ -301,6 +301,20 @@ def test_quality_is_measured_on_any_dataset(tmp_path, printed_by):
     assert (first["side"], ours["side"]) == ("the article's settings", "segzoo")
     assert first["options"]["settings"]["trainer.optimizer"] == "rmsprop"
     assert first["seed"] == ours["seed"] == 3
+
+
+@pytest.mark.slow
+def test_few_images_are_trained_on_in_ways_that_take_turns(pets, tmp_path, printed_by):
+    words = ("--root", pets, "--val-size", 8, "--size", 32, "--steps", 1, "--images", 4)
+    small = ("--set", "model.encoder.depth=1", "model.encoder.weights=none", "model.decoder_filters=[2]")
+    ways = ("--way", "constant", "trainer.schedule=constant", "--way", "default")
+    printed_by("few_images", tmp_path / "few.jsonl", *words, *small, *ways)
+    records = [json.loads(line) for line in (tmp_path / "few.jsonl").read_text("utf-8").splitlines()]
+    assert [record["way"] for record in records] == ["constant", "default"]
+    assert str(pets) not in str(records)
+    table = rows(printed_by("few_images", "report", tmp_path / "few.jsonl"))
+    assert table["default"][0] == 1
+    assert table["default"][1] == pytest.approx(records[1]["mean_iou"], rel=0.01)
 
 
 @pytest.mark.slow
