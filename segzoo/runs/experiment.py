@@ -161,7 +161,7 @@ def _conduct(experiment: Experiment, folder: RunFolder, resume: bool, subscriber
     alike = bfloat16_agreement(model, partial(load, folder.model, building(experiment)), experiment.frame, images)
     began = experiment.config.starting_weights
     facts = manifest(experiment.config.seed, prints, experiment.info, experiment.frame, alike, began)
-    folder.write_card(card(Run(folder.path, experiment.config, scores, facts)))
+    folder.write_card(card(Run(folder.path, folder.read_config(), scores, facts)))
     folder.write_manifest(facts)
     if not experiment.config.keep_checkpoint:
         folder.remove_checkpoints()
