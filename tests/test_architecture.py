@@ -170,6 +170,7 @@ COVERED_BY = {
     "segzoo_folder/inspection": "folder_images",
     "segzoo_keras/__init__": "keras_trainer",
     "segzoo_keras/checkpoint": "resume",
+    "segzoo_keras/convolution": "stand_ins",
     "segzoo_keras/engine": "keras_trainer",
     "segzoo_keras/precision": "precision",
     "segzoo_losses/border": "border_weights",

@@ -14,31 +14,18 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from segzoo_keras.convolution import ConvolutionStandIn
+
 COLUMNS = 3
 """Columns of the widest kernel that has a quick gradient."""
 
 
-class DepthwiseConvolution(keras.layers.Layer):
+class DepthwiseConvolution(ConvolutionStandIn):
     """What a built `DepthwiseConv2D` does to feature maps (B, H, W, C), on its variables."""
 
-    def __init__(self, plain: keras.layers.DepthwiseConv2D) -> None:
-        super().__init__(name=plain.name, dtype=plain.dtype_policy)
-        self.plain = plain
-        self.supports_masking = True
-
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """See `keras.layers.DepthwiseConv2D.compute_output_shape`."""
-        shape: tuple[int | None, ...] = self.plain.compute_output_shape(input_shape)
-        return shape
-
-    def call(self, inputs: Any) -> Any:
-        """See `keras.layers.DepthwiseConv2D.call`."""
-        plain = self.plain
-        maps, kernel = tf.cast(inputs, self.compute_dtype), tf.cast(plain.kernel, self.compute_dtype)
-        maps = convolved(maps, kernel, plain.strides[0], plain.padding.upper())
-        if plain.use_bias:
-            maps += tf.cast(plain.bias, self.compute_dtype)
-        return plain.activation(maps)
+    def convolved(self, maps: Any, kernel: Any) -> Any:
+        """See `ConvolutionStandIn.convolved`."""
+        return convolved(maps, kernel, self.plain.strides[0], self.plain.padding.upper())
 
 
 def has_slow_gradient(layer: keras.layers.Layer) -> bool:

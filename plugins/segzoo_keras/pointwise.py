@@ -7,33 +7,20 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from segzoo_keras.convolution import ConvolutionStandIn
 
-class SubsampledConvolution(keras.layers.Layer):
+
+class SubsampledConvolution(ConvolutionStandIn):
     """What a built, strided 1x1 `Conv2D` does to feature maps (B, H, W, C), on its variables: every n-th pixel first.
 
     TensorFlow's oneDNN writes past the end of its memory in the gradient of the layer where the maps have few channels
     and the processor has AVX-512; without strides it does not.
     """
 
-    def __init__(self, plain: keras.layers.Conv2D) -> None:
-        super().__init__(name=plain.name, dtype=plain.dtype_policy)
-        self.plain = plain
-        self.supports_masking = True
-
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """See `keras.layers.Conv2D.compute_output_shape`."""
-        shape: tuple[int | None, ...] = self.plain.compute_output_shape(input_shape)
-        return shape
-
-    def call(self, inputs: Any) -> Any:
-        """See `keras.layers.Conv2D.call`."""
-        plain = self.plain
-        rows, columns = plain.strides
-        maps = tf.cast(inputs, self.compute_dtype)[:, ::rows, ::columns]
-        maps = tf.nn.conv2d(maps, tf.cast(plain.kernel, self.compute_dtype), 1, "VALID")
-        if plain.use_bias:
-            maps += tf.cast(plain.bias, self.compute_dtype)
-        return plain.activation(maps)
+    def convolved(self, maps: Any, kernel: Any) -> Any:
+        """See `ConvolutionStandIn.convolved`."""
+        rows, columns = self.plain.strides
+        return tf.nn.conv2d(maps[:, ::rows, ::columns], kernel, 1, "VALID")
 
 
 def strided_pointwise(layer: keras.layers.Layer) -> bool:
