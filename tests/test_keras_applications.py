@@ -1,6 +1,7 @@
 """Encoders of `keras.applications`: their maps, and the weights that they begin with."""
 
 import inspect
+import shutil
 import sys
 from pathlib import Path
 from urllib.error import URLError
@@ -210,6 +211,16 @@ def test_what_is_in_the_folder_of_keras_is_not_downloaded(home, mobile_net, cach
     ours = build(encoder)
     encoder.load(ours, cache)
     np.testing.assert_array_equal(ours.get_layer("Conv1").kernel, network.get_layer("Conv1").kernel)
+
+
+def test_what_a_killed_download_has_left_is_not_taken_for_the_file(home, mobile_net, cache, monkeypatch):
+    _, source = mobile_net
+    file = home / "models" / Path(QUICK().application.file).name
+    file.parent.mkdir()
+    (part := file.with_name(f"{file.name}.part")).write_bytes(b"half of it")
+    monkeypatch.setattr("keras.src.utils.file_utils.urlretrieve", lambda _, place, *more: shutil.copy(source, place))
+    assert QUICK().prepare(cache).sha256 == sha256(source) == sha256(file)
+    assert not part.exists()
 
 
 def test_a_damaged_file_in_the_folder_of_keras_is_named_and_left_there(home, cache):

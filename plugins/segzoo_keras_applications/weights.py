@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import keras
 
 from segzoo.errors import DataError
+from segzoo.files.locking import holding
 from segzoo.files.stamps import sha256
 from segzoo.networks.encoders import first_kernel
 from segzoo.plugin import StartingWeights
@@ -48,27 +49,34 @@ def fetched(application: Application) -> Path:
     Raises:
         DataError: if it cannot be downloaded, or what is there is another file.
     """
-    home, name = keras_home(), Path(application.file).name
-    path, address = home / "models" / name, f"{ADDRESS}/{application.file}"
-    if path.is_file():
-        if application.digest and (found := digest(path, application.digest)) != application.digest:
-            raise DataError(
-                f"{path} is damaged, or another file: its digest is {found}, not {application.digest}; remove it, and "
-                "it is downloaded again"
-            )
-        return path
+    path = keras_home() / "models" / Path(application.file).name
+    if not path.is_file():
+        with holding(path.parent):
+            if not path.is_file():  # which another process may have brought meanwhile
+                _download(application, path)
+    elif application.digest and (found := digest(path, application.digest)) != application.digest:
+        raise DataError(
+            f"{path} is damaged, or another file: its digest is {found}, not {application.digest}; remove it, and "
+            "it is downloaded again"
+        )
+    return path
+
+
+def _download(application: Application, path: Path) -> None:
+    """Bring the file to its place, where it never is in part."""
+    address, part = f"{ADDRESS}/{application.file}", path.with_name(f"{path.name}.part")
+    part.unlink(missing_ok=True)  # of a process that was killed: Keras would take it for the whole
+    folders = {"cache_dir": str(path.parent.parent), "cache_subdir": path.parent.name}
     try:
         with redirect_stdout(sys.stderr):  # the progress of the download
-            got = keras.utils.get_file(
-                name, address, cache_dir=str(home), cache_subdir="models", file_hash=application.digest or None
-            )
+            keras.utils.get_file(part.name, address, file_hash=application.digest or None, **folders)
     except Exception as error:  # Keras raises exceptions of no particular type
         reason = summary(error).rpartition(" -- ")[2]  # after the address
         raise DataError(
             f"cannot download {address}, the weights of {application.function} from ImageNet ({reason}): put that file "
             f"into {path.parent}, or {RANDOM}"
         ) from error
-    return Path(got)
+    part.replace(path)
 
 
 def keras_home() -> Path:
