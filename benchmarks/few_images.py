@@ -1,12 +1,13 @@
 """What starting weights are worth where there are few images: mean IoU after the same number of steps.
 
     python benchmarks/few_images.py RESULTS.jsonl --root ../shared/data/oxford_pets_small --images 30 100 --seeds 0 1 2
-    python benchmarks/few_images.py RESULTS.jsonl --root ... --images 30 --way frozen 'trainer.freeze=["encoder"]'
+    python benchmarks/few_images.py RESULTS.jsonl --root ... --images 30 --way mine trainer.learning_rate=0.001
     python benchmarks/few_images.py report RESULTS.jsonl
 
 Trains `encoder_unet` on the first so many images of the article's training split, in ways that take turns for each
-seed, and scores the article's last images: with weights from ImageNet, with random ones, and in ways that are given by
-settings. All ways have the same images, steps and seeds. Each training adds a line to the file.
+seed, and scores the article's last images: with weights from ImageNet, whose encoder learns as it does by default, not
+at all, or as fast as the decoder; and with random ones; or in ways that are given by settings. All ways have the same
+images, steps and seeds. Each training adds a line to the file.
 """
 
 from __future__ import annotations
@@ -26,7 +27,12 @@ from segzoo.runs.experiment import conduct
 from segzoo.runs.planning import resolve
 
 RANDOM = {"model.encoder.weights": "none"}
-WAYS: dict[str, dict[str, Any]] = {"ImageNet": {}, "random": RANDOM}
+WAYS: dict[str, dict[str, Any]] = {
+    "ImageNet": {},
+    "ImageNet, encoder frozen": {"trainer.freeze": ["encoder"]},
+    "ImageNet, encoder at the full learning rate": {"trainer.pretrained_rate": 1},
+    "random": RANDOM,
+}
 
 
 def main(words: Sequence[str] | None = None) -> None:

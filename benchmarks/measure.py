@@ -15,12 +15,19 @@ from pathlib import Path
 from typing import TypeVar
 
 from segzoo.errors import DISTRIBUTION
+from segzoo.runs.config import read_table
 from segzoo.runs.manifest import environment
 
 ARTICLE = Path(__file__).parent / "recipes" / "article.toml"
 """The recipe that segzoo is measured with, where nothing is said of its defaults."""
 
 Figure = TypeVar("Figure")
+
+
+def article_settings(*sections: str) -> dict[str, object]:
+    """Settings of these sections of the article's recipe, such as `trainer.name` and `trainer.ema`."""
+    recipe = read_table(ARTICLE)
+    return {f"{section}.{key}": value for section in sections for key, value in recipe[section].items()}
 
 
 def interleaved(competitors: Mapping[str, Callable[[], Figure]], rounds: int) -> dict[str, list[Figure]]:

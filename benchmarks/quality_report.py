@@ -16,15 +16,20 @@ Record = dict[str, Any]
 """A side with a seed: a line of the file."""
 Sitting = Mapping[str, Record]
 """The sides of a seed by their names: the first side, the recipes of segzoo, and PyTorch."""
+Column = Callable[[Record, Sitting], float | None]
+"""The figure of a side in a sitting, if it has one."""
 
 
-def pages(records: Sequence[Record], folder: Path | None = None) -> str:
-    """A section for each task, in Markdown; a picture of each goes to the folder, if there is one."""
+def pages(records: Sequence[Record], folder: Path | None = None, losses: Sequence[float] = ()) -> str:
+    """A section for each task, in Markdown; a picture of each goes to the folder, if there is one.
+
+    The tables have a column for each of the losses: the time until a validation cross-entropy is as low.
+    """
     tasks = list(dict.fromkeys(record["task"] for record in records))
-    return "\n\n".join(page(task, [one for one in records if one["task"] == task], folder) for task in tasks)
+    return "\n\n".join(page(task, [one for one in records if one["task"] == task], folder, losses) for task in tasks)
 
 
-def page(task: str, records: Sequence[Record], folder: Path | None) -> str:
+def page(task: str, records: Sequence[Record], folder: Path | None, losses: Sequence[float]) -> str:
     """Table, picture and origin of a task."""
     sittings: dict[str, dict[str, Record]] = {}
     for record in records:
@@ -35,7 +40,7 @@ def page(task: str, records: Sequence[Record], folder: Path | None) -> str:
         f"Means over seeds, with standard deviations. {first_of(first_of(sittings))['side']} trains first, and the "
         "others as long as that took. An epoch more of it at the end took "
         f"{min(drifts):.2f} to {max(drifts):.2f} times as long as before.",
-        quality_table(list(sittings.values())),
+        quality_table(list(sittings.values()), losses),
     ]
     if folder:
         path = folder / f"{re.sub(r'[^a-z0-9]+', '-', task.lower()).strip('-')}.svg"
@@ -45,15 +50,16 @@ def page(task: str, records: Sequence[Record], folder: Path | None) -> str:
     return "\n\n".join([*parts, *dict.fromkeys(record["origin"] for record in records)])
 
 
-def quality_table(sittings: Sequence[Sitting]) -> str:
+def quality_table(sittings: Sequence[Sitting], losses: Sequence[float]) -> str:
     """A row for each side, over all sittings that have it."""
+    columns = {**COLUMNS, **{f"time to {loss:g}, of the first row's whole time": share_to(loss) for loss in losses}}
     names = dict.fromkeys(name for sitting in sittings for name in sitting)
     rows = []
     for name in names:
         having = [sitting for sitting in sittings if name in sitting]
-        cells = [cell([value(sitting[name], sitting) for sitting in having]) for value in COLUMNS.values()]
+        cells = [cell([value(sitting[name], sitting) for sitting in having]) for value in columns.values()]
         rows.append([", ".join(filter(None, [name, having[0][name]["how"]])), str(len(having)), *cells])
-    return table(["training", "seeds", *COLUMNS], rows)
+    return table(["training", "seeds", *columns], rows)
 
 
 def cell(values: Sequence[float | None]) -> str:
@@ -92,9 +98,17 @@ def share_to_best(record: Record, sitting: Sitting) -> float | None:
 
 def share_of_all(record: Record, sitting: Sitting) -> float | None:
     """The time to the first side's best, of all that it trains."""
-    first = first_of(sitting)
-    time = time_to(best(first)["val_loss"], record)
-    return time / sum(epoch["seconds"] for epoch in first["epochs"]) if time else None
+    return share_to(best(first_of(sitting))["val_loss"])(record, sitting)
+
+
+def share_to(loss: float) -> Column:
+    """The time to a loss, of all that the first side trains."""
+
+    def share(record: Record, sitting: Sitting) -> float | None:
+        time = time_to(loss, record)
+        return time / sum(epoch["seconds"] for epoch in first_of(sitting)["epochs"]) if time else None
+
+    return share
 
 
 def speed(record: Record) -> float:
@@ -109,7 +123,7 @@ def advantage(record: Record, sitting: Sitting) -> float:
     return speed(ours) / speed(record)
 
 
-COLUMNS: Mapping[str, Callable[[Record, Sitting], float | None]] = {
+COLUMNS: Mapping[str, Column] = {
     "validation cross-entropy, best epoch": lambda record, _: best(record)["val_loss"],
     "mean IoU of that epoch": lambda record, _: best(record)["mean_iou"],
     "validation cross-entropy, last epoch": lambda record, _: record["epochs"][-1]["val_loss"],

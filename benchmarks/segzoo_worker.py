@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from measure import ARTICLE
+from measure import article_settings
 from turns import Pace, Training, main
 
 from segzoo.plugin import Subscriber
@@ -34,18 +34,26 @@ class Turns(Subscriber):
 
 def train(training: Training, pace: Pace) -> None:
     settings = {
-        "model.filters": training.filters,
+        **article_settings("dataset", "augmentation", "trainer", "loss"),
+        **network(training),
         "dataset.root": training.root,
         "dataset.val_size": training.val_size,
         "dataset.allow_missing": True,
         **training.options,
     }
     numbers = {"epochs": training.epochs, "image_size": (training.image_size, training.image_size)}
-    experiment = resolve(compose(ARTICLE, numbers, settings))
+    experiment = resolve(compose(None, numbers, settings))
     with tempfile.TemporaryDirectory() as folder:
         os.environ["SEGZOO_CACHE"] = f"{folder}/cache"  # the first epoch prepares the images, as in a first run
         turns = Turns(pace, experiment.trainer.model_dump(include={"precision"}))
         conduct(experiment, Path(folder) / "run", subscribers=[turns])
+
+
+def network(training: Training) -> dict[str, Any]:
+    """The model, and the pixel values that it wants."""
+    if training.model == "unet":
+        return article_settings("model") | {"model.filters": training.filters}
+    return {"model.name": training.model, "model.encoder.weights": "none", "trainer.pixels": "-1..1"}
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ from typing import Any
 
 import numpy as np
 from article import Pets, split
-from measure import ARTICLE, origin, without_folders
+from measure import article_settings, origin, without_folders
 from quality_report import Record, pages
 from train_throughput import torch_version
 from turns import BATCH_SIZE, Competitor, Round, Training
@@ -47,7 +47,7 @@ from turns import BATCH_SIZE, Competitor, Round, Training
 from segzoo.errors import SegzooError
 from segzoo.plugin import Model
 from segzoo.registry import load
-from segzoo.runs.config import compose, parse_setting, read_table
+from segzoo.runs.config import compose, parse_setting
 from segzoo.runs.planning import resolve
 
 PYTORCH = "PyTorch"
@@ -97,6 +97,9 @@ def arguments(words: Sequence[str] | None) -> argparse.Namespace:
     reporting = modes.add_parser("report", help="tables and curves")
     reporting.add_argument("results", type=Path, nargs="+", help="files of `pets` and `any`")
     reporting.add_argument("--curves", type=Path, metavar="FOLDER", help="for a picture of each task")
+    reporting.add_argument(
+        "--time-to", type=float, nargs="+", default=[], metavar="LOSS", help="when was the cross-entropy as low?"
+    )
     reporting.set_defaults(act=report)
     return parser.parse_args(words)
 
@@ -136,17 +139,10 @@ def any_task(options: argparse.Namespace, folder: Path) -> tuple[str, dict[str, 
     """The article's settings, and recipes."""
     words = {"model": options.model, "dataset": options.dataset, "view": options.view, "image_size": options.image_size}
     settings = dict(map(parse_setting, options.set))
-    article = read_table(ARTICLE)
-    given = {
-        f"{section}.{key}": value
-        for section in ("augmentation", "trainer", "loss")
-        for key, value in article[section].items()
-        if key != "name"
-    }
+    given = article_settings("augmentation", "trainer", "loss")
     if "bn_momentum" in load(Model, options.model).model_fields:
-        given["model.bn_momentum"] = article["model"]["bn_momentum"]
-    names = {section: article[section]["name"] for section in ("augmentation", "trainer", "loss")}
-    first = Side("the article's settings", "segzoo_curve", recipe(None, words | names, given | settings))
+        given["model.bn_momentum"] = article_settings("model")["model.bn_momentum"]
+    first = Side("the article's settings", "segzoo_curve", recipe(None, words, given | settings))
     size = "x".join(map(str, options.image_size or ()))
     name = ", ".join(
         filter(None, [options.dataset, options.model, size, options.view, *map(without_folders, options.set)])
@@ -261,7 +257,7 @@ def shown(options: Mapping[str, Any]) -> Record:
 def report(options: argparse.Namespace) -> None:
     """Print tables of all that the files have, and draw the curves."""
     lines = [line for path in options.results for line in path.read_text("utf-8").splitlines()]
-    print(pages([json.loads(line) for line in lines], options.curves))
+    print(pages([json.loads(line) for line in lines], options.curves, options.time_to))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Trains the article's network in PyTorch, with its loss, optimizer and batches, one epoch a turn; see `turns.py`.
+"""Trains a network in PyTorch with the article's loss, optimizer and batches, one epoch a turn; see `turns.py`.
 
 Needs PyTorch and NumPy, and nothing of segzoo or TensorFlow.
 """
@@ -15,12 +15,14 @@ def train(training: Training, pace: Pace) -> None:
     import numpy as np
     import torch
     from torch.nn import functional as F
+    from torch_encoder_unet import EncoderUNet
     from torch_unet import UNet
 
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))  # it would rather count cores
     torch.manual_seed(0)
-    model = UNet(training.filters).to(memory_format=torch.channels_last).train()
-    network = torch.compile(model) if training.options["compile"] else model
+    network = UNet(training.filters) if training.model == "unet" else EncoderUNet()
+    model = network.to(memory_format=torch.channels_last).train()
+    compiled = torch.compile(model) if training.options["compile"] else model
     optimizer = torch.optim.RMSprop(model.parameters(), lr=1e-3, alpha=0.9, eps=1e-7)  # Keras' values
 
     rng = np.random.default_rng(0)
@@ -35,7 +37,7 @@ def train(training: Training, pace: Pace) -> None:
             labels = torch.from_numpy(masks[indices].astype(np.int64))
             optimizer.zero_grad()
             with torch.autocast("cpu", torch.bfloat16, enabled=training.options["bfloat16"]):
-                logits = network(batch)
+                logits = compiled(batch)
             loss = F.cross_entropy(logits.float(), labels)
             loss.backward()
             optimizer.step()

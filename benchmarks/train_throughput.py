@@ -1,11 +1,12 @@
-"""How fast segzoo trains a U-Net, beside the article's script in plain Keras and beside PyTorch.
+"""How fast segzoo trains, beside the article's script in plain Keras and beside PyTorch.
 
     python benchmarks/train_throughput.py steps --filters 64 --torch-python OTHER/bin/python
+    python benchmarks/train_throughput.py steps --model encoder_unet --torch-python OTHER/bin/python
     python benchmarks/train_throughput.py epochs --filters 16 --root ../shared/data/oxford_pets_small
 
 `steps` times training steps on images that are in memory, of the same network, loss, optimizer and batch: segzoo's as
-its trainer takes them, the article's as `fit` does. PyTorch is left out unless it is in the environment of
-`--torch-python`, made by `python -m venv OTHER && OTHER/bin/pip install torch numpy`.
+its trainer takes them, the article's as `fit` does, which has a U-Net only. PyTorch is left out unless it is in the
+environment of `--torch-python`, made by `python -m venv OTHER && OTHER/bin/pip install torch numpy`.
 `epochs` times whole epochs on real photos, with loader, validation and checkpoints, and the memory that they take.
 
 Each competitor is a process of its own, with as many threads as the others, and works only when it is its turn.
@@ -57,7 +58,8 @@ def arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     modes = parser.add_subparsers(required=True)
     by_step = modes.add_parser("steps", help="training steps on images in memory")
-    by_step.add_argument("--filters", type=int, default=64, help="of the first stage")
+    by_step.add_argument("--model", choices=("unet", "encoder_unet"), default="unet")
+    by_step.add_argument("--filters", type=int, default=64, help="of the U-Net's first stage")
     by_step.add_argument("--steps", type=int, default=10, help="timed in a round")
     by_step.add_argument("--torch-python", default=sys.executable, metavar="PATH", help="a Python that has PyTorch")
     by_step.add_argument("--only", nargs="+", choices=COMPETITORS, default=list(COMPETITORS), metavar="NAME")
@@ -79,21 +81,22 @@ def arguments(words: Sequence[str] | None) -> argparse.Namespace:
 def steps(options: argparse.Namespace) -> str:
     """The report on training steps."""
     torch = torch_version(options.torch_python)
-    names = [name for name in options.only if torch or COMPETITORS[name][0] != "torch"]
+    workers = {"segzoo", "torch" if torch else "", "article" if options.model == "unet" else ""}
+    names = [name for name in options.only if COMPETITORS[name][0] in workers]
     lacking = f"Without PyTorch, which {Path(options.torch_python).name} lacks; see --help."
     if not names:
         raise SystemExit(lacking)
     with tempfile.TemporaryDirectory() as root, ExitStack() as running:
         write_pets(Path(root), (options.steps + FIRST_STEPS + 1) * BATCH_SIZE, (options.size, options.size))
-        training = {"steps": options.steps, "root": root}
+        training = {"steps": options.steps, "root": root, "model": options.model}
         turns = {name: start(name, options, running, training).round for name in names}
         interleaved(turns, 1)
         rounds = interleaved(turns, options.rounds)
+    network = f"a U-Net of {options.filters} filters" if options.model == "unet" else options.model
     text = [
-        f"Training steps of a U-Net of {options.filters} filters on {options.size}x{options.size} pixels, in batches "
-        f"of {BATCH_SIZE}.",
+        f"Training steps of {network} on {options.size}x{options.size} pixels, in batches of {BATCH_SIZE}.",
         f"Medians of {options.rounds} rounds of {options.steps} steps (least - most).",
-        *([lacking] if names != options.only else []),
+        *([] if torch else [lacking]),
     ]
     versions = [f"PyTorch {torch}"] if torch else []
     return "\n".join([*text, "", steps_table(rounds), "", origin(["tensorflow", "keras"], *versions, threads(options))])

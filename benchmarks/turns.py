@@ -30,11 +30,12 @@ CONVOLUTION = "convolution"
 
 @dataclass(frozen=True)
 class Training:
-    """What is to be trained; all competitors train the U-Net of the article, but for `stand_ins`."""
+    """What is to be trained."""
 
     worker: str
     """The script that trains: `article`, `segzoo`, `torch`, `convolutions` or `stand_ins`."""
     filters: int
+    """Of the first stage of the article's U-Net; without a meaning for other networks."""
     image_size: int
     """Height and width that images are resized to."""
     steps: int
@@ -43,6 +44,8 @@ class Training:
     root: str = ""
     """A folder in the layout of the Oxford-IIIT Pet dataset."""
     val_size: int = BATCH_SIZE
+    model: str = "unet"
+    """What `segzoo` and `torch` train: the article's `unet`, or `encoder_unet` with random weights."""
     whole: bool = False
     """Whether loader, validation and checkpoints are wanted, or only steps on images that are in memory."""
     trace: bool = False

@@ -245,13 +245,15 @@ def test_quality_is_reported_by_the_time_of_the_first_side(tmp_path, printed_by)
         curve("segzoo", [0.4, 0.2], 10, "b"),
     ]
     (tmp_path / "seeds.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records), "utf-8")
-    table = rows(printed_by("time_to_quality", "report", tmp_path / "seeds.jsonl", "--curves", tmp_path / "drawn"))
+    words = ("--curves", tmp_path / "drawn", "--time-to", 0.4)
+    table = rows(printed_by("time_to_quality", "report", tmp_path / "seeds.jsonl", *words))
     assert table["article.py"][:5] == pytest.approx([2, 0.45, 0.071, 0.55, 0.071])
     ours = table["segzoo"]
     assert ours[:3] == pytest.approx([2, 0.25, 0.071])
     shares = [(10 / 30 + 10 / 20) / 2, (10 / 40 + 10 / 20) / 2]
     assert [ours[9], ours[11]] == pytest.approx(shares, abs=5e-4)
-    assert table["worse"][5:] == [1, 1, 4, 10, 2, 1]  # never reached for one, twice
+    assert ours[-2] == pytest.approx((15 / 40 + 10 / 20) / 2, abs=5e-4)
+    assert table["worse"][5:] == [1, 1, 4, 10, 2, 1, 1]  # never reached for one, thrice
     drawing = (tmp_path / "drawn" / "pets-32x32.svg").read_text("utf-8")
     assert len(ElementTree.fromstring(drawing).findall(".//{*}path[@clip-path]")) == 2 * len(records)
 
