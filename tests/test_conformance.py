@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from segzoo import registry
-from segzoo.plugin import Model, Plugin
+from segzoo.plugin import Encoder, Model, Plugin
 from segzoo.testing import checks_for, parametrize_with_checks
 from segzoo_folder import ImageFolder
 from segzoo_isbi_em import IsbiEM
@@ -51,10 +51,12 @@ def test_plugin(plugin, check, request, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.skipif(find_spec("jax") is None, reason="JAX is not installed")
-@pytest.mark.parametrize("name", [entry.name for entry in registry.entries(Model)])
-def test_model_on_jax(name):
+@pytest.mark.parametrize(
+    "name", [f"{kind.kind}s/{entry.name}" for kind in (Model, Encoder) for entry in registry.entries(kind)]
+)
+def test_network_on_jax(name):
     done = subprocess.run(
-        [sys.executable, "-c", ON_JAX, f"models/{name}"],
+        [sys.executable, "-c", ON_JAX, name],
         env=os.environ | {"KERAS_BACKEND": "jax"},
         capture_output=True,
         text=True,
