@@ -593,6 +593,9 @@ class Job:
     augmentation: Augmentation | None = None
     """What changes the images that are trained on. The batches of `segzoo.training.prepare` are changed by it already;
     a trainer that makes its own applies it to each image and crop anew in each epoch, but to none that it validates."""
+    pretrained: tuple[str, ...] = ()
+    """Names of the layers that begin with weights that were trained before, such as an encoder's from ImageNet; large
+    steps would spoil them."""
 
 
 class Trainer(Plugin):

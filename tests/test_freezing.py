@@ -60,9 +60,9 @@ class Subclassed(keras.Model):
         return self.head(self.body(images))
 
 
-def behind_pixels(build, **options):
+def behind_pixels(build, pretrained=(), **options):
     data = SimpleNamespace(frame=Frame((16, 16)), channels=3)
-    return Trainable(KerasTrainer(**PLAIN | options), with_pixels(build(), "-1..1", data))
+    return Trainable(KerasTrainer(**PLAIN | options), with_pixels(build(), "-1..1", data), pretrained)
 
 
 def trained(trainable, frozen=True):
@@ -133,6 +133,20 @@ def test_of_several_patterns_the_first_that_fits_has_the_factor():
         "decoder_norm/gamma": 1.0,
         "decoder_norm/beta": 1.0,
     }
+
+
+def test_pretrained_layers_have_a_factor_unless_another_is_given():
+    def factors(**options):
+        trainable = behind_pixels(network, pretrained=("encoder",), **options)
+        pairs = zip(trainable.variables, trainable.factors, strict=True)
+        return {variable.path.partition("/")[0]: factor for variable, factor in pairs}
+
+    encoder, decoder = ("stem_conv", "stem_norm", "last_conv"), ("decoder_conv", "decoder_norm", "head")
+    assert factors() == dict.fromkeys(encoder, 0.2) | dict.fromkeys(decoder, 1.0)
+    expected = dict.fromkeys(encoder, 0.5) | dict.fromkeys(decoder, 1.0) | {"head": 2.0}
+    assert factors(pretrained_rate=0.5, lr_multipliers={"head": 2}) == expected
+    assert factors(lr_multipliers={"encoder": 0.3, "head": 2})["last_conv"] == 0.3
+    assert behind_pixels(network, pretrained=("encoder",), pretrained_rate=1).alike
 
 
 @pytest.mark.parametrize(

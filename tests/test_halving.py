@@ -1,6 +1,6 @@
 """Images at half their size in the first part of a training."""
 
-from types import SimpleNamespace
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -14,7 +14,7 @@ from segzoo.training import clean_state, prepare
 from segzoo_keras import KerasTrainer, checkpoint, engine, halving
 from segzoo_keras.averaging import Averages
 from segzoo_keras.freezing import Trainable
-from segzoo_keras.halving import can_be_halved, halved
+from segzoo_keras.halving import half_of, halved
 from segzoo_keras.optimizing import make_optimizer
 from segzoo_keras.steps import Phase, compile_steps, with_pixels
 
@@ -23,34 +23,47 @@ def test_a_pixel_of_the_half_is_the_mean_of_four_and_has_the_label_of_one():
     rng = np.random.default_rng(0)
     images = rng.uniform(0, 255, (2, 8, 12, 5)).astype(np.float32)
     labels, maps = rng.choice([0, 1, 2, IGNORE], (2, 8, 12)), rng.random((2, 8, 12))
-    half, fewer, weights = halved(images, labels, maps)
+    half, fewer, weights = map(np.asarray, halved(images, labels, maps, (4, 6)))
     np.testing.assert_allclose(half, images.reshape(2, 4, 2, 6, 2, 5).mean((2, 4)), rtol=1e-5)
     assert fewer.shape == weights.shape == (2, 4, 6)
     corners = [(labels[:, y::2, x::2], maps[:, y::2, x::2]) for y in (0, 1) for x in (0, 1)]
     assert any((fewer == values).all() and (weights == theirs).all() for values, theirs in corners)
 
 
+def test_a_pixel_is_the_mean_of_the_area_that_it_covers_and_has_the_label_in_the_middle_of_it():
+    image = np.arange(25, dtype=np.float32).reshape(1, 5, 5, 1) ** 2
+    labels = np.arange(25).reshape(1, 5, 5)
+    smaller, fewer, weights = halved(image, labels, labels / 25, (3, 3))
+    # Each row of the three covers 5/3 rows of the five.
+    covered = np.array([[1, 2 / 3, 0, 0, 0], [0, 1 / 3, 1, 1 / 3, 0], [0, 0, 0, 2 / 3, 1]]) * 3 / 5
+    np.testing.assert_allclose(smaller[0, ..., 0], covered @ image[0, ..., 0] @ covered.T, rtol=1e-5)
+    np.testing.assert_array_equal(fewer[0], labels[0, ::2, ::2])
+    np.testing.assert_array_equal(weights[0], labels[0, ::2, ::2] / 25)
+
+
 @pytest.mark.parametrize(
     ("frame", "expected"),
     [
-        (Frame((128, 160)), True),
-        (Frame((128, 160), stride=16), True),
-        (Frame((120, 160), stride=16), True),  # the network sees 128x160
-        (Frame((126, 160)), False),  # the half has 63 rows
-        (Frame((129, 160)), False),
-        (Frame((160, 160), stride=32), False),
-        (Frame((160, 160), stride=16, margin=4), False),
-        (Frame((160, 160), view="crop"), False),
+        (Frame((128, 160)), (64, 80)),
+        (Frame((128, 160), stride=16), (64, 80)),
+        (Frame((120, 160), stride=16), (64, 80)),  # the network sees 128x160
+        (Frame((129, 160)), (65, 80)),
+        (Frame((160, 160), stride=32), (96, 96)),
+        (Frame((96, 96), stride=32), (64, 64)),
+        (Frame((126, 160)), None),  # the half has 63 rows
+        (Frame((128, 128), stride=128), None),  # the next legal size is the whole
+        (Frame((160, 160), stride=16, margin=4), None),
+        (Frame((160, 160), view="crop"), None),
     ],
 )
-def test_which_images_can_be_halved(frame, expected):
-    assert can_be_halved(SimpleNamespace(frame=frame), linear_network()) is expected
+def test_at_which_size_images_are_halved(frame, expected):
+    assert half_of(frame, linear_network()) == expected
 
 
 def test_a_network_of_a_fixed_size_sees_all_images_at_that():
     inputs = keras.Input((160, 160, 3))
     fixed = keras.Model(inputs, keras.layers.Conv2D(2, 1)(inputs))
-    assert not can_be_halved(SimpleNamespace(frame=Frame((160, 160))), fixed)
+    assert half_of(Frame((160, 160)), fixed) is None
 
 
 @pytest.fixture
@@ -60,7 +73,7 @@ def small(monkeypatch):
 
 
 @pytest.mark.parametrize("more", [{}, pytest.param({"accumulate": 2, "batch_size": 2}, marks=pytest.mark.slow)])
-def test_its_step_is_that_of_images_which_are_small_already(tmp_path, more):
+def test_its_step_is_that_of_images_which_are_small_already(tmp_path, small, more):
     large, half = Recorder(tmp_path), Recorder(tmp_path, frame=Frame((8, 8)))
     data = prepare(Blocks(4), large.job)
     batch, options, results = data.batch(data.epoch(0, 0)), KerasTrainer(**PLAIN | more), []
@@ -70,7 +83,7 @@ def test_its_step_is_that_of_images_which_are_small_already(tmp_path, more):
             trainable = Trainable(options, model)
             parts = trainable, make_optimizer(options, trainable), Averages(model, options.ema)
             steps = compile_steps(*parts, prepare(Blocks(4), recorder.job), options, recorder.job)
-        given = batch if recorder is large else halved(*batch)
+        given = batch if recorder is large else halved(*batch, (8, 8))
         loss = steps.train[Phase(halved=recorder is large)](*given)
         results.append([float(loss), *model.get_weights()])
     for value, expected in zip(*results, strict=True):
@@ -108,6 +121,13 @@ def test_images_are_halved_in_the_first_part_of_a_training(tmp_path, small, seen
 
 def test_in_crops_none_is(tmp_path, small, seen):
     Recorder(tmp_path, epochs=2, frame=Frame((16, 16), view="crop")).fit(batch_size=3, half_size=0.4)
+    assert set(seen) == {Phase()}
+
+
+def test_with_pretrained_weights_none_is(tmp_path, small, seen):
+    recorder = Recorder(tmp_path, epochs=2)
+    recorder.job = replace(recorder.job, pretrained=("conv2d*",))
+    recorder.fit(batch_size=3, half_size=0.4)
     assert set(seen) == {Phase()}
 
 

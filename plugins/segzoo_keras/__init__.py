@@ -44,8 +44,8 @@ class KerasTrainer(Trainer):
         ge=0,
         lt=1,
         description="Share of the training, from its beginning, in which the network sees images at half their height "
-        "and width, which takes about a third of the time; in the view resize, from 128 pixels a side on, and if the "
-        "network takes such sizes.",
+        "and width, or at the next size that it takes, in about a third of the time; in the view resize, where 64 "
+        "pixels a side are left, and without pretrained weights.",
     )
     freeze: tuple[str, ...] = Field(
         (),
@@ -59,6 +59,13 @@ class KerasTrainer(Trainer):
         {},
         description='Factors of the learning rate for layers with such names, as in {"encoder" = 0.1}; of several '
         "patterns that fit, the first counts.",
+    )
+    pretrained_rate: float = Field(
+        0.2,
+        ge=0,
+        allow_inf_nan=False,
+        description="Factor of the learning rate for an encoder that begins with pretrained weights, where "
+        "lr_multipliers has none for it.",
     )
     batch_size: int = Field(8, ge=1, description="Images that the network sees at once.")
     accumulate: int = Field(

@@ -31,7 +31,7 @@ from segzoo_keras.checkpoint import Keeper, Progress
 from segzoo_keras.devices import determinism, fastest_device, placed
 from segzoo_keras.divergence import check_first_batch, diverged, not_finite
 from segzoo_keras.freezing import Trainable
-from segzoo_keras.halving import can_be_halved
+from segzoo_keras.halving import half_of
 from segzoo_keras.optimizing import learning_rate, make_optimizer
 from segzoo_keras.precision import build_network, scale_is_used_up
 from segzoo_keras.steps import Phase, Steps, compile_steps, with_pixels
@@ -130,9 +130,11 @@ class Loop:
     """Those of an epoch."""
 
     def __post_init__(self) -> None:
-        self.halved = self.options.half_size if can_be_halved(self.train, self.model) else 0.0
+        # Pretrained weights know things at their size: they learn more of whole images in the same time.
+        halves = half_of(self.train.frame, self.model) and not self.job.pretrained
+        self.halved = self.options.half_size if halves else 0.0
         self.steps = math.ceil(self.train.per_epoch / self.options.images_per_step)
-        self.trainable = Trainable(self.options, self.model)
+        self.trainable = Trainable(self.options, self.model, self.job.pretrained)
         self.optimizer = make_optimizer(self.options, self.trainable)
         self.averages = Averages(self.model, self.options.ema)
         parts = self.optimizer, self.averages

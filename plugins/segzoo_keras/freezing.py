@@ -34,7 +34,7 @@ class Trainable:
     there is nothing to restore in a training that goes on, nor in the network that is saved.
     """
 
-    def __init__(self, options: KerasTrainer, model: keras.Model) -> None:
+    def __init__(self, options: KerasTrainer, model: keras.Model, pretrained: Sequence[str] = ()) -> None:
         self.model = model
         places = [*layers_with_weights(without_pixels(model))]
         self._layers = [layer for pattern in options.freeze for layer in matching(places, pattern, "freeze")]
@@ -46,7 +46,8 @@ class Trainable:
         """Share of the training in which layers are frozen; infinite if they are until its end."""
         self.variables = self._first if self.frozen_until == math.inf else variables
         """All that are ever trained."""
-        self.factors = factors(places, options.lr_multipliers, self.variables)
+        rates = {name: options.pretrained_rate for name in pretrained if name not in options.lr_multipliers}
+        self.factors = factors(places, options.lr_multipliers | rates, self.variables)
         """What the learning rate of each of them is multiplied by."""
         if self._layers:
             logger.info("frozen parameters: %d of %d", size(variables) - size(self._first), size(variables))

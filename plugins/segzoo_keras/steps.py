@@ -12,7 +12,7 @@ from segzoo.plugin import Job
 from segzoo.training import Arrays
 from segzoo_keras.averaging import Averages
 from segzoo_keras.divergence import check_gradients, check_logits_in_training
-from segzoo_keras.halving import halved
+from segzoo_keras.halving import half_of, halved
 from segzoo_keras.stand_ins import with_stand_ins
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Phase(NamedTuple):
     """What the training steps of a part of a training do that others do not."""
 
     halved: bool = False
-    """Whether images are halved first."""
+    """Whether images are halved first, if they can be."""
     frozen: bool = False
     """Whether the layers that `freeze` names are left as they are."""
 
@@ -75,6 +75,7 @@ def compile_steps(
     In training steps, the weights are multiplied with those of the labels (256,).
     """
     network, signature = with_stand_ins(trainable.model), signature_of(data)
+    half = half_of(data.frame, trainable.model)
 
     def train_step(phase: Phase) -> Any:
         variables = trainable.at(phase.frozen)
@@ -84,7 +85,7 @@ def compile_steps(
         def step(images: Any, labels: Any, weights: Any) -> Any:
             batch = images, labels, weights
             with trainable.freezing(phase.frozen):
-                total, slopes = slopes_of(*(halved(*batch) if phase.halved else batch))
+                total, slopes = slopes_of(*(halved(*batch, half) if phase.halved and half else batch))
             optimizer.apply(slopes, variables)
             averages.update(optimizer.iterations)
             return total

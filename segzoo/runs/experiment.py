@@ -35,7 +35,7 @@ from segzoo.runs.opening import open_splits
 from segzoo.runs.planning import Experiment, plan
 from segzoo.runs.progress import RunProgress
 from segzoo.runs.results import PICTURES, pictures_of, score_split
-from segzoo.runs.starting import Start, building, fetched
+from segzoo.runs.starting import Start, building, fetched, pretrained
 from segzoo.runs.tables import History
 from segzoo.scoring.scores import Scoring
 from segzoo.training.frequencies import loss_of_frequencies
@@ -224,6 +224,7 @@ def _train(
         seconds=config.seconds,
         network=title(type(experiment.model)),
         augmentation=experiment.augmentation,
+        pretrained=pretrained(experiment),
     )
     with _there_after_training(folder, experiment.trainer):
         network = experiment.trainer.fit(build, splits["train"], splits["val"], job)

@@ -57,6 +57,11 @@ def fetched(experiment: Experiment) -> dict[str, StartingWeights]:
     return weights
 
 
+def pretrained(experiment: Experiment) -> tuple[str, ...]:
+    """The names of the layers that begin with weights which their plugin has brought."""
+    return tuple(name for name in experiment.config.starting_weights or {} if name != INIT)
+
+
 def _of_network(place: Path) -> StartingWeights:
     file = _file(place)
     try:
