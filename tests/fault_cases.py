@@ -285,7 +285,7 @@ is `segzoo_test_planted.py`, and so on. What the exit codes mean is told with th
 CHECKS = """## What `segzoo check` finds
 
 Each of these plugins is wrong in one way. `segzoo check` fails with the checks named, which a test holds it to; the
-plugins are in `tests/wrong_plugins.py`, and the checks are [explained](../how-to/check-a-plugin.md#the-checks).
+plugins are in `tests/wrong_plugins`, and the checks are [explained](../how-to/check-a-plugin.md#the-checks).
 
 | Fault | Checks that fail |
 |---|---|

@@ -9,7 +9,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-import wrong_plugins as wrong
+from wrong_plugins import augmentations, datasets, encoders, losses, metrics, models, trackers, trainers
 
 from segzoo import registry, testing
 from segzoo.errors import ConfigError, DataError, PluginError
@@ -35,182 +35,195 @@ SLOW = {
 """Checks that take a second or more; in the quick tests, only what they should find something of goes through them."""
 
 FOUND = {
-    wrong.Undocumented: {"check_class_is_documented_and_cited"},
-    wrong.CitedWithoutYear: {"check_class_is_documented_and_cited"},
-    wrong.LostInJson: {"check_options_survive_json"},
-    wrong.LostInToml: {"check_options_survive_toml"},
-    wrong.Undescribed: {"check_every_option_is_described"},
-    wrong.Thawed: {"check_options_are_frozen"},
-    wrong.Careless: {"check_unknown_options_are_refused"},
-    wrong.LargeStride: {"check_stride_is_needed"},
-    wrong.ThreeChannels: {"check_builds_for_channels_and_classes"},
-    wrong.OneMapForTwoClasses: {"check_builds_for_channels_and_classes"},
-    wrong.Transposed: {"check_output_has_the_promised_shape", "check_odd_sizes_fit"},
-    wrong.HalfPrecision: {"check_output_is_float32"},
-    wrong.Probabilities: {"check_output_is_logits"},
-    wrong.Sigmoids: {"check_output_is_logits"},
-    wrong.NotTooHigh: {"check_odd_sizes_fit"},
-    wrong.Mirrors: {"check_smallest_legal_size_fits"},
-    wrong.OtherWhenOpen: {"check_size_can_stay_open"},
-    wrong.SeesTheBatch: {"check_images_do_not_see_each_other"},
-    wrong.UnsharedR2UNet: {"check_parameter_count"},
-    wrong.SeesItsPlace: {"check_prediction_moves_with_the_image"},
-    wrong.StopsTheGradient: {"check_gradient_reaches_every_weight"},
-    wrong.EmptySkip: {"check_every_skip_matters"},
-    wrong.DroppedSkip: {"check_every_skip_matters"},
-    wrong.EmptyBranch: {"check_every_skip_matters"},
-    wrong.SameForSkip: {"check_every_skip_matters"},
-    wrong.CannotLearn: {"check_overfits_one_batch"},
-    wrong.TooFine: {"check_mixed_bfloat16_is_finite"},
-    wrong.TooLarge: {"check_mixed_float16_is_finite"},
-    wrong.SeedsItself: {"check_seed_decides_the_weights"},
-    wrong.OneSeed: {"check_seed_decides_the_weights"},
-    wrong.CannotBeLoaded: {"check_saved_network_loads_without_segzoo"},
-    wrong.CannotBeTraced: {"check_saved_network_loads_without_segzoo", "check_savedmodel_agrees"},
-    wrong.TakesItsEncoderApart: {"check_encoder_is_a_layer"},
-    wrong.CoarsestFirst: {"check_strides_rise"},
-    wrong.LosesBorders: {"check_maps_have_the_promised_sizes"},
-    wrong.EncodesColours: {"check_maps_of_any_channels", "check_starting_weights_are_loaded"},
-    wrong.SeedsItsMaps: {"check_seed_decides_the_encoder"},
-    wrong.MapsOfTheBatch: {"check_maps_are_those_of_their_image"},
-    wrong.HasADeadEnd: {"check_gradient_reaches_the_encoder"},
-    wrong.TooFineMaps: {"check_maps_are_finite_in_mixed_bfloat16"},
-    wrong.CannotBeReadBack: {"check_saved_encoder_loads_without_segzoo"},
-    wrong.OtherWeightsEachTime: {"check_starting_weights_are_known"},
-    wrong.Abridges: {"check_starting_weights_are_known"},
-    wrong.LoadsNothing: {"check_starting_weights_are_loaded"},
-    wrong.LoadsColours: {"check_starting_weights_are_loaded"},
-    wrong.WideMasks: {"check_images_and_masks_fit"},
-    wrong.FlatImages: {"check_images_and_masks_fit"},
-    wrong.MixedDepths: {"check_bit_depth_is_the_same"},
-    wrong.BlackAndWhiteMasks: {"check_labels_are_classes"},
-    wrong.CountsFromOne: {"check_labels_are_classes"},
-    wrong.Augments: {
+    losses.Undocumented: {"check_class_is_documented_and_cited"},
+    losses.CitedWithoutYear: {"check_class_is_documented_and_cited"},
+    losses.LostInJson: {"check_options_survive_json"},
+    losses.LostInToml: {"check_options_survive_toml"},
+    losses.Undescribed: {"check_every_option_is_described"},
+    losses.Thawed: {"check_options_are_frozen"},
+    losses.Careless: {"check_unknown_options_are_refused"},
+    models.LargeStride: {"check_stride_is_needed"},
+    models.ThreeChannels: {"check_builds_for_channels_and_classes"},
+    models.OneMapForTwoClasses: {"check_builds_for_channels_and_classes"},
+    models.Transposed: {"check_output_has_the_promised_shape", "check_odd_sizes_fit"},
+    models.HalfPrecision: {"check_output_is_float32"},
+    models.Probabilities: {"check_output_is_logits"},
+    models.Sigmoids: {"check_output_is_logits"},
+    models.NotTooHigh: {"check_odd_sizes_fit"},
+    models.Mirrors: {"check_smallest_legal_size_fits"},
+    models.OtherWhenOpen: {"check_size_can_stay_open"},
+    models.SeesTheBatch: {"check_images_do_not_see_each_other"},
+    models.UnsharedR2UNet: {"check_parameter_count"},
+    models.SeesItsPlace: {"check_prediction_moves_with_the_image"},
+    models.StopsTheGradient: {"check_gradient_reaches_every_weight"},
+    models.EmptySkip: {"check_every_skip_matters"},
+    models.DroppedSkip: {"check_every_skip_matters"},
+    models.EmptyBranch: {"check_every_skip_matters"},
+    models.SameForSkip: {"check_every_skip_matters"},
+    models.CannotLearn: {"check_overfits_one_batch"},
+    models.TooFine: {"check_mixed_bfloat16_is_finite"},
+    models.TooLarge: {"check_mixed_float16_is_finite"},
+    models.SeedsItself: {"check_seed_decides_the_weights"},
+    models.OneSeed: {"check_seed_decides_the_weights"},
+    models.CannotBeLoaded: {"check_saved_network_loads_without_segzoo"},
+    models.CannotBeTraced: {"check_saved_network_loads_without_segzoo", "check_savedmodel_agrees"},
+    models.TakesItsEncoderApart: {"check_encoder_is_a_layer"},
+    encoders.CoarsestFirst: {"check_strides_rise"},
+    encoders.LosesBorders: {"check_maps_have_the_promised_sizes"},
+    encoders.EncodesColours: {"check_maps_of_any_channels", "check_starting_weights_are_loaded"},
+    encoders.SeedsItsMaps: {"check_seed_decides_the_encoder"},
+    encoders.MapsOfTheBatch: {"check_maps_are_those_of_their_image"},
+    encoders.HasADeadEnd: {"check_gradient_reaches_the_encoder"},
+    encoders.TooFineMaps: {"check_maps_are_finite_in_mixed_bfloat16"},
+    encoders.CannotBeReadBack: {"check_saved_encoder_loads_without_segzoo"},
+    encoders.OtherWeightsEachTime: {"check_starting_weights_are_known"},
+    encoders.Abridges: {"check_starting_weights_are_known"},
+    encoders.LoadsNothing: {"check_starting_weights_are_loaded"},
+    encoders.LoadsColours: {"check_starting_weights_are_loaded"},
+    datasets.WideMasks: {"check_images_and_masks_fit"},
+    datasets.FlatImages: {"check_images_and_masks_fit"},
+    datasets.MixedDepths: {"check_bit_depth_is_the_same"},
+    datasets.BlackAndWhiteMasks: {"check_labels_are_classes"},
+    datasets.CountsFromOne: {"check_labels_are_classes"},
+    datasets.Augments: {
         "check_same_index_gives_the_same_bytes",
         "check_samples_can_be_pickled",
         "check_two_threads_can_read",
         "check_two_processes_can_read",
     },
-    wrong.Overlaps: {"check_splits_share_no_id"},
-    wrong.NoVal: {"check_splits_share_no_id"},
-    wrong.Shuffles: {"check_length_is_stable", "check_two_processes_can_read"},
-    wrong.OtherFiles: {"check_files_are_those_of_the_samples"},
-    wrong.OpenFile: {"check_samples_can_be_pickled"},
-    wrong.Connection: {"check_two_threads_can_read"},
-    wrong.Hashed: {"check_two_processes_can_read"},
-    wrong.Undefined: {"check_own_scores_are_defined"},
-    wrong.OtherClasses: {"check_own_scores_are_defined"},
-    wrong.CountsTheIgnored: {"check_own_scores_follow_from_labelled_pixels"},
-    wrong.Remembers: {"check_own_scores_follow_from_labelled_pixels", "check_own_counts_add_up"},
-    wrong.AddsInPlace: {"check_own_counts_add_up"},
-    wrong.AddsNothing: {"check_own_counts_add_up"},
-    wrong.ColoursOnly: {"check_any_image_fits"},
-    wrong.LeavesTheMask: {"check_mask_moves_with_the_image", "check_ignored_pixels_stay_ignored"},
-    wrong.LabelsTheIgnored: {"check_ignored_pixels_stay_ignored"},
-    wrong.LeavesTheWeights: {"check_weights_move_with_the_mask"},
-    wrong.DrawsByItself: {"check_seed_decides_the_result", "check_two_threads_can_augment"},
-    wrong.AlwaysTheSame: {"check_seed_decides_the_result"},
-    wrong.MainThreadOnly: {"check_two_threads_can_augment"},
-    wrong.StandsStill: {"check_loss_falls"},
-    wrong.LastWeights: {"check_best_weights_are_left"},
-    wrong.ReportsTwice: {"check_history_has_one_row_an_epoch"},
-    wrong.CountsNothing: {"check_history_has_one_row_an_epoch", "check_steps_end_the_training"},
-    wrong.Compiles: {"check_network_is_not_compiled"},
-    wrong.ReportsTimesOfDay: {"check_figures_are_numbers"},
-    wrong.NumbersEpochs: {"check_figures_are_numbers"},
-    wrong.CountsFractions: {"check_figures_are_numbers"},
-    wrong.DeafToSteps: {"check_steps_end_the_training"},
-    wrong.ResizesAll: {"check_crops_are_heeded"},
-    wrong.DeafToAugmentation: {"check_augmentation_is_for_training_alone"},
-    wrong.AugmentsAll: {"check_augmentation_is_for_training_alone"},
-    wrong.DeafToSeeds: {"check_seed_decides_the_training"},
-    wrong.Lucky: {"check_seed_decides_the_training"},
-    wrong.LeavesTraces: {"check_global_state_is_left"},
-    wrong.EndsBeforeItBegins: {"check_a_run_that_goes_on_is_followed"},
-    wrong.OneForAll: {"check_two_runs_can_be_followed_at_once"},
-    wrong.TakesTheEpoch: {"check_what_it_is_told_stays_as_it_is"},
-    wrong.TidiesUp: {"check_files_of_the_run_stay_as_they_are"},
-    wrong.DrawsANumber: {"check_random_numbers_stay_as_they_are"},
-    wrong.LooksAtValues: {"check_it_can_be_compiled"},
-    wrong.BatchMean: {"check_images_have_losses_of_their_own"},
-    wrong.Smoothed: {"check_perfect_prediction_costs_nothing"},
-    wrong.Nothing: {"check_perfect_prediction_costs_nothing"},
-    wrong.NaiveLogarithm: {"check_float16_logits_are_finite"},
-    wrong.CountsTheBorder: {"check_weight_zero_does_not_count"},
-    wrong.PrefersTheTop: {"check_order_of_pixels_does_not_matter"},
-    wrong.OtherGradient: {"check_gradient_is_that_of_the_value"},
+    datasets.Overlaps: {"check_splits_share_no_id"},
+    datasets.NoVal: {"check_splits_share_no_id"},
+    datasets.Shuffles: {"check_length_is_stable", "check_two_processes_can_read"},
+    datasets.OtherFiles: {"check_files_are_those_of_the_samples"},
+    datasets.OpenFile: {"check_samples_can_be_pickled"},
+    datasets.Connection: {"check_two_threads_can_read"},
+    datasets.Hashed: {"check_two_processes_can_read"},
+    metrics.Undefined: {"check_own_scores_are_defined"},
+    metrics.OtherClasses: {"check_own_scores_are_defined"},
+    metrics.CountsTheIgnored: {"check_own_scores_follow_from_labelled_pixels"},
+    metrics.Remembers: {"check_own_scores_follow_from_labelled_pixels", "check_own_counts_add_up"},
+    metrics.AddsInPlace: {"check_own_counts_add_up"},
+    metrics.AddsNothing: {"check_own_counts_add_up"},
+    augmentations.ColoursOnly: {"check_any_image_fits"},
+    augmentations.LeavesTheMask: {"check_mask_moves_with_the_image", "check_ignored_pixels_stay_ignored"},
+    augmentations.LabelsTheIgnored: {"check_ignored_pixels_stay_ignored"},
+    augmentations.LeavesTheWeights: {"check_weights_move_with_the_mask"},
+    augmentations.DrawsByItself: {"check_seed_decides_the_result", "check_two_threads_can_augment"},
+    augmentations.AlwaysTheSame: {"check_seed_decides_the_result"},
+    augmentations.MainThreadOnly: {"check_two_threads_can_augment"},
+    trainers.StandsStill: {"check_loss_falls"},
+    trainers.LastWeights: {"check_best_weights_are_left"},
+    trainers.ReportsTwice: {"check_history_has_one_row_an_epoch"},
+    trainers.CountsNothing: {"check_history_has_one_row_an_epoch", "check_steps_end_the_training"},
+    trainers.Compiles: {"check_network_is_not_compiled"},
+    trainers.ReportsTimesOfDay: {"check_figures_are_numbers"},
+    trainers.NumbersEpochs: {"check_figures_are_numbers"},
+    trainers.CountsFractions: {"check_figures_are_numbers"},
+    trainers.DeafToSteps: {"check_steps_end_the_training"},
+    trainers.ResizesAll: {"check_crops_are_heeded"},
+    trainers.DeafToAugmentation: {"check_augmentation_is_for_training_alone"},
+    trainers.AugmentsAll: {"check_augmentation_is_for_training_alone"},
+    trainers.DeafToSeeds: {"check_seed_decides_the_training"},
+    trainers.Lucky: {"check_seed_decides_the_training"},
+    trainers.LeavesTraces: {"check_global_state_is_left"},
+    trackers.EndsBeforeItBegins: {"check_a_run_that_goes_on_is_followed"},
+    trackers.OneForAll: {"check_two_runs_can_be_followed_at_once"},
+    trackers.TakesTheEpoch: {"check_what_it_is_told_stays_as_it_is"},
+    trackers.TidiesUp: {"check_files_of_the_run_stay_as_they_are"},
+    trackers.DrawsANumber: {"check_random_numbers_stay_as_they_are"},
+    losses.LooksAtValues: {"check_it_can_be_compiled"},
+    losses.BatchMean: {"check_images_have_losses_of_their_own"},
+    losses.Smoothed: {"check_perfect_prediction_costs_nothing"},
+    losses.Nothing: {"check_perfect_prediction_costs_nothing"},
+    losses.NaiveLogarithm: {"check_float16_logits_are_finite"},
+    losses.CountsTheBorder: {"check_weight_zero_does_not_count"},
+    losses.PrefersTheTop: {"check_order_of_pixels_does_not_matter"},
+    losses.OtherGradient: {"check_gradient_is_that_of_the_value"},
 }
 
 LACKING = {
-    wrong.Forgetful: ("check_network_is_built", r"model Forgetful: `build` returned None; is there a `return` missing"),
-    wrong.Raises: (
+    models.Forgetful: (
         "check_network_is_built",
-        r"model Raises: `build` raised KeyError: 'filters' \(wrong_plugins.py:\d+\)",
+        r"model Forgetful: `build` returned None; is there a `return` missing",
     ),
-    wrong.GivesAllMaps: ("check_network_is_built", "its network makes a list, not a tensor"),
-    wrong.NotFinite: ("check_network_is_built", "1,536 of 1,536 logits are not finite"),
-    wrong.Nameless: ("check_encoder_is_built", "its network is called 'backbone', not 'encoder'"),
-    wrong.LacksAMap: ("check_encoder_is_built", "it makes 1 maps, but declares 2 strides"),
-    wrong.NotFiniteMaps: (
+    models.Raises: (
+        "check_network_is_built",
+        r"model Raises: `build` raised KeyError: 'filters' \(wrong_plugins/models.py:\d+\)",
+    ),
+    models.GivesAllMaps: ("check_network_is_built", "its network makes a list, not a tensor"),
+    models.NotFinite: ("check_network_is_built", "1,536 of 1,536 logits are not finite"),
+    encoders.Nameless: ("check_encoder_is_built", "its network is called 'backbone', not 'encoder'"),
+    encoders.LacksAMap: ("check_encoder_is_built", "it makes 1 maps, but declares 2 strides"),
+    encoders.NotFiniteMaps: (
         "check_encoder_is_built",
         r"\d+ of \d+ values of the map of stride 4 are not finite",
     ),
-    wrong.Missing: ("check_samples_are_there", "dataset Missing: `open` raised FileNotFoundError: no folder"),
-    wrong.Empty: ("check_samples_are_there", "dataset Empty: the split 'val' has no images"),
-    wrong.NoMasks: (
+    datasets.Missing: ("check_samples_are_there", "dataset Missing: `open` raised FileNotFoundError: no folder"),
+    datasets.Empty: ("check_samples_are_there", "dataset Empty: the split 'val' has no images"),
+    datasets.NoMasks: (
         "check_samples_are_there",
         "sample 'train/0' of the split 'train' is of the type ndarray; it must be",
     ),
-    wrong.HiddenFile: (
+    datasets.HiddenFile: (
         "check_samples_are_there",
         r"dataset HiddenFile: the split 'train' has \d+ samples, but \d+ ids: each sample needs one",
     ),
-    wrong.FewerFiles: (
+    datasets.FewerFiles: (
         "check_samples_are_there",
         r"dataset FewerFiles: the split 'train' has \d+ samples, but files for 3",
     ),
-    wrong.GivesAList: ("check_samples_are_augmented", ".*`augment` returned no tuple of an image, a mask and weights"),
-    wrong.ForgetsTheWeights: (
+    augmentations.GivesAList: (
+        "check_samples_are_augmented",
+        ".*`augment` returned no tuple of an image, a mask and weights",
+    ),
+    augmentations.ForgetsTheWeights: (
         "check_samples_are_augmented",
         r".*`augment` returned as weights None, which should be float32 \(40, 56\)",
     ),
-    wrong.KeepsTheMargin: (
+    augmentations.KeepsTheMargin: (
         "check_samples_are_augmented",
         r".*`augment` returned as image uint8 \(50, 66, 3\), which should be uint8 \(40, 56, 3\)",
     ),
-    wrong.GivesFloats: ("check_samples_are_augmented", r".*`augment` returned as image float64 \(40, 56, 3\)"),
-    wrong.InventsLabels: (
+    augmentations.GivesFloats: ("check_samples_are_augmented", r".*`augment` returned as image float64 \(40, 56, 3\)"),
+    augmentations.InventsLabels: (
         "check_samples_are_augmented",
         "augmentation InventsLabels: of sample 'drawn', `augment` returned the labels 3, 5, which its mask",
     ),
-    wrong.WritesIntoTheImage: (
+    augmentations.WritesIntoTheImage: (
         "check_samples_are_augmented",
-        r".*`augment` raised ValueError: output array is read-only \(wrong_plugins.py:\d+\), augmenting sample 'drawn'",
+        r".*`augment` raised ValueError: output array is read-only \(wrong_plugins/augmentations.py:\d+\), augmenting "
+        "sample 'drawn'",
     ),
-    wrong.Outward: ("check_samples_are_augmented", r".*its `margin` of a crop of \(40, 56\) is -1, less than 0"),
-    wrong.GivesWeights: ("check_network_is_fitted", "`fit` returned a list, not a keras.Model"),
-    wrong.ReportsNothing: ("check_network_is_fitted", "epoch_ended was never called: no epoch has figures"),
-    wrong.ReportsNoValLoss: ("check_network_is_fitted", "epoch_ended was given only loss; it needs loss and val_loss"),
-    wrong.ReportsTexts: ("check_network_is_fitted", r"epoch_ended was given loss = '\d\.\d{4}', which is no number"),
-    wrong.ReportsNan: ("check_network_is_fitted", "epoch_ended was given loss = nan, which is not finite"),
-    wrong.DeafToEpochs: (
+    augmentations.Outward: (
+        "check_samples_are_augmented",
+        r".*its `margin` of a crop of \(40, 56\) is -1, less than 0",
+    ),
+    trainers.GivesWeights: ("check_network_is_fitted", "`fit` returned a list, not a keras.Model"),
+    trainers.ReportsNothing: ("check_network_is_fitted", "epoch_ended was never called: no epoch has figures"),
+    trainers.ReportsNoValLoss: (
+        "check_network_is_fitted",
+        "epoch_ended was given only loss; it needs loss and val_loss",
+    ),
+    trainers.ReportsTexts: ("check_network_is_fitted", r"epoch_ended was given loss = '\d\.\d{4}', which is no number"),
+    trainers.ReportsNan: ("check_network_is_fitted", "epoch_ended was given loss = nan, which is not finite"),
+    trainers.DeafToEpochs: (
         "check_network_is_fitted",
         "a job with epochs = 1 goes on after 3 calls of epoch_ended",
     ),
-    wrong.Scalar: ("check_one_value_an_image", r"the loss of 3 images has shape \(\), not \(3,\)"),
-    wrong.RoundsAll: (
+    losses.Scalar: ("check_one_value_an_image", r"the loss of 3 images has shape \(\), not \(3,\)"),
+    trackers.RoundsAll: (
         "check_a_run_is_followed",
-        r"ValueError: cannot convert float NaN to integer \(wrong_plugins.py:\d+",
+        r"ValueError: cannot convert float NaN to integer \(wrong_plugins/trackers.py:\d+",
     ),
-    wrong.GivesItself: (
+    trackers.GivesItself: (
         "check_a_run_is_followed",
         "tracker GivesItself: `subscriber` returned .*which is no Subscriber",
     ),
-    wrong.NeverFinite: ("check_one_value_an_image", r"the loss of 3 images is not finite: \[inf inf inf\]"),
+    losses.NeverFinite: ("check_one_value_an_image", r"the loss of 3 images is not finite: \[inf inf inf\]"),
 }
 """Plugins that lack what all checks of their kind need, the check that finds it out, and what it says."""
 
-SLOWLY_FOUND = (wrong.CannotBeLoaded, wrong.CannotBeReadBack, wrong.Hashed, wrong.Lucky)
+SLOWLY_FOUND = (models.CannotBeLoaded, encoders.CannotBeReadBack, datasets.Hashed, trainers.Lucky)
 """Plugins that take seconds to check, and with which a check fails in the way in which it fails with another."""
 
 SHARED = 7
@@ -248,22 +261,22 @@ def test_what_all_checks_need_is_missed_once(cls):
 
 
 def test_an_exception_in_a_check_is_told_with_the_line_of_the_plugin():
-    (message,) = failures(wrong.Connection(), set(EVERY_CHECK) - {"check_two_threads_can_read"}).values()
-    assert re.fullmatch(r"\w+Error: .* \(wrong_plugins\.py:\d+\)", message), message
+    (message,) = failures(datasets.Connection(), set(EVERY_CHECK) - {"check_two_threads_can_read"}).values()
+    assert re.fullmatch(r"\w+Error: .* \(wrong_plugins/datasets\.py:\d+\)", message), message
 
 
 def test_a_trainer_that_is_deaf_to_steps_is_ended():
-    (message,) = failures(wrong.DeafToSteps(), set(EVERY_CHECK) - {"check_steps_end_the_training"}).values()
+    (message,) = failures(trainers.DeafToSteps(), set(EVERY_CHECK) - {"check_steps_end_the_training"}).values()
     assert message == "a job with steps = 2 goes on after 3 calls of images_done"
 
 
 @pytest.mark.parametrize(
     ("cls", "check", "message"),
     [
-        (wrong.Waits, "check_samples_are_there", r"it has not ended after 2 s \(wrong_plugins\.py:\d+\)"),
-        (wrong.WaitsForWeights, "check_one_value_an_image", "it has not ended after 2 s"),
-        (wrong.TrainsForever, "check_network_is_fitted", "it has not ended after 2 s"),
-        (wrong.Ends, "check_samples_are_there", "the process that ran it has ended, with code 7"),
+        (datasets.Waits, "check_samples_are_there", r"it has not ended after 2 s \(wrong_plugins/datasets\.py:\d+\)"),
+        (losses.WaitsForWeights, "check_one_value_an_image", "it has not ended after 2 s"),
+        (trainers.TrainsForever, "check_network_is_fitted", "it has not ended after 2 s"),
+        (datasets.Ends, "check_samples_are_there", "the process that ran it has ended, with code 7"),
     ],
 )
 def test_a_check_that_does_not_end_is_ended_and_the_last(cls, check, message):
@@ -275,7 +288,7 @@ def test_a_check_that_does_not_end_is_ended_and_the_last(cls, check, message):
 
 
 def test_a_plugin_that_is_not_importable_is_not_checked_elsewhere():
-    class Local(wrong.RightLoss):
+    class Local(losses.RightLoss):
         """Known to this function alone."""
 
     with pytest.raises(PluginError, match=r"^Local cannot be sent to another process: "):
@@ -285,8 +298,8 @@ def test_a_plugin_that_is_not_importable_is_not_checked_elsewhere():
 @pytest.mark.slow
 def test_with_a_limit_the_outcomes_are_the_same():
     told = []
-    assert testing.run_checks(wrong.NeverFinite(), told.append, limit=600) == told
-    assert told == testing.run_checks(wrong.NeverFinite())
+    assert testing.run_checks(losses.NeverFinite(), told.append, limit=600) == told
+    assert told == testing.run_checks(losses.NeverFinite())
 
 
 @pytest.mark.slow
@@ -311,15 +324,15 @@ def untouched():
 
 
 RIGHT = [
-    wrong.RightNet,
-    pytest.param(wrong.RightEncoder, marks=pytest.mark.slow),
-    wrong.RightData,
-    wrong.WithMetric,
-    wrong.RightAugmentation,
-    wrong.RightTracker,
+    models.RightNet,
+    pytest.param(encoders.RightEncoder, marks=pytest.mark.slow),
+    datasets.RightData,
+    metrics.WithMetric,
+    augmentations.RightAugmentation,
+    trackers.RightTracker,
     # The trainer `keras` passes the same checks in `test_conformance.py`.
-    pytest.param(wrong.RightTrainer, marks=pytest.mark.slow),
-    wrong.RightLoss,
+    pytest.param(trainers.RightTrainer, marks=pytest.mark.slow),
+    losses.RightLoss,
 ]
 
 
@@ -337,7 +350,9 @@ def test_every_check_has_a_plugin_on_which_it_fails():
 
 def test_a_heavy_import_is_found(tmp_path, monkeypatch):
     module = tmp_path / "segzoo_test_heavy.py"
-    module.write_text("import numpy\nfrom wrong_plugins import RightLoss\nclass Heavy(RightLoss):\n    'Heavy.'\n")
+    module.write_text(
+        "import numpy\nfrom wrong_plugins.losses import RightLoss\nclass Heavy(RightLoss):\n    'Heavy.'\n"
+    )
     monkeypatch.syspath_prepend(tmp_path)
     failed = failures(testing.find("segzoo_test_heavy:Heavy"))
     assert set(failed) == {"check_import_is_light"}
@@ -393,19 +408,19 @@ def test_a_subclassed_network_can_be_checked():
 
 
 def test_weights_that_cannot_be_had_here_are_a_reason_to_skip():
-    class Offline(wrong.RightEncoder):
+    class Offline(encoders.RightEncoder):
         """Downloads its weights."""
 
         def prepare(self, cache):
             raise DataError("cannot download them")
 
-    class Random(wrong.RightEncoder):
+    class Random(encoders.RightEncoder):
         """Has no weights."""
 
         def prepare(self, cache):
             return None
 
-    class Raises(wrong.RightEncoder):
+    class Raises(encoders.RightEncoder):
         """Has a fault."""
 
         def prepare(self, cache):
@@ -452,7 +467,7 @@ def test_the_page_lists_every_check_with_its_reason():
 
 TEST_FILE = """
     from segzoo.testing import parametrize_with_checks
-    from wrong_plugins import PrefersTheTop
+    from wrong_plugins.losses import PrefersTheTop
 
     @parametrize_with_checks([PrefersTheTop], {expected})
     def test_loss(plugin, check):
@@ -463,14 +478,14 @@ TEST_FILE = """
 def test_each_check_is_a_case_of_pytest(pytester):
     pytester.makepyfile(TEST_FILE.format(expected={}))
     result = pytester.runpytest("-v")
-    result.assert_outcomes(passed=len(testing.checks_for(wrong.PrefersTheTop)) - 1, failed=1)
+    result.assert_outcomes(passed=len(testing.checks_for(losses.PrefersTheTop)) - 1, failed=1)
     result.stdout.fnmatch_lines(["*test_loss[[]PrefersTheTop-check_order_of_pixels_does_not_matter] FAILED*"])
 
 
 def test_what_needs_what_is_missing_is_skipped_by_pytest_too(pytester):
     pytester.makepyfile(TEST_FILE.format(expected={}).replace("PrefersTheTop", "NeverFinite"))
     result = pytester.runpytest("-rs")
-    kinds = len(testing.checks_for(wrong.NeverFinite)) - SHARED
+    kinds = len(testing.checks_for(losses.NeverFinite)) - SHARED
     result.assert_outcomes(passed=SHARED, failed=1, skipped=kinds - 1)
     result.stdout.fnmatch_lines(["*needs a value for each image"])
 
@@ -479,7 +494,7 @@ def test_an_expected_failure_is_one_and_must_stay_one(pytester):
     expected = {"check_order_of_pixels_does_not_matter": "on purpose", "check_one_value_an_image": "only feared"}
     pytester.makepyfile(TEST_FILE.format(expected=expected))
     result = pytester.runpytest("-rx")
-    result.assert_outcomes(passed=len(testing.checks_for(wrong.PrefersTheTop)) - 2, xfailed=1, failed=1)
+    result.assert_outcomes(passed=len(testing.checks_for(losses.PrefersTheTop)) - 2, xfailed=1, failed=1)
     result.stdout.fnmatch_lines(
         ["*XPASS(strict)*only feared*", "*XFAIL*check_order_of_pixels_does_not_matter*on purpose*"]
     )
@@ -491,7 +506,7 @@ def test_a_misspelt_expected_failure_is_an_error():
 
 
 def test_cases_are_named_after_what_is_registered():
-    ids = [case.id for case in testing.parametrize_with_checks([UNet, wrong.RightNet]).args[1]]
+    ids = [case.id for case in testing.parametrize_with_checks([UNet, models.RightNet]).args[1]]
     assert "unet-check_every_skip_matters" in ids
     assert "RightNet-check_every_skip_matters" in ids
 
@@ -535,9 +550,9 @@ def test_a_class_whose_import_fails_is_named_with_the_line(line, install):
 
 def test_an_outcome_for_each_check_told_at_once():
     told = []
-    assert testing.run_checks(wrong.Missing(), told.append) == told
+    assert testing.run_checks(datasets.Missing(), told.append) == told
     by_name = {outcome.check: outcome for outcome in told}
-    assert list(by_name) == [check.name for check in testing.checks_for(wrong.Missing)]
+    assert list(by_name) == [check.name for check in testing.checks_for(datasets.Missing)]
     assert by_name["check_options_are_frozen"].result == "passed"
     assert by_name["check_samples_are_there"].result == "failed"
     assert by_name["check_length_is_stable"].result == "skipped"
