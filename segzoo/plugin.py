@@ -191,13 +191,16 @@ class StartingWeights:
 class Encoder(Plugin):
     """Feature maps of images at several resolutions, on which models such as `encoder_unet` build.
 
-    A model takes any encoder by an option of the type `segzoo.networks.encoders.EncoderOption`. It calls what `build`
-    has made, as a layer, and that layer has the name of the option, `encoder`: so the starting weights get where they
-    belong, and `trainer.freeze` can name it. Legal heights and widths of images are multiples of the largest stride.
+    A model takes any encoder by an option of the type `segzoo.networks.encoders.EncoderOption`. It calls the network
+    that `build` returns as a layer, which has the name of the option, `encoder`: by that name the starting weights are
+    loaded, and `trainer.freeze` finds it. Legal heights and widths of images are multiples of the largest stride.
     """
 
     group: ClassVar[str] = "segzoo.encoders"
     kind: ClassVar[str] = "encoder"
+    global_context: ClassVar[bool] = False
+    """True if a value of a map depends on the whole image, as with squeeze-and-excitation; so does the prediction of a
+    model that takes the encoder, then."""
 
     @property
     @abstractmethod
@@ -208,12 +211,14 @@ class Encoder(Plugin):
     def build(self, image_shape: tuple[int | None, int | None, int]) -> keras.Model:
         """A network called `encoder`, from images (B, H, W, C) in [-1, 1] to a list of maps, in the order of `strides`.
 
-        A map is (B, H / stride, W / stride, filters). What its weights want images to be, such as of mean 0, the
-        network does itself; see `segzoo.networks.encoders.normalized`. Its weights are random, by the seed of Keras.
+        A map is (B, H / stride, W / stride, filters). The network itself normalizes images as its weights require, such
+        as to a mean of 0; see `segzoo.networks.encoders.normalized`. Its weights are random, by the seed of Keras.
         """
 
     def prepare(self, cache: Path) -> StartingWeights | None:
-        """Fetch and verify the weights to begin with, below `cache`; cheap if they are there. By default None: random.
+        """Fetch and verify the weights to begin with; cheap if they are there. By default None: they are random.
+
+        What no library keeps at a place of its own belongs below `cache`.
 
         Raises:
             SegzooError: if they cannot be had, with what to install, or the name of the file and where to put it.
@@ -594,8 +599,8 @@ class Job:
     """What changes the images that are trained on. The batches of `segzoo.training.prepare` are changed by it already;
     a trainer that makes its own applies it to each image and crop anew in each epoch, but to none that it validates."""
     pretrained: tuple[str, ...] = ()
-    """Names of the layers that begin with weights that were trained before, such as an encoder's from ImageNet; large
-    steps would spoil them."""
+    """Names of the encoders in the network that begin with pretrained weights, such as those from ImageNet. They are to
+    be trained at a lower learning rate than the rest."""
 
 
 class Trainer(Plugin):
@@ -618,9 +623,9 @@ class Trainer(Plugin):
         """The trained network, float32 and uncompiled, from pixel values 0..255 (B, H, W, C) to logits.
 
         `build` makes the network anew, from images in [-1, 1] to logits, with the weights to begin with: random ones,
-        or those that the run was told to take. It is called under the precision policy or the distribution strategy
-        that the trainer wants. Every random draw is a function of (job.seed, epoch, sample), and Keras' global state is
-        left as it was found.
+        those of its encoder, or those that the run was told to take. It is called under the precision policy or the
+        distribution strategy that the trainer wants. Every random draw is a function of (job.seed, epoch, sample), and
+        Keras' global state is left as it was found.
 
         Samples that a run gives have an attribute `identity`; see `segzoo.training.Identity`.
         """

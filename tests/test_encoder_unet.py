@@ -59,7 +59,7 @@ def test_of_the_filters_the_last_count():
 
 
 def test_too_few_filters_are_refused():
-    with pytest.raises(ValidationError, match="decoder_filters has 2 numbers, but the encoder needs 5"):
+    with pytest.raises(ValidationError, match="decoder_filters has 2 numbers, but the encoder has 5 stages; give"):
         EncoderUNet(decoder_filters=(8, 4))
 
 
@@ -76,3 +76,11 @@ def test_an_unknown_encoder_is_named():
 def test_an_option_of_the_encoder_is_checked():
     with pytest.raises(ConfigError, match=r"encoder 'efficientnet_lite0', option 'depth': .* not 9"):
         registry.create(Model, "encoder_unet", {"encoder": {"depth": 9}})
+
+
+def test_it_sees_the_whole_image_if_its_encoder_does():
+    def net(encoder):
+        return EncoderUNet.model_validate({"encoder": {"name": encoder, "weights": "none"}})
+
+    assert not net("efficientnet_lite0").global_context
+    assert net("mobilenet_v3_large").global_context  # by squeeze-and-excitation

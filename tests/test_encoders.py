@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from pydantic import Field, ValidationError
 
-from segzoo.networks.encoders import EncoderOption, encoders_of, first_kernel, normalized
-from segzoo.plugin import Model
+from segzoo.networks.encoders import EncoderOption, encoders_of, first_kernel, normalized, with_resolved_encoders
+from segzoo.plugin import Encoder, Model
 from segzoo.runs.config import compose, parse_setting
 from segzoo_efficientnet_lite import EfficientNetLite0
 
@@ -79,3 +79,24 @@ def test_images_are_normalized_by_channel(channels, means):
     values = np.random.default_rng(0).uniform(-1, 1, (1, 2, 3, channels)).astype(np.float32)
     expected = ((values + 1) / 2 - np.array(means)) / 0.5
     np.testing.assert_allclose(network(values), expected, atol=1e-6)
+
+
+class LeavesItsDepth(Encoder):
+    """Decides on a machine how deep it is."""
+
+    depth: int = Field(0, description="Halvings; 0: as the machine has it.")
+
+    @property
+    def strides(self):
+        return tuple(2**number for number in range(1, self.depth + 1))
+
+    def build(self, image_shape):
+        raise NotImplementedError
+
+    def resolved(self):
+        return self.model_copy(update={"depth": 2})
+
+
+def test_what_an_encoder_leaves_to_the_machine_is_decided_with_the_model():
+    net = Net.model_validate({"encoder": LeavesItsDepth(), "filters": 3})
+    assert with_resolved_encoders(net) == Net.model_validate({"encoder": LeavesItsDepth(depth=2), "filters": 3})

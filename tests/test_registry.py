@@ -287,3 +287,16 @@ def test_looking_at_everything_imports_neither_tensorflow_nor_a_plugin():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_class_that_its_package_takes_from_another_module_has_its_registered_name(install):
+    site = install(
+        "segzoo-test-outer",
+        {"segzoo.losses": "inner = segzoo_test_outer:Inner"},
+        code="from segzoo_test_inner import Inner\n",
+    )
+    (site / "segzoo_test_inner.py").write_text(
+        "from segzoo.plugin import Loss\nclass Inner(Loss):\n    'A loss.'\n    def __call__(self, *_): ...\n"
+    )
+    assert registry.name_of(registry.load(Loss, "inner")) == "inner"
+    assert registry.name_of(registry.load(Model, "unet")) == "unet"

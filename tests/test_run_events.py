@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import segzoo
-from segzoo.errors import PluginError
+from segzoo.errors import DataError, PluginError
 from segzoo.plugin import Events, Subscriber
 from segzoo.runs.events import RunEvents
 from segzoo.runs.folder import RunFolder
@@ -47,6 +47,18 @@ def started(required=(), others=(), resume=False, folder=None):
     events = RunEvents(required, others, resume)
     events.run_started(CONFIG, folder)
     return events
+
+
+def test_what_a_training_lacks_is_told_only_if_it_begins_anew(tmp_path):
+    for goes_on in (False, True):
+        events = RunEvents((), (), True, (), DataError("the weights are gone"))
+        events.run_started(CONFIG, tmp_path)
+        if goes_on:
+            events.resumed([], [], 8)
+            events.images_done(8)
+        else:
+            with pytest.raises(DataError, match="the weights are gone"):
+                events.images_done(8)
 
 
 def test_every_event_reaches_every_subscriber_in_the_order_in_which_it_was_sent(tmp_path):

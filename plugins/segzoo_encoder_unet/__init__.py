@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
 
 class EncoderUNet(Model):
-    """A decoder as that of the U-Net on the feature maps of any encoder, up to the resolution of the image.
+    """A U-Net on any encoder, whose decoder upsamples the encoder's feature maps to the resolution of the image.
 
-    Each stage doubles the size of its maps, joins those of the encoder that are as large, and convolves twice. Encoders
-    begin with a convolution of stride 2, so the last stage joins the image itself, which has the finest edges.
+    Each stage doubles the resolution by nearest-neighbour upsampling, concatenates the encoder's feature map of that
+    resolution, and applies two 3x3 convolutions. The last stage concatenates the image itself, since no encoder has a
+    feature map at full resolution.
     """
 
     paper: ClassVar[str] = "Ronneberger, Fischer, Brox 2015, U-Net, arXiv:1505.04597"
@@ -34,8 +35,8 @@ class EncoderUNet(Model):
     decoder_filters: tuple[Annotated[int, Field(ge=1)], ...] = Field(
         (256, 128, 64, 32, 16),
         min_length=1,
-        description="Filters of the stages of the decoder, the finest last; of an encoder that halves images less "
-        "often, the last of them.",
+        description="Filters of the decoder's stages, coarsest first; if the encoder has fewer stages, only the last "
+        "numbers are used.",
     )
     batch_norm: bool = Field(True, description="Normalize over the batch between convolution and ReLU in the decoder.")
     dropout: float = Field(0.0, ge=0, lt=1, description="Rate of dropout after each stage of the decoder.")
@@ -43,13 +44,21 @@ class EncoderUNet(Model):
     @model_validator(mode="after")
     def _enough_filters(self) -> Self:
         if len(self.decoder_filters) < (stages := self.stride.bit_length() - 1):
-            raise ValueError(f"decoder_filters has {len(self.decoder_filters)} numbers, but the encoder needs {stages}")
+            raise ValueError(
+                f"decoder_filters has {len(self.decoder_filters)} numbers, but the encoder has {stages} stages; give as"
+                " many, or a smaller model.encoder.depth"
+            )
         return self
 
     @property
     def stride(self) -> int:
         """That of the coarsest map of the encoder."""
         return max(self.encoder.strides)
+
+    @property
+    def global_context(self) -> bool:  # type: ignore[override]  # which is a constant of other networks
+        """That of the encoder."""
+        return self.encoder.global_context
 
     @classmethod
     def example(cls) -> Self:

@@ -33,20 +33,20 @@ class Application(NamedTuple):
     mean: tuple[float, float, float]
     """Of the images that the weights were trained on: red, green and blue, in [0, 1]."""
     deviation: tuple[float, float, float]
-    """What their values were divided by, less the mean."""
+    """Standard deviation by which their values were divided, less the mean."""
     reversed: bool = False
-    """Whether the weights want blue first."""
+    """Whether the weights expect the channels in the order blue, green, red."""
     finest: int = 1
     """Halvings of the resolution at the finest map."""
 
 
 class KerasApplication(Encoder):
-    """A network of `keras.applications`. Each is a class of its own, which says where to find what."""
+    """Base class of the encoders of `keras.applications`; each has a class that names its network and its weights."""
 
     weights: Literal["imagenet", "none"] | File = Field(
         "imagenet",
         description="What a training begins with: weights from ImageNet, which Keras downloads; none (random ones); or "
-        "a file that Keras has saved of this network, without a classifier.",
+        "a file that Keras has saved of this network with include_top=False.",
     )
     depth: int = Field(
         5,
@@ -80,13 +80,13 @@ class KerasApplication(Encoder):
         """See `Encoder.prepare`; what Keras downloads is in its own cache."""
         from segzoo_keras_applications.weights import prepared
 
-        return None if self.weights == "none" else prepared(self.application, self.weights)
+        return None if self.weights == "none" else prepared(self.application, self.weights, cache)
 
     def load(self, network: keras.Model, cache: Path) -> None:
         """See `Encoder.load`."""
         from segzoo_keras_applications.weights import load
 
-        load(network, self.application, self.weights)
+        load(network, self.application, self.weights, cache)
 
 
 class MobileNetV2(KerasApplication):
@@ -105,6 +105,7 @@ class MobileNetV3Large(KerasApplication):
     """MobileNetV3 in its large form, with squeeze-and-excitation: maps of 16, 24, 40, 112 and 160 channels."""
 
     paper: ClassVar[str] = "Howard, Sandler et al. 2019, MobileNetV3, arXiv:1905.02244"
+    global_context: ClassVar[bool] = True
 
     @property
     def application(self) -> Application:
@@ -121,6 +122,7 @@ class EfficientNetV2B0(KerasApplication):
     """EfficientNetV2-B0, the smallest: maps of 16, 32, 48, 112 and 192 channels."""
 
     paper: ClassVar[str] = "Tan, Le 2021, EfficientNetV2, arXiv:2104.00298"
+    global_context: ClassVar[bool] = True
 
     @property
     def application(self) -> Application:
@@ -133,6 +135,7 @@ class EfficientNetV2B1(KerasApplication):
     """EfficientNetV2-B1, deeper than B0: maps of 16, 32, 48, 112 and 192 channels."""
 
     paper: ClassVar[str] = "Tan, Le 2021, EfficientNetV2, arXiv:2104.00298"
+    global_context: ClassVar[bool] = True
 
     @property
     def application(self) -> Application:
@@ -145,6 +148,7 @@ class EfficientNetV2B2(KerasApplication):
     """EfficientNetV2-B2, deeper and wider than B1: maps of 16, 32, 56, 120 and 208 channels."""
 
     paper: ClassVar[str] = "Tan, Le 2021, EfficientNetV2, arXiv:2104.00298"
+    global_context: ClassVar[bool] = True
 
     @property
     def application(self) -> Application:
@@ -157,6 +161,7 @@ class EfficientNetV2B3(KerasApplication):
     """EfficientNetV2-B3, deeper and wider than B2: maps of 16, 40, 56, 136 and 232 channels."""
 
     paper: ClassVar[str] = "Tan, Le 2021, EfficientNetV2, arXiv:2104.00298"
+    global_context: ClassVar[bool] = True
 
     @property
     def application(self) -> Application:
@@ -169,6 +174,7 @@ class EfficientNetV2S(KerasApplication):
     """EfficientNetV2-S, larger than B0 to B3: maps of 24, 48, 64, 160 and 256 channels."""
 
     paper: ClassVar[str] = "Tan, Le 2021, EfficientNetV2, arXiv:2104.00298"
+    global_context: ClassVar[bool] = True
 
     @property
     def application(self) -> Application:

@@ -13,8 +13,7 @@ import keras
 
 from segzoo.errors import DataError
 from segzoo.files.locking import holding
-from segzoo.files.stamps import sha256
-from segzoo.networks.encoders import first_kernel
+from segzoo.networks.encoders import first_kernel, weights_in
 from segzoo.plugin import StartingWeights
 from segzoo.plugin_errors import summary
 from segzoo_keras_applications import Application
@@ -29,29 +28,28 @@ ADDRESS = "https://storage.googleapis.com/tensorflow/keras-applications"
 RANDOM = "take random ones with --set model.encoder.weights=none"
 
 
-def prepared(application: Application, weights: str | Path) -> StartingWeights:
+def prepared(application: Application, weights: str | Path, cache: Path) -> StartingWeights:
     """What the weights are, once their file is there; those from ImageNet are as they were published.
 
     Raises:
         DataError: if the file cannot be had or read, or is damaged.
     """
-    path = weights if isinstance(weights, Path) else fetched(application)
-    name = path.name if isinstance(weights, Path) else "ImageNet, by keras.applications"
-    try:
-        return StartingWeights(name, sha256(path))
-    except OSError as error:
-        raise DataError(f"cannot read the weights {path}: {(error.strerror or str(error)).lower()}") from error
+    if isinstance(weights, Path):
+        return weights_in(weights)
+    return weights_in(fetched(application, cache), "ImageNet, by keras.applications")
 
 
-def fetched(application: Application) -> Path:
-    """The file of the weights from ImageNet, in the cache of Keras; downloaded if it is not there.
+def fetched(application: Application, cache: Path) -> Path:
+    """The file of the weights from ImageNet, in the folder of Keras; downloaded if it is not there.
+
+    Of several processes that want it at once, one downloads it and the others wait, by a lock below `cache`.
 
     Raises:
         DataError: if it cannot be downloaded, or what is there is another file.
     """
     path = keras_home() / "models" / Path(application.file).name
     if not path.is_file():
-        with holding(path.parent):
+        with holding(cache / "keras_applications"):
             if not path.is_file():  # which another process may have brought meanwhile
                 _download(application, path)
     elif application.digest and (found := digest(path, application.digest)) != application.digest:
@@ -90,13 +88,13 @@ def digest(path: Path, like: str) -> str:
         return hashlib.file_digest(file, "sha256" if len(like) == 64 else "md5").hexdigest()
 
 
-def load(network: keras.Model, application: Application, weights: str | Path) -> None:
+def load(network: keras.Model, application: Application, weights: str | Path, cache: Path) -> None:
     """Put the weights into an encoder, of any depth and for images of any channels.
 
     Raises:
         DataError: if the file cannot be had, or holds other weights.
     """
-    path = weights if isinstance(weights, Path) else fetched(application)
+    path = weights if isinstance(weights, Path) else fetched(application, cache)
     try:
         source = classifier(application, path)
     except (ValueError, OSError, KeyError) as error:

@@ -1,14 +1,17 @@
-"""What encoders and the models that take them share: the option, the input and the first kernel."""
+"""What encoders and the models that take them share: the option, the input, and the weights to begin with."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 from segzoo.defaults import EXAMPLES
-from segzoo.plugin import Encoder, Model
+from segzoo.errors import DataError
+from segzoo.files.stamps import sha256
+from segzoo.plugin import Encoder, Model, StartingWeights
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,6 +51,24 @@ EncoderOption = Annotated[
 def encoders_of(model: Model) -> dict[str, Encoder]:
     """The options of a model that are encoders, by their names, which are those of the layers too."""
     return {name: value for name, value in model if isinstance(value, Encoder)}
+
+
+def with_resolved_encoders(model: Model) -> Model:
+    """The same model with every option of its encoders decided that is left to the machine; see `Plugin.resolved`."""
+    resolved = {name: encoder.resolved() for name, encoder in encoders_of(model).items()}
+    return model.model_copy(update=resolved) if resolved else model
+
+
+def weights_in(path: Path, name: str = "") -> StartingWeights:
+    """The weights in a file as `Encoder.prepare` returns them: by a name, which is the file's if none is given.
+
+    Raises:
+        DataError: if the file cannot be read.
+    """
+    try:
+        return StartingWeights(name or path.name, sha256(path))
+    except OSError as error:
+        raise DataError(f"cannot read the weights {path}: {(error.strerror or str(error)).lower()}") from error
 
 
 def normalized(images: Any, mean: Sequence[float], deviation: Sequence[float]) -> Any:

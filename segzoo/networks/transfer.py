@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,8 @@ def named_weights(network: keras.Model) -> dict[str, keras.Variable]:
     """The weights of a network by their names, which are those of their layers and their own: `encoder1_conv1/kernel`.
 
     What is put around a network, such as the layers that scale pixel values, is not part of the names: a network and
-    the model that a trainer has made of it have the same ones.
+    the model that a trainer has made of it have the same ones. Layers that Keras has named, by numbers which depend on
+    all that the process has built before, are numbered within their network.
     """
     while (inner := _only_network(network)) is not None:
         network = inner
@@ -39,10 +41,20 @@ def _only_network(network: Any) -> Any | None:
 def _weights(node: Any, prefix: str) -> Iterator[tuple[str, keras.Variable]]:
     """Those of the layers in a network, each after the name of its layer, and those that are in no layer."""
     inside: set[int] = set()
+    unnamed: Counter[str] = Counter()
     for layer in getattr(node, "layers", ()):
         inside |= {id(weight) for weight in layer.weights}
-        yield from _weights(layer, f"{prefix}{layer.name}/")
+        yield from _weights(layer, f"{prefix}{_layer_name(layer, unnamed)}/")
     yield from ((f"{prefix}{_own_name(weight)}", weight) for weight in node.weights if id(weight) not in inside)
+
+
+def _layer_name(layer: Any, unnamed: Counter[str]) -> str:
+    """Its name, with the next number of its class if Keras has named it: `conv2d_7` after `conv2d` is `conv2d_2`."""
+    name = re.sub(r"_\d+$", "", layer.name)
+    if name.replace("_", "") != type(layer).__name__.lower().replace("_", ""):
+        return str(layer.name)
+    unnamed[name] += 1
+    return f"{name}_{unnamed[name]}" if unnamed[name] > 1 else name
 
 
 def _own_name(weight: keras.Variable) -> str:

@@ -124,8 +124,16 @@ def load(kind: type[P], name: str) -> type[P]:
 
 def name_of(cls: type[Plugin]) -> str:
     """The name under which a class is registered, else that of the class."""
-    target = f"{cls.__module__}:{cls.__qualname__}"
-    return next((entry.name for entry in entries(cls) if entry.target == target), cls.__name__)
+    return next((entry.name for entry in entries(cls) if _imported(entry.target) is cls), cls.__name__)
+
+
+def _imported(target: str) -> Any:
+    """What a target such as `segzoo_unet:UNet` names, which may be defined in another module; None if not imported."""
+    module, _, path = target.partition(":")
+    found: Any = sys.modules.get(module)
+    for name in path.split("."):
+        found = getattr(found, name, None)
+    return found
 
 
 def incompleteness(loaded: object, *kinds: type[Plugin]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from segzoo.errors import PluginError
+from segzoo.errors import PluginError, SegzooError
 from segzoo.plugin import Subscriber, Tracker
 from segzoo.plugin_errors import summary, title
 
@@ -26,8 +26,9 @@ class RunEvents(Subscriber):
         others: Iterable[Subscriber] = (),
         resume: bool = False,
         trackers: Iterable[Tracker] = (),
+        lacking: SegzooError | None = None,
     ) -> None:
-        """Subscribe all of them.
+        """Subscribe all of them; `lacking` is what a training lacks that should go on, but begins anew.
 
         Raises:
             ConfigError: if a tracker cannot work here.
@@ -36,7 +37,7 @@ class RunEvents(Subscriber):
         self._others = [(type(subscriber).__name__, subscriber) for subscriber in others]
         self._others += [(title(type(tracker)), made) for tracker in trackers for made in self._made(tracker)]
         self._trainer, self._folder = "", Path()
-        self._awaits_resumed = resume
+        self._awaits_resumed, self._lacking = resume, lacking
         self._epochs, self._images, self._since = 0, 0, perf_counter()
 
     def run_started(self, config: Mapping[str, Any], folder: Path) -> None:
@@ -114,6 +115,8 @@ class RunEvents(Subscriber):
 
     def _tell_if_anew(self) -> None:
         if self._awaits_resumed:
+            if self._lacking:
+                raise self._lacking
             self._awaits_resumed = False
             self.message(f"nothing is saved in {self._folder}: beginning at the beginning")
 

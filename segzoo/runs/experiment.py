@@ -18,6 +18,7 @@ from segzoo.errors import PluginError, SegzooError
 from segzoo.files.atomic import atomic_file
 from segzoo.files.cache import cache_folder
 from segzoo.networks.build import TrainedNetwork
+from segzoo.networks.encoders import encoders_of
 from segzoo.networks.precision import bfloat16_agreement
 from segzoo.networks.prediction import predicted
 from segzoo.networks.saved import load, save
@@ -109,9 +110,8 @@ def conduct(
     """Train, score and draw, into a new folder or, with `resume`, into that of a run that has stopped."""
     name = f"{experiment.config.model.name}-{experiment.config.dataset.name}"
     plugins = (experiment.model, experiment.dataset, experiment.augmentation, experiment.trainer, experiment.loss)
-    packages = {
-        type(logging).__module__.partition(".")[0] for logging in (*plugins, *experiment.trackers, *subscribers)
-    }
+    others = (*encoders_of(experiment.model).values(), *experiment.trackers, *subscribers)
+    packages = {type(logging).__module__.partition(".")[0] for logging in (*plugins, *others)}
     with run_folder(out, name, resume) as folder:
         if folder.finished and folder.read_config().epochs == experiment.epochs:
             return _finished(experiment, folder)
@@ -137,16 +137,17 @@ def _finished(experiment: Experiment, folder: RunFolder) -> Run:
 
 def _conduct(experiment: Experiment, folder: RunFolder, resume: bool, subscribers: Sequence[Subscriber]) -> None:
     splits = _open(experiment)
-    experiment, build = _begin(experiment, folder, resume)
+    experiment, build, lacking = _begin(experiment, folder, resume)
     if folder.finished:  # and to be longer; not before, so that it stays finished if its data are gone
         folder.manifest.unlink()
-        folder.write_config(experiment.config)
+    folder.write_config(experiment.config)
     folder.write_splits({split: samples.ids for split, samples in splits.items()})
     scored = splits.get("test", splits["val"])
     scoring = Scoring(experiment.info.classes, experiment.dataset.metric(), type(experiment.dataset))
     with Bar(None) as bar:
         pairs = _to_score(experiment, scored)
-        events = RunEvents((History(), RunProgress(bar, len(scored))), subscribers, resume, experiment.trackers)
+        required = History(), RunProgress(bar, len(scored))
+        events = RunEvents(required, subscribers, resume, experiment.trackers, lacking)
         events.run_started(experiment.config.table(), folder.path)
         model = _train(experiment, build, splits, folder, events, resume)
         with atomic_file(folder.model) as path:
@@ -175,21 +176,23 @@ def _open(experiment: Experiment) -> dict[Split, CheckedSamples]:
     return open_splits(experiment.dataset, config.dataset, info, config.leave_out)
 
 
-def _begin(experiment: Experiment, folder: RunFolder, resume: bool) -> tuple[Experiment, Callable[[], keras.Model]]:
+def _begin(
+    experiment: Experiment, folder: RunFolder, resume: bool
+) -> tuple[Experiment, Callable[[], keras.Model], SegzooError | None]:
     """The experiment with the weights that its network begins with filled in, and what builds the network with them.
 
-    Where a checkpoint has the weights, those to begin with need not be there any more.
+    Where a checkpoint has the weights, those to begin with need not be there any more; the error is to be raised if the
+    training does not go on from it.
     """
     try:
         weights = fetched(experiment)
-    except SegzooError:
+    except SegzooError as error:
         if not (resume and folder.has_checkpoint):
             raise
-        return experiment, building(experiment)
+        return experiment, building(experiment), error
     if weights:
         experiment = replace(experiment, config=experiment.config.model_copy(update={STARTING: weights}))
-        folder.write_config(experiment.config)
-    return experiment, Start(experiment, weights)
+    return experiment, Start(experiment, weights), None
 
 
 def _to_score(experiment: Experiment, samples: CheckedSamples) -> Sequence[tuple[NDArray[Any], NDArray[np.uint8]]]:

@@ -161,7 +161,7 @@ class Run:
         return load(self.network_file, self.build)
 
     def build(self) -> keras.Model:
-        """The network as its plugin builds it, with the weights that it began with: images in [-1, 1] to logits.
+        """The network as its plugin builds it, with random weights by the run's seed: images in [-1, 1] to logits.
 
         Raises:
             PluginError: if the plugin is missing, or does not make a network of these options.

@@ -11,6 +11,7 @@ from segzoo import registry
 from segzoo.data.faults import described
 from segzoo.errors import ConfigError
 from segzoo.files.cache import cache_folder
+from segzoo.networks.encoders import with_resolved_encoders
 from segzoo.networks.frame import Frame
 from segzoo.plugin import Augmentation, Dataset, Info, Loss, Model, Tracker, Trainer
 from segzoo.runs.config import STARTING, RunConfig, compose
@@ -96,7 +97,7 @@ def resolve(config: RunConfig) -> Experiment:
 
     TensorFlow is imported only if a plugin has to ask it about the machine.
     """
-    model = registry.create(Model, config.model.name, config.model.options).resolved()
+    model = with_resolved_encoders(registry.create(Model, config.model.name, config.model.options).resolved())
     dataset = registry.create(Dataset, config.dataset.name, config.dataset.options).resolved()
     augmentation = registry.create(Augmentation, config.augmentation.name, config.augmentation.options).resolved()
     trainer = registry.create(Trainer, config.trainer.name, config.trainer.options).resolved()

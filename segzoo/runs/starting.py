@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from segzoo.errors import ConfigError
+from segzoo.errors import ConfigError, PluginError
 from segzoo.files.cache import cache_folder
 from segzoo.files.stamps import sha256
 from segzoo.networks.build import build_network, clean_state
@@ -18,6 +18,7 @@ from segzoo.networks.transfer import take, values_of
 from segzoo.plugin import Encoder, StartingWeights
 from segzoo.plugin_errors import title
 from segzoo.processes.terminal import note
+from segzoo.runs.finished import open_run
 from segzoo.runs.folder import RunFolder
 from segzoo.runs.planning import Experiment
 
@@ -58,8 +59,9 @@ def fetched(experiment: Experiment) -> dict[str, StartingWeights]:
 
 
 def pretrained(experiment: Experiment) -> tuple[str, ...]:
-    """The names of the layers that begin with weights which their plugin has brought."""
-    return tuple(name for name in experiment.config.starting_weights or {} if name != INIT)
+    """The names of the encoders that begin with pretrained weights: those of their plugin, or of another network."""
+    weights = experiment.config.starting_weights or {}
+    return tuple(name for name in encoders_of(experiment.model) if name in weights or INIT in weights)
 
 
 def _of_network(place: Path) -> StartingWeights:
@@ -75,6 +77,23 @@ def _file(place: Path) -> Path:
     return RunFolder(place).model if place.is_dir() else place
 
 
+def _network(place: Path, experiment: Experiment) -> keras.Model:
+    """The trained network of a run, or of a file.
+
+    Raises:
+        SegzooError: if it cannot be read; Keras does not know the layers of every network.
+    """
+    if place.is_dir():
+        return load(_file(place), lambda: open_run(place).build())
+    try:
+        return load(place, building(experiment))
+    except PluginError as error:
+        raise ConfigError(
+            f"--init {place}: Keras does not know all layers of that network, and it is not that of "
+            f"{title(type(experiment.model))} with these options; give the folder of the run that has trained it"
+        ) from error
+
+
 @dataclass
 class Start:
     """Builds the network of a run with the weights to begin with, and says at first which of it stay random."""
@@ -84,11 +103,13 @@ class Start:
     """Those that `fetched` has returned."""
     taken: dict[str, NDArray[Any]] = field(init=False, default_factory=dict)
     """Those of the network that the run was told to begin with."""
+    loaded: dict[str, list[NDArray[Any]]] = field(init=False, default_factory=dict)
+    """Those of encoders, once they are read: a trainer may build anew when their files are gone."""
     told: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         if INIT in self.weights and self.experiment.config.init is not None:
-            self.taken = values_of(load(_file(self.experiment.config.init), building(self.experiment)))
+            self.taken = values_of(_network(self.experiment.config.init, self.experiment))
 
     def __call__(self) -> keras.Model:
         """A new network.
@@ -99,11 +120,18 @@ class Start:
         network = building(self.experiment)()
         for name, encoder in encoders_of(self.experiment.model).items():
             if name in self.weights:
-                with clean_state():
-                    encoder.load(self._layer(network, name, encoder), cache_folder())
+                self._load(self._layer(network, name, encoder), name, encoder)
         if self.taken:
             self._take(network)
         return network
+
+    def _load(self, layer: keras.Model, name: str, encoder: Encoder) -> None:
+        if name in self.loaded:
+            layer.set_weights(self.loaded[name])
+            return
+        with clean_state():
+            encoder.load(layer, cache_folder())
+        self.loaded[name] = layer.get_weights()
 
     def _layer(self, network: keras.Model, name: str, encoder: Encoder) -> keras.Model:
         layer = next((layer for layer in network.layers if layer.name == name), None)
@@ -123,5 +151,5 @@ class Start:
             )
         if kept and not self.told:
             more = f" and {len(kept) - SHOWN:,} more" if len(kept) > SHOWN else ""
-            note(f"not in {init}, so they begin as random: {', '.join(kept[:SHOWN])}{more}")
+            note(f"not in {init}, so they begin as they would without it: {', '.join(kept[:SHOWN])}{more}")
         self.told = True
