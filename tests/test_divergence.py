@@ -27,7 +27,7 @@ def network(change, in_training_only=False):
 def refused(recorder, *words, **options):
     with pytest.raises(PluginError) as caught:
         recorder.fit(*words, **options)
-    assert "lower the step size" not in str(caught.value)
+    assert "lower the learning rate" not in str(caught.value)
     return str(caught.value)
 
 
@@ -122,7 +122,7 @@ def test_logits_that_become_no_numbers_in_validation_are_those_of_a_training_tha
         inputs = keras.Input((None, None, 3))
         return keras.Model(inputs, Growing()(keras.layers.Conv2D(CLASSES, 1)(inputs)))
 
-    with pytest.raises(TrainingError, match="val_loss was no number in any epoch; lower the step size"):
+    with pytest.raises(TrainingError, match="val_loss was no number in any epoch; lower the learning rate"):
         Recorder(tmp_path).fit(build, batch_size=2)
 
 
@@ -166,7 +166,7 @@ def test_what_a_network_does_in_training_only_is_its_fault(tmp_path):
 
 def test_steps_that_are_too_large_are_still_said_to_be(tmp_path):
     with pytest.raises(
-        TrainingError, match=r"the loss became (nan|inf) in epoch \d; lower the step size, as in .*e\+37"
+        TrainingError, match=r"the loss became (nan|inf) in epoch \d; lower the learning rate, as in .*e\+37"
     ):
         Recorder(tmp_path).fit(learning_rate=1e38, optimizer="sgd", batch_size=2)
 

@@ -180,10 +180,18 @@ def test_of_many_layers_a_message_names_some():
         behind_pixels(deep, freeze=("xyz",))
 
 
-def test_a_training_without_any_such_layer_does_not_begin(tmp_path):
+class Unread(Blocks):
+    """Images that are not to be read."""
+
+    def __getitem__(self, index):
+        raise AssertionError("an image was read")
+
+
+def test_a_training_without_any_such_layer_does_not_begin_and_reads_no_image(tmp_path):
     recorder = Recorder(tmp_path)
-    with pytest.raises(ConfigError, match="no layer with weights is called 'encoder'"):
-        recorder.fit(freeze=("encoder",))
+    for options in ({"freeze": ("encoder",)}, {"lr_multipliers": {"encoder": 0.5}}):
+        with pytest.raises(ConfigError, match="no layer with weights is called 'encoder'"):
+            recorder.fit(train=Unread(), **options)
     assert (recorder.images, list(tmp_path.iterdir())) == ([], [])
 
 

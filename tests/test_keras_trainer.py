@@ -387,3 +387,11 @@ def test_a_keras_set_up_otherwise_gets_a_message(tmp_path, monkeypatch):
     monkeypatch.setattr(keras.config, "image_data_format", lambda: "channels_first")
     with pytest.raises(ConfigError, match=r'set "image_data_format": "channels_last" in keras\.json'):
         Recorder(tmp_path).fit()
+
+
+def test_pretrained_weights_want_the_pixel_values_that_they_know(tmp_path):
+    recorder = Recorder(tmp_path)
+    recorder.job = replace(recorder.job, pretrained=("encoder",))
+    with pytest.raises(ConfigError, match=r"'pixels': the pretrained weights of 'encoder' expect -1\.\.1, which"):
+        recorder.fit(pixels="0..255")
+    assert recorder.counts == []

@@ -23,11 +23,11 @@ class KerasTrainer(Trainer):
     optimizer: Literal["adam", "adamw", "rmsprop", "sgd"] = Field(
         "adamw", description="Keras optimizer; sgd has Nesterov momentum 0.9."
     )
-    learning_rate: float = Field(2e-3, gt=0, description="Step size of the optimizer.")
+    learning_rate: float = Field(2e-3, gt=0, description="Peak learning rate of the optimizer, after the warmup.")
     schedule: Literal["constant", "cosine", "polynomial"] = Field(
         "cosine",
-        description="Whether the learning rate stays, or falls to 0 by the end of epochs, steps or seconds, whichever "
-        "ends first: as half a cosine wave, or as the power 0.9 of what is left.",
+        description="Learning rate after the warmup: constant, or decaying to 0 at the end of the training (epochs, "
+        "steps or seconds, whichever comes first) along half a cosine wave or a polynomial of power 0.9.",
     )
     warmup: float = Field(
         0.05, ge=0, lt=1, description="Share of the training in which the learning rate first rises from 0."
@@ -35,41 +35,44 @@ class KerasTrainer(Trainer):
     weight_decay: float = Field(
         0.05,
         ge=0,
-        description="Share of each kernel that a step takes away, times the learning rate; biases and scales do not "
-        "decay. 0: none.",
+        description="Decoupled weight decay of the kernels: a step subtracts this share of a kernel, times the "
+        "learning rate. Biases and parameters of normalizations do not decay. 0: none.",
     )
-    clip_norm: float = Field(1.0, ge=0, description="Largest norm of the gradient of all variables together; 0: any.")
+    clip_norm: float = Field(
+        1.0, ge=0, description="Maximum global norm of the gradients, which are scaled down to it; 0: no clipping."
+    )
     half_size: float = Field(
         0.4,
         ge=0,
         lt=1,
-        description="Share of the training, from its beginning, in which the network sees images at half their height "
-        "and width, or at the next size that it takes, in about a third of the time; in the view resize, where 64 "
-        "pixels a side are left, and without pretrained weights.",
+        description="Share of the training, from its beginning, with images at half their height and width, or at the "
+        "next larger size that the network takes: a step is two to three times as fast. Only in the view resize, where "
+        "64 pixels a side remain, and without pretrained weights. 0: none.",
     )
     freeze: tuple[str, ...] = Field(
         (),
-        description="Layers that are not trained, and whose batch normalizations keep their statistics: names or paths "
-        "such as encoder/stem_conv, with the wildcards of a shell; a network with such a name is all its layers.",
+        description="Layers that are not trained, by name or path, such as encoder/stem_conv, with shell wildcards; "
+        "the name of a nested network stands for all its layers. Their batch normalizations keep their moving "
+        "statistics.",
     )
     unfreeze_after: float | None = Field(
         None, gt=0, lt=1, description="Share of the training after which frozen layers are trained too; unset: never."
     )
     lr_multipliers: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(
         {},
-        description='Factors of the learning rate for layers with such names, as in {"encoder" = 0.1}; of several '
-        "patterns that fit, the first counts.",
+        description='Factors of the learning rate, by patterns of layers as in freeze, such as {"encoder" = 0.1}; if '
+        "several patterns match a layer, the first applies.",
     )
     pretrained_rate: float = Field(
         0.2,
         ge=0,
         allow_inf_nan=False,
-        description="Factor of the learning rate for an encoder that begins with pretrained weights, where "
-        "lr_multipliers has none for it.",
+        description="Factor of the learning rate of an encoder that begins with pretrained weights, such as ImageNet's "
+        "or those of --init, where no pattern of lr_multipliers matches it.",
     )
     batch_size: int = Field(8, ge=1, description="Images that the network sees at once.")
     accumulate: int = Field(
-        1, ge=1, description="Batches in a training step, which takes the mean of their gradients and no more memory."
+        1, ge=1, description="Batches whose gradients are averaged for one step, in the memory of a single batch."
     )
     ema: float = Field(
         0.99,
@@ -79,15 +82,15 @@ class KerasTrainer(Trainer):
         "place; 0: no average.",
     )
     select: Literal["val_loss", "mean_iou"] = Field(
-        "val_loss", description="What the best epoch is best in: the lowest val_loss, or the highest val_mean_iou."
+        "val_loss", description="What the best epoch is chosen by: the lowest val_loss, or the highest val_mean_iou."
     )
     patience: int | None = Field(
-        None, ge=1, description="Epochs without a better one after which the training ends; unset: none end it."
+        None, ge=1, description="Epochs without improvement after which the training stops early; unset: it does not."
     )
     class_weights: Literal["none", "auto"] | tuple[Annotated[float, Field(ge=0, allow_inf_nan=False)], ...] = Field(
         "none",
-        description="What a pixel weighs in training, by its class: a number for each class, or those that "
-        "`segzoo data stats` prints; val_loss has none.",
+        description="Weights of the classes in the training loss: a number for each class, or auto for those that "
+        "`segzoo data stats` prints. val_loss is not weighted.",
     )
     rare_crops: float = Field(
         0.0,
@@ -97,7 +100,9 @@ class KerasTrainer(Trainer):
         "that rare classes are seen more often.",
     )
     pixels: Literal["-1..1", "0..255"] = Field(
-        "-1..1", description="Range that the network sees; the saved model takes 0..255 in either case."
+        "-1..1",
+        description="Range of pixel values at the input of the network, -1..1 with pretrained weights; the saved model "
+        "takes 0..255 in either case.",
     )
     precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = Field(
         "auto",

@@ -77,7 +77,7 @@ def check_gradients(gradients: Sequence[Any], job: Job) -> None:
 def diverged(what: str, options: KerasTrainer) -> str:
     """The message: what went wrong, and how to avoid it."""
     smaller = f"--set trainer.learning_rate={options.learning_rate / 10:g}"
-    return f"{what}; lower the step size, as in {smaller}{other_precision(options)}"
+    return f"{what}; lower the learning rate, as in {smaller}{other_precision(options)}"
 
 
 def other_precision(options: KerasTrainer) -> str:

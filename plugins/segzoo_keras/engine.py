@@ -30,7 +30,7 @@ from segzoo_keras.averaging import Averages
 from segzoo_keras.checkpoint import Keeper, Progress
 from segzoo_keras.devices import determinism, fastest_device, placed
 from segzoo_keras.divergence import check_first_batch, diverged, not_finite
-from segzoo_keras.freezing import Trainable
+from segzoo_keras.freezing import Trainable, check_patterns
 from segzoo_keras.halving import half_of
 from segzoo_keras.optimizing import learning_rate, make_optimizer
 from segzoo_keras.precision import build_network, scale_is_used_up
@@ -45,12 +45,14 @@ if TYPE_CHECKING:
 def fit(options: KerasTrainer, build: Callable[[], keras.Model], train: Samples, val: Samples, job: Job) -> keras.Model:
     """See `Trainer.fit`."""
     check_backend()
+    check_pixels(options, job)
     grow_memory()
-    train_set = prepare(train, job)
-    val_set = prepare(val, job)
-    job.events.training_started(train_set.per_epoch)
     with clean_state(job.seed, options.precision), enough_memory(options), determinism(options.deterministic):
-        model = with_pixels(build_network(build, options.precision), options.pixels, train_set)
+        network = build_network(build, options.precision)
+        check_patterns(options, network)  # before the images are read, which may take long
+        train_set, val_set = prepare(train, job), prepare(val, job)
+        job.events.training_started(train_set.per_epoch)
+        model = with_pixels(network, options.pixels, train_set)
         best = Loop(options, job, model, train_set, val_set, weights_of_labels(options, train, train_set, job)).run()
         if not best:
             raise TrainingError(diverged("val_loss was no number in any epoch", options))
@@ -71,6 +73,15 @@ def check_backend() -> None:
     if keras.config.image_data_format() != "channels_last":
         raise ConfigError(
             'trainer \'keras\' needs images with channels last: set "image_data_format": "channels_last" in keras.json'
+        )
+
+
+def check_pixels(options: KerasTrainer, job: Job) -> None:
+    """Refuse pixel values that pretrained weights do not know."""
+    if job.pretrained and options.pixels != "-1..1":
+        raise ConfigError(
+            f"trainer 'keras', option 'pixels': the pretrained weights of '{job.pretrained[0]}' expect -1..1, which is "
+            "the default; leave trainer.pixels out, or take random ones with --set model.encoder.weights=none"
         )
 
 
@@ -130,7 +141,7 @@ class Loop:
     """Those of an epoch."""
 
     def __post_init__(self) -> None:
-        # Pretrained weights know things at their size: they learn more of whole images in the same time.
+        # Pretrained filters expect objects at the scale they were trained on: halved images bring a loss down later.
         halves = half_of(self.train.frame, self.model) and not self.job.pretrained
         self.halved = self.options.half_size if halves else 0.0
         self.steps = math.ceil(self.train.per_epoch / self.options.images_per_step)

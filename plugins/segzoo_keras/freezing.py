@@ -86,6 +86,20 @@ class Trainable:
                 part.trainable = flag
 
 
+def check_patterns(options: KerasTrainer, network: keras.Model) -> None:
+    """Refuse patterns that match no layer, unless the layers are made only when the network sees images.
+
+    Raises:
+        ConfigError: as `matching`.
+    """
+    if network.built:
+        places = [*layers_with_weights(network)]
+        for pattern in options.freeze:
+            matching(places, pattern, "freeze")
+        for pattern in options.lr_multipliers:
+            matching(places, pattern, "lr_multipliers")
+
+
 def layers_with_weights(network: keras.layers.Layer, path: str = "") -> Iterator[Place]:
     """The layers in a network that have weights, those in networks and other layers in it too, each with its path."""
     # Keras has no public list of the layers in a layer that is no network.

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from segzoo.networks.frame import Frame
+from segzoo.training import Frame
 
 LEAST = 64
 """Pixels of the shorter side of the smaller images: less would hide what is to be learnt."""
@@ -33,9 +33,12 @@ def halved(images: Any, labels: Any, weights: Any, size: tuple[int, int]) -> tup
 
     A pixel is the mean of the area that it covers, and has the label and the weight of the pixel in the middle of it.
     """
-    rows, columns = (centres(int(side), fewer) for side, fewer in zip(labels.shape[1:], size, strict=True))
+    sides = tuple(labels.shape[1:])
+    rows, columns = (centres(side, fewer) for side, fewer in zip(sides, size, strict=True))
     labels, weights = (tf.gather(tf.gather(map_, rows, axis=1), columns, axis=2) for map_ in (labels, weights))
-    return tf.image.resize(images, size, "area"), labels, weights
+    if sides == (2 * size[0], 2 * size[1]):
+        return tf.nn.avg_pool2d(images, 2, 2, "VALID"), labels, weights
+    return tf.image.resize(images, size, "area"), labels, weights  # for which there is no kernel on GPUs
 
 
 def centres(side: int, fewer: int) -> Any:
