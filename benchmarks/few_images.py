@@ -26,7 +26,8 @@ from segzoo.runs.config import compose, parse_setting
 from segzoo.runs.experiment import conduct
 from segzoo.runs.planning import resolve
 
-RANDOM = {"model.encoder.weights": "none"}
+RANDOM = {"model.encoder.weights": "none", "trainer.half_size": 0}
+"""On whole images, as pretrained ones are."""
 WAYS: dict[str, dict[str, Any]] = {
     "ImageNet": {},
     "ImageNet, encoder frozen": {"trainer.freeze": ["encoder"]},

@@ -34,7 +34,7 @@ class EncoderUNet(nn.Module):
         skips = [3, *(STAGES[number][3] for number in LAST[:-1])]
         inputs = [channels, *DECODER[:-1]]
         self.decoder = nn.ModuleList(
-            nn.Sequential(layer(below + skip, filters, 3), layer(filters, filters, 3))
+            nn.Sequential(*(layer(inputs, filters, 3, bias=True, momentum=0.1) for inputs in (below + skip, filters)))
             for below, skip, filters in zip(inputs, reversed(skips), DECODER, strict=True)
         )
         self.head = nn.Conv2d(DECODER[-1], num_classes, 1)
@@ -48,7 +48,8 @@ class EncoderUNet(nn.Module):
                 maps.append(x)
         for stage, skip in zip(self.decoder, reversed(maps), strict=True):
             x = stage(torch.cat([skip, F.interpolate(x, scale_factor=2, mode="nearest")], dim=1))
-        return self.head(x)
+        with torch.autocast("cpu", enabled=False):
+            return self.head(x.float())
 
 
 class Block(nn.Module):
@@ -75,7 +76,9 @@ def layer(
     stride: int = 1,
     groups: int = 1,
     activation: type[nn.Module] = nn.ReLU,
+    bias: bool = False,
+    momentum: float = 0.01,
 ) -> nn.Sequential:
-    """Convolution, batch normalization and activation."""
-    convolution = nn.Conv2d(inputs, filters, kernel, stride, kernel // 2, groups=groups, bias=False)
-    return nn.Sequential(convolution, nn.BatchNorm2d(filters, eps=1e-3, momentum=0.01), activation())
+    """Convolution, batch normalization and activation; the momentum is one less that of Keras."""
+    convolution = nn.Conv2d(inputs, filters, kernel, stride, kernel // 2, groups=groups, bias=bias)
+    return nn.Sequential(convolution, nn.BatchNorm2d(filters, eps=1e-3, momentum=momentum), activation())
