@@ -25,7 +25,7 @@ import sys
 from segzoo.testing import find, run_checks
 outcomes = run_checks(find(sys.argv[1]))
 assert any(outcome.result == 'passed' for outcome in outcomes)
-sys.exit('\\n'.join(f'{o.check}: {o.message}' for o in outcomes if o.result == 'failed'))
+sys.exit('\\n'.join(f'{o.check}: {o.message}' for o in outcomes if o.result == 'failed') or 0)
 """
 
 
