@@ -14,11 +14,11 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from statistics import median
 
-from measure import interleaved, origin, ratios, spread, table
-from turns import Competitor, Round, Training
+from measure import origin, ratios, spread, table
+from stand_ins import measured, step_times
+from turns import Round
 
 from segzoo import registry
 from segzoo.networks.cost import flops, parameters, traced
@@ -32,15 +32,9 @@ CLASSES = 3
 def main(words: Sequence[str] | None = None) -> None:
     options = arguments(words)
     precision = fast_precision()
-    with ExitStack() as running:
-        turns = {}
-        for name in options.only:
-            given = {"model": MODEL, "settings": {"model.encoder": settings(name)}, "kind": "all"}
-            given |= {"precision": precision, "batch_size": options.batch_size}
-            task = Training("stand_ins", 0, options.size, options.steps, options.rounds + 1, options=given)
-            turns[name] = running.enter_context(Competitor(task, options.threads)).round
-        interleaved(turns, 1)
-        rounds = interleaved(turns, options.rounds)
+    common = {"model": MODEL, "kind": "all", "precision": precision}
+    trainings = {name: {**common, "settings": {"model.encoder": settings(name)}} for name in options.only}
+    rounds = measured(trainings, options)
     print(
         f"Training steps of `{MODEL}` on {options.size}x{options.size} pixels in {precision}, in batches of "
         f"{options.batch_size}.\nMedians of {options.rounds} rounds of {options.steps} steps (least - most)."
@@ -68,7 +62,7 @@ def settings(encoder: str) -> dict[str, str]:
 
 def costs_table(rounds: Mapping[str, Sequence[Round]], size: int, steps: int) -> str:
     """The costs of each encoder, those of least time first."""
-    times = {name: [1000 * one.told["seconds"] / steps for one in found] for name, found in rounds.items()}
+    times = step_times(rounds, steps)
     quickest, *_ = order = sorted(times, key=lambda name: median(times[name]))
     rows = []
     for name in order:

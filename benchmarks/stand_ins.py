@@ -14,6 +14,7 @@ import argparse
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from typing import Any
 
 from measure import interleaved, origin, ratios, spread, table
 from turns import Competitor, Round, Training
@@ -28,23 +29,35 @@ PRECISIONS = {"float32": "float32", "mixed_bfloat16": "bfloat16"}
 def main(words: Sequence[str] | None = None) -> None:
     options = arguments(words)
     settings = dict(map(parse_setting, options.set))
-    with ExitStack() as running:
-        turns = {}
-        for precision in options.precision:
-            for kind, name in KINDS.items():
-                given = {"model": options.model, "settings": settings, "kind": kind, "precision": precision}
-                given["batch_size"] = options.batch_size
-                task = Training("stand_ins", 0, options.size, options.steps, options.rounds + 1, options=given)
-                competitor = running.enter_context(Competitor(task, options.threads))
-                turns[f"{name}, {PRECISIONS[precision]}"] = competitor.round
-        interleaved(turns, 1)
-        rounds = interleaved(turns, options.rounds)
+    trainings = {
+        f"{name}, {PRECISIONS[precision]}": {"settings": settings, "kind": kind, "precision": precision}
+        for precision in options.precision
+        for kind, name in KINDS.items()
+    }
+    rounds = measured({name: {"model": options.model, **given} for name, given in trainings.items()}, options)
     print(
         f"Training steps of `{' '.join([options.model, *options.set])}` on {options.size}x{options.size} pixels, in "
         f"batches of {options.batch_size}.\nMedians of {options.rounds} rounds of {options.steps} steps (least - most)."
     )
     print(f"\n{steps_table(rounds, options.steps)}\n")
     print(origin(["tensorflow", "keras"], f"threads of each competitor: {options.threads}"))
+
+
+def measured(trainings: Mapping[str, Mapping[str, Any]], options: argparse.Namespace) -> dict[str, list[Round]]:
+    """The rounds of trainings that take turns, without the first; see `stand_ins_worker.py` for what each is given."""
+    with ExitStack() as running:
+        turns = {}
+        for name, given in trainings.items():
+            given = {**given, "batch_size": options.batch_size}
+            task = Training("stand_ins", 0, options.size, options.steps, options.rounds + 1, options=given)
+            turns[name] = running.enter_context(Competitor(task, options.threads)).round
+        interleaved(turns, 1)
+        return interleaved(turns, options.rounds)
+
+
+def step_times(rounds: Mapping[str, Sequence[Round]], steps: int) -> dict[str, list[float]]:
+    """Milliseconds of all threads of the processor in a step, in each round."""
+    return {name: [1000 * one.told["seconds"] / steps for one in found] for name, found in rounds.items()}
 
 
 def arguments(words: Sequence[str] | None) -> argparse.Namespace:
@@ -62,7 +75,7 @@ def arguments(words: Sequence[str] | None) -> argparse.Namespace:
 
 def steps_table(rounds: Mapping[str, Sequence[Round]], steps: int) -> str:
     """Processor time of a step of each, and how it compares with the first one."""
-    times = {name: [1000 * one.told["seconds"] / steps for one in found] for name, found in rounds.items()}
+    times = step_times(rounds, steps)
     first = next(iter(times))
     rows = [
         [
