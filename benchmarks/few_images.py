@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from measure import origin, rounded, table
+from measure import origin, table
+from quality_report import cell
 
 from segzoo.runs.config import compose, parse_setting
 from segzoo.runs.experiment import conduct
@@ -99,13 +99,7 @@ def report(files: Sequence[Path]) -> str:
 def row(way: str, lines: Sequence[Mapping[str, Any]]) -> list[str]:
     """A way, and its figures."""
     keys = ("mean_iou", "val_loss", "last_val_loss", "seconds")
-    return [way, str(len(lines)), *(figure([line[key] for line in lines]) for key in keys)]
-
-
-def figure(values: Sequence[float]) -> str:
-    """The mean, and the standard deviation of several."""
-    deviation = f" (sd {rounded(statistics.stdev(values), 2)})" if len(values) > 1 else ""
-    return f"{rounded(statistics.mean(values), 3)}{deviation}"
+    return [way, str(len(lines)), *(cell([line[key] for line in lines]) for key in keys)]
 
 
 if __name__ == "__main__":
