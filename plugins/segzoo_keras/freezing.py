@@ -94,10 +94,9 @@ def check_patterns(options: KerasTrainer, network: keras.Model) -> None:
     """
     if network.built:
         places = [*layers_with_weights(network)]
-        for pattern in options.freeze:
-            matching(places, pattern, "freeze")
-        for pattern in options.lr_multipliers:
-            matching(places, pattern, "lr_multipliers")
+        for option in ("freeze", "lr_multipliers"):
+            for pattern in getattr(options, option):
+                matching(places, pattern, option)
 
 
 def layers_with_weights(network: keras.layers.Layer, path: str = "") -> Iterator[Place]:
